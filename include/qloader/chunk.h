@@ -1,0 +1,57 @@
+/*
+ * qloader/chunk.h - from canonical text to chunks.
+ *
+ * Guarantees of every chunker, checked by the library: chunks cover the canonical text, in order; nothing is lost
+ * and nothing repeated beyond the declared overlap; each chunk is within the size limit; no chunk boundary splits a
+ * grapheme cluster of up to 256 bytes.
+ */
+#ifndef QLOADER_CHUNK_H
+#define QLOADER_CHUNK_H
+
+#include <qloader/convert.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/**
+ * What the size of a chunk is counted in. fn gets valid UTF-8 and writes, ascending, the byte offset at which each unit
+ * (model token, character) starts; it returns how many units there are, also when that is more than `capacity`
+ * (then only the first `capacity` offsets are written). Additive at white space. Thread-safe.
+ */
+typedef struct ql_measure {
+    uint32_t struct_size;
+    uint32_t reserved;
+    const char *unit; /**< "tokens" or "characters" */
+    size_t (*units_fn)(void *user, ql_str text, uint32_t *starts, size_t capacity);
+    void *user;
+} ql_measure;
+
+typedef struct ql_chunk_options {
+    uint32_t struct_size;
+    uint32_t size_max;   /**< units in a chunk, overlap included; > 0 */
+    uint32_t overlap;    /**< units repeated from the chunk before, < size_max; 0: none. Never across a heading */
+    uint32_t size_min;   /**< smaller neighbours are joined up to size_max where they share a section; 0: size_max / 4 */
+    const ql_measure *measure; /**< NULL: characters (code points) */
+    uint32_t chunks_max; /**< 0: no cap; else later chunks are dropped (and the caller warned) */
+    uint32_t reserved[3];
+} ql_chunk_options;
+
+/** Receives chunks in order; views are borrowed for the call. Non-zero stops: QL_E_CALLBACK. */
+typedef int (*ql_chunk_fn)(void *user, const ql_chunk *chunk);
+
+typedef struct ql_chunker_ops {
+    uint32_t struct_size;
+    uint32_t reserved;
+    const char *name;
+    bool (*accepts_fn)(void *self, const ql_document *document, const ql_canonical *canonical);
+    ql_status (*chunk_fn)(void *self, const ql_document *document, const ql_canonical *canonical,
+                          const ql_chunk_options *options, ql_chunk_fn emit, void *user, ql_error *err);
+    void (*close_fn)(void *self); /**< optional */
+} ql_chunker_ops;
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,44 @@
+/*
+ * qloader/source.h - where documents come from.
+ *
+ * A source lists what is there and fetches one item at a time. The library's own sources (localfile, git) and an
+ * application's are tables of the same type. Listing must be complete to be trusted: only after list() returned
+ * QL_OK are documents that were not listed deleted from the index.
+ */
+#ifndef QLOADER_SOURCE_H
+#define QLOADER_SOURCE_H
+
+#include <qloader/document.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** What list() reports. Return non-zero to stop; list() then returns QL_E_CALLBACK. Views are borrowed for the call. */
+typedef struct ql_source_sink {
+    uint32_t struct_size;
+    uint32_t reserved;
+    int (*item_fn)(void *user, const ql_item *item);
+    /** Something that is there but is left out, and why ("excluded by 'node_modules/'", "larger than 1048576 bytes"). NULL: not wanted. */
+    int (*skipped_fn)(void *user, ql_str url, ql_str reason);
+    void *user;
+} ql_source_sink;
+
+/** A kind of source. `self` is what open() made. */
+typedef struct ql_source_ops {
+    uint32_t struct_size;
+    uint32_t reserved;
+    const char *type; /**< name in the configuration: "localfile" */
+    /** Lists everything, in any order. QL_OK only if the listing is complete. */
+    ql_status (*list_fn)(void *self, const ql_source_sink *sink, ql_error *err);
+    /** Reads one item; may run on several threads at once. *out stays valid until release_fn. QL_E_NOTFOUND: it vanished since. */
+    ql_status (*fetch_fn)(void *self, const ql_item *item, ql_document *out, void **token, ql_error *err);
+    void (*release_fn)(void *self, void *token);
+    void (*close_fn)(void *self);
+} ql_source_ops;
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,18 @@
+/* Every cap of the library in one place, each with its reason. */
+#ifndef QL_LIMITS_H
+#define QL_LIMITS_H
+
+#define QL_LIMIT_BUF_BYTES ((size_t)1 << 30)           /* a buffer nobody gave a cap: larger means a bug or an attack */
+#define QL_LIMIT_DOCUMENT_BYTES ((size_t)256 << 20)    /* one document in memory: the 100 MB JSON file and room to spare */
+#define QL_LIMIT_CONFIG_BYTES ((size_t)16 << 20)       /* config.yaml: real ones are a few kB; bounds alias expansion */
+#define QL_LIMIT_CONFIG_DEPTH 64                        /* nesting of YAML: the schema needs 8 */
+#define QL_LIMIT_JSON_DEPTH 512                         /* nesting of foreign JSON, bounds every recursive walk */
+#define QL_LIMIT_HTML_DEPTH 512                         /* open elements; deeper ones are read as if they were siblings */
+#define QL_LIMIT_TREE_DEPTH 512                         /* depth of a structure tree */
+#define QL_LIMIT_URL_BYTES ((size_t)64 << 10)          /* identity of a document; PATH_MAX is 4 kB */
+#define QL_LIMIT_GRAPHEME_BYTES 256                     /* a longer grapheme cluster may be cut at a code point */
+#define QL_LIMIT_QUERY_BYTES ((size_t)64 << 10)        /* text of a search */
+#define QL_LIMIT_SEARCH_RESULTS 1000                    /* hits of one search */
+#define QL_LIMIT_THREADS 256                            /* threads of one pool */
+
+#endif

@@ -1,0 +1,24 @@
+/* The built-in converters, and picking one. */
+#ifndef QL_CONVERT_INTERNAL_H
+#define QL_CONVERT_INTERNAL_H
+
+#include "base/arena.h"
+#include <qloader/convert.h>
+
+const ql_converter_ops *ql__convert_markdown(void);
+const ql_converter_ops *ql__convert_html(void);
+const ql_converter_ops *ql__convert_json(void);
+const ql_converter_ops *ql__convert_code(void);
+const ql_converter_ops *ql__convert_text(void); /* takes anything */
+
+/* In the order they are asked; the last accepts everything. */
+const ql_converter_ops *const *ql__convert_builtin(size_t *count);
+
+/*
+ * Bytes in any encoding to valid UTF-8 (shared by the converters): BOMs, valid UTF-8, else UTF-16 by shape, else
+ * windows-1252. Sets out->text, encoding and map (NULL when the bytes are already valid UTF-8 without BOM). NUL bytes and
+ * control characters are kept. *binary tells that the content is no text at all (then nothing else is set).
+ */
+ql_status ql__convert_decode(ql_str bytes, ql_arena *arena, ql_canonical *out, bool *binary, ql_error *err);
+
+#endif

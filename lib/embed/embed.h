@@ -1,0 +1,23 @@
+/* The built-in embedders and the models on this machine. */
+#ifndef QL_EMBED_INTERNAL_H
+#define QL_EMBED_INTERNAL_H
+
+#include "sys/file.h"
+#include "sys/log.h"
+#include "sys/pool.h"
+#include <qloader/embed.h>
+
+typedef enum ql__precision { QL__PRECISION_AUTO, QL__PRECISION_FP32, QL__PRECISION_BF16 } ql__precision;
+
+typedef struct ql__embed_local_options {
+    const char *model_dir;   /* folder with config.json, model.safetensors, vocab.txt */
+    ql__precision precision; /* AUTO: bf16 where the CPU has it, else fp32 */
+    ql__pool *pool;          /* outlives the embedder */
+    const ql__sys *sys;
+    ql__log *log;
+} ql__embed_local_options;
+
+/* Maps the model; reading it further happens on first use. QL_E_NOTFOUND: no such model, the message says how to get it. */
+ql_status ql__embedder_local_open(const ql__embed_local_options *options, const ql_embedder_ops **ops, void **self, ql_error *err);
+
+#endif

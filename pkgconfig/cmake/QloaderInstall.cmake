@@ -1,0 +1,2 @@
+# Install rules: library, headers, CMake package, pkg-config file, modules.
+include(CMakePackageConfigHelpers)

@@ -1,0 +1,13 @@
+# Sanitizers and coverage, on every target of ours and on the bundled sources (grammars excepted: they are modules).
+if(QLOADER_SANITIZE STREQUAL "address")
+  set(qloader_sanitize_flags -fsanitize=address,undefined -fno-sanitize-recover=undefined)
+elseif(QLOADER_SANITIZE STREQUAL "thread")
+  set(qloader_sanitize_flags -fsanitize=thread)
+elseif(NOT QLOADER_SANITIZE STREQUAL "")
+  message(FATAL_ERROR "QLOADER_SANITIZE is '${QLOADER_SANITIZE}': use address, thread or nothing")
+endif()
+if(QLOADER_COVERAGE)
+  list(APPEND qloader_sanitize_flags --coverage)
+endif()
+target_compile_options(qloader_flags INTERFACE ${qloader_sanitize_flags})
+target_link_options(qloader_flags INTERFACE ${qloader_sanitize_flags})
