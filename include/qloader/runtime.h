@@ -1,0 +1,66 @@
+/*
+ * qloader/runtime.h - what every other object hangs on: threads, log, profile counters.
+ *
+ * Make one ql_runtime per program (two are independent of each other), open workspaces on it, free it last. The
+ * runtime starts its worker threads in ql_runtime_new() and no others; with threads = 1 there are none, and everything runs in
+ * the calling thread with the same results.
+ *
+ *     #include <qloader.h>
+ *     #include <stdio.h>
+ *     int main(void) {
+ *         ql_error err;
+ *         ql_runtime *runtime = NULL;
+ *         ql_runtime_options options = QL_RUNTIME_OPTIONS_INIT;
+ *         options.threads = 1;
+ *         if (ql_runtime_new(&options, &runtime, &err) < 0) { fprintf(stderr, "%s\n", err.message); return 1; }
+ *         ql_runtime_free(runtime);
+ *         return 0;
+ *     }
+ */
+#ifndef QLOADER_RUNTIME_H
+#define QLOADER_RUNTIME_H
+
+#include <qloader/log.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** Threads, log sink and counters; safe to share between threads once made. */
+typedef struct ql_runtime ql_runtime;
+
+typedef struct ql_runtime_options {
+    uint32_t struct_size;
+    uint32_t threads;        /**< worker threads, the caller's included; 0: one per core this process may use */
+    ql_log_fn log_fn;        /**< NULL: messages are dropped */
+    void *log_user;
+    int32_t log_level;       /**< lowest ql_log_level that is passed on; 0: QL_LOG_INFO */
+    uint32_t profile;        /**< non-zero: spans and counters are on, see ql_runtime_stats_json() */
+    uint64_t reserved[4];
+} ql_runtime_options;
+
+#define QL_RUNTIME_OPTIONS_INIT {(uint32_t)sizeof(ql_runtime_options), 0, NULL, NULL, 0, 0, {0, 0, 0, 0}}
+/** Sets the defaults, for languages without the macro. */
+QL_API void ql_runtime_options_init(ql_runtime_options *options);
+
+/**
+ * Makes a runtime.
+ *
+ * @param options  NULL for the defaults.
+ * @param out      out: the runtime; free it with ql_runtime_free() after everything opened on it.
+ * Errors:  QL_E_INVALID, QL_E_NOMEM, QL_E_LIMIT (too many threads).
+ * Threads: safe.
+ * Since:   0.1
+ */
+QL_API QL_MUST_USE ql_status ql_runtime_new(const ql_runtime_options *options, ql_runtime **out, ql_error *err);
+/** Frees a runtime; NULL is fine. Its workspaces must be freed before. */
+QL_API void ql_runtime_free(ql_runtime *self);
+
+/** Appends the totals of spans and counters since the start as a JSON object; QL_E_INVALID when the runtime was made without `profile`. Since 0.1. */
+QL_API QL_MUST_USE ql_status ql_runtime_stats_json(const ql_runtime *self, ql_buf *out, ql_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

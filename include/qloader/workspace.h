@@ -1,0 +1,70 @@
+/*
+ * qloader/workspace.h - a configuration and the index that belongs to it.
+ *
+ * A workspace is a folder with config.yaml, optionally .env, and data/ with the index. Open one on a runtime, then
+ * ingest (ingest.h) and search (search.h). A program that brings its own documents needs no config.yaml: it opens a workspace with
+ * `data_dir` alone and hands its sources to ql_ingest_source().
+ */
+#ifndef QLOADER_WORKSPACE_H
+#define QLOADER_WORKSPACE_H
+
+#include <qloader/runtime.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** An open workspace. Searches may run on many threads at once, also while one thread ingests. */
+typedef struct ql_workspace ql_workspace;
+
+typedef struct ql_workspace_options {
+    uint32_t struct_size;
+    uint32_t lenient;         /**< non-zero: unknown keys in the configuration are warnings */
+    const char *dir;          /**< workspace folder: <dir>/config.yaml, .env, data/; excludes config_path */
+    const char *config_path;  /**< a configuration outside a workspace; data/ lies beside it */
+    const char *env_path;     /**< a .env file; NULL: the workspace's, or beside the configuration */
+    const char *data_dir;     /**< where the index lives; NULL: <dir>/data. Given alone: no configuration at all */
+    const char *model_dir;    /**< folder of the embedding model; NULL: found by name */
+    const char *precision;    /**< "auto" (NULL), "fp32" or "bf16": arithmetic of the local model */
+    uint64_t reserved[4];
+} ql_workspace_options;
+
+#define QL_WORKSPACE_OPTIONS_INIT {(uint32_t)sizeof(ql_workspace_options), 0, NULL, NULL, NULL, NULL, NULL, NULL, {0, 0, 0, 0}}
+/** Sets the defaults, for languages without the macro. */
+QL_API void ql_workspace_options_init(ql_workspace_options *options);
+
+/**
+ * Opens a workspace: reads and validates the configuration. Touches neither index nor model.
+ *
+ * @param runtime   outlives the workspace.
+ * @param options   NULL: the current folder.
+ * @param problems  optional; on QL_E_CONFIG every problem of the configuration, one a line, as file:line:column: sentence.
+ * Errors:  QL_E_CONFIG, QL_E_NOTFOUND (no folder, no config.yaml), QL_E_INVALID.
+ * Since:   0.1
+ */
+QL_API QL_MUST_USE ql_status ql_workspace_open(ql_runtime *runtime, const ql_workspace_options *options,
+                                               ql_workspace **out, ql_buf *problems, ql_error *err);
+/** Closes a workspace; NULL is fine. No call on it may be running. */
+QL_API void ql_workspace_free(ql_workspace *self);
+
+/** Makes the index if there is none; with `force` drops every document first. Errors: QL_E_BUSY (another writer), QL_E_IO, QL_E_NOSPACE, QL_E_UNSUPPORTED. Since 0.1. */
+QL_API QL_MUST_USE ql_status ql_workspace_init(ql_workspace *self, int force, ql_error *err);
+
+/** Appends the effective configuration, secrets masked; `format` is "json" or "yaml". Since 0.1. */
+QL_API QL_MUST_USE ql_status ql_workspace_config(const ql_workspace *self, const char *format, ql_buf *out, ql_error *err);
+
+/**
+ * Appends a JSON array, an object per project: project_id, display_name, description, collection_name, source_count, sources
+ * [{source_type, source, supported, reason}]. With `status` also document_count, chunk_count, latest_ingestion, read from the index.
+ * `project` empty: all; QL_E_NOTFOUND when there is no such project. Since 0.1.
+ */
+QL_API QL_MUST_USE ql_status ql_workspace_projects_json(ql_workspace *self, ql_str project, int status, ql_buf *out, ql_error *err);
+
+/** Appends a JSON object: which store and embedder, why, where, documents, chunks, dims, model, bytes. Since 0.1. */
+QL_API QL_MUST_USE ql_status ql_workspace_info_json(ql_workspace *self, ql_buf *out, ql_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
