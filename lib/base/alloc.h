@@ -32,4 +32,7 @@ static inline bool ql__size_add(size_t a, size_t b, size_t *out)
 #define QL_STEAL(pointer) ({ __typeof__(pointer) stolen_ = (pointer); (pointer) = NULL; stolen_; })
 void ql__free_cleanup(void *pointer_to_pointer);       /* for QL_AUTO(char *, ql__free_cleanup) */
 
+/* Test programs only: installs `allocator` (NULL: malloc) at any time. Pointers handed out before must stay valid under it. */
+void ql__allocator_reset_for_tests(const ql_allocator *allocator);
+
 #endif

@@ -6,7 +6,8 @@
 
 /* Writes status and message into err (NULL is fine) and returns status, so that a failure is one statement. */
 ql_status ql__fail(ql_error *err, ql_status status, const char *format, ...) QL_PRINTF(3, 4);
-/* The same with an errno: ENOSPC/EDQUOT become QL_E_NOSPACE, ENOENT QL_E_NOTFOUND, ENOMEM QL_E_NOMEM, others QL_E_IO; appends strerror. */
+/* The same with an errno: ENOSPC/EDQUOT become QL_E_NOSPACE, ENOENT QL_E_NOTFOUND, EEXIST QL_E_EXISTS,
+   ENOMEM QL_E_NOMEM, others QL_E_IO; appends ": " and the text of the errno, untranslated. */
 ql_status ql__fail_errno(ql_error *err, int os_code, const char *format, ...) QL_PRINTF(3, 4);
 /* QL_E_NOMEM without allocating. */
 ql_status ql__fail_nomem(ql_error *err);

@@ -6,6 +6,7 @@
 #ifndef QL_SPAN_H
 #define QL_SPAN_H
 
+#include "sys/pool.h"
 #include <qloader/base.h>
 
 #define QL__SPANS(X) \
@@ -60,6 +61,9 @@ const char *ql__counter_name(ql__counter_id id);
 /* self NULL: hooks of this thread are off. Returns what was set before, to be handed to ql__prof_leave. */
 ql__prof *ql__prof_enter(ql__prof *self);
 void ql__prof_leave(ql__prof *previous);
+
+/* Lets the threads of a pool take part in the profiler of whoever starts a loop: ql__pool_hooks_set(pool, ql__prof_pool_hooks()). */
+const ql__pool_hooks *ql__prof_pool_hooks(void);
 
 typedef struct ql__span {
     uint64_t begin_ns; /* 0: off */

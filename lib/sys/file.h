@@ -41,6 +41,8 @@ typedef struct ql__sys {
 } ql__sys;
 
 const ql__sys *ql__sys_default(void); /* the real kernel */
+extern const ql__file_ops ql__file_kernel;
+extern const ql__clock_ops ql__clock_kernel;
 
 int64_t ql__wall_ms(const ql__sys *sys);
 uint64_t ql__monotonic_ns(const ql__sys *sys);
@@ -53,9 +55,10 @@ ql_status ql__file_read_at(const ql__sys *sys, int fd, void *buf, size_t size, u
 ql_status ql__file_write_at(const ql__sys *sys, int fd, const void *buf, size_t size, uint64_t offset, ql_error *err);
 ql_status ql__file_sync(const ql__sys *sys, int fd, ql_error *err);
 ql_status ql__file_size(const ql__sys *sys, int fd, uint64_t *out, ql_error *err);
-/* Whole file into out (its limit_bytes holds; QL_E_LIMIT beyond). Works for files whose size is not known beforehand. */
+/* Replaces out's content by the whole file (its limit_bytes holds; QL_E_LIMIT beyond; empty on failure). Works for files whose size is not known beforehand. */
 ql_status ql__file_read_all(const ql__sys *sys, const char *path, ql_buf *out, ql_error *err);
-/* Write to path.tmp, fsync, rename over path, fsync the folder: readers see the old or the new content, never a mix. */
+/* Write to path.tmp, fsync, rename over path, fsync the folder: readers see the old or the new content, never a mix.
+   Writers of one path exclude each other. After a failure of the last step (folder fsync) the new content is in place. */
 ql_status ql__file_write_atomic(const ql__sys *sys, const char *path, ql_str content, mode_t mode, ql_error *err);
 ql_status ql__dir_make(const ql__sys *sys, const char *path, mode_t mode, ql_error *err);      /* with parents; existing is fine */
 ql_status ql__dir_sync(const ql__sys *sys, const char *path, ql_error *err);

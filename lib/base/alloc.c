@@ -1,0 +1,97 @@
+/*
+ * The library's memory: one table of functions, malloc unless the program set another before first use.
+ *
+ * Invariant: once memory was handed out the table never changes, so it is read without a lock (tests excepted).
+ * Threads: all functions are safe anywhere; ql_allocator_set is called before other threads use the library.
+ * Cost: one relaxed load on top of the allocator.
+ */
+#include "base/alloc.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void *libc_realloc(void *user, void *ptr, size_t size)
+{
+    (void)user;
+    return realloc(ptr, size);
+}
+
+static void libc_free(void *user, void *ptr)
+{
+    (void)user;
+    free(ptr);
+}
+
+#define LIBC_ALLOCATOR {sizeof(ql_allocator), 0, libc_realloc, libc_free, NULL}
+
+static ql_allocator active = LIBC_ALLOCATOR;
+static atomic_bool handed_out;
+
+ql_status ql_allocator_set(const ql_allocator *allocator)
+{
+    if (!allocator || allocator->struct_size < sizeof *allocator || allocator->reserved != 0) return QL_E_INVALID;
+    if (!allocator->realloc_fn || !allocator->free_fn) return QL_E_INVALID;
+    if (atomic_load(&handed_out)) return QL_E_BUSY;
+    active = *allocator;
+    return QL_OK;
+}
+
+void ql__allocator_reset_for_tests(const ql_allocator *allocator)
+{
+    static const ql_allocator libc_allocator = LIBC_ALLOCATOR;
+    active = allocator ? *allocator : libc_allocator;
+    atomic_store(&handed_out, false);
+}
+
+void *ql__realloc(void *ptr, size_t size)
+{
+    /* Loading first keeps the cache line shared between threads. */
+    if (!atomic_load_explicit(&handed_out, memory_order_relaxed)) {
+        atomic_store_explicit(&handed_out, true, memory_order_relaxed);
+    }
+    return active.realloc_fn(active.user, ptr, size ? size : 1);
+}
+
+void *ql__alloc(size_t size)
+{
+    return ql__realloc(NULL, size);
+}
+
+void *ql__alloc_zero(size_t count, size_t size)
+{
+    size_t bytes;
+    if (!ql__size_mul(count, size, &bytes)) return NULL;
+    void *ptr = ql__alloc(bytes);
+    if (ptr) memset(ptr, 0, bytes ? bytes : 1);
+    return ptr;
+}
+
+void *ql__realloc_array(void *ptr, size_t count, size_t size)
+{
+    size_t bytes;
+    return ql__size_mul(count, size, &bytes) ? ql__realloc(ptr, bytes) : NULL;
+}
+
+void ql__free(void *ptr)
+{
+    if (ptr) active.free_fn(active.user, ptr);
+}
+
+char *ql__strdup(ql_str text)
+{
+    size_t bytes;
+    if (!ql__size_add(text.len, 1, &bytes)) return NULL;
+    char *copy = ql__alloc(bytes);
+    if (!copy) return NULL;
+    if (text.len) memcpy(copy, text.ptr, text.len);
+    copy[text.len] = '\0';
+    return copy;
+}
+
+void ql__free_cleanup(void *pointer_to_pointer)
+{
+    void *ptr;
+    memcpy(&ptr, pointer_to_pointer, sizeof ptr); /* any pointer type may stand there */
+    ql__free(ptr);
+}
