@@ -8,4 +8,12 @@ const ql_chunker_ops *ql__chunker_structure(void);
 /* Code points. */
 const ql_measure *ql__measure_characters(void);
 
+/*
+ * Checks what a chunker emitted (chunks[0..count), in order) against the guarantees: text equals its range, the text is covered without
+ * gap, overlap is as declared and no more than asked, sizes as measured and within the limit (a single grapheme may exceed it), no
+ * boundary inside a grapheme of up to QL_LIMIT_GRAPHEME_BYTES. capped: the last chunk may end early (chunks_max).
+ * QL_E_INTERNAL names the first chunk that fails. Measures every chunk again: for tests and debugging.
+ */
+ql_status ql__chunks_verify(const ql_canonical *canonical, const ql_chunk_options *options, const ql_chunk *chunks, size_t count, bool capped, ql_error *err);
+
 #endif

@@ -139,12 +139,16 @@ size_t ql__grapheme_floor(ql_str text, size_t at)
     p += ql__utf8_next(text, p, &before);
     while (p < text.len) {
         size_t taken = ql__utf8_next(text, p, &after);
-        if (utf8proc_grapheme_break_stateful((utf8proc_int32_t)before, (utf8proc_int32_t)after, &state)) last = p;
-        if (p >= at) break;
+        bool boundary = utf8proc_grapheme_break_stateful((utf8proc_int32_t)before, (utf8proc_int32_t)after, &state);
+        if (boundary && p <= at) last = p;
+        /* Behind `at` only the length of its cluster is still of interest. */
+        if (last == at || (boundary && p > at) || p - last > QL_LIMIT_GRAPHEME_BYTES) {
+            if (p >= at) break;
+        }
         before = after;
         p += taken;
     }
-    return at - last > QL_LIMIT_GRAPHEME_BYTES ? at : last;
+    return p - last > QL_LIMIT_GRAPHEME_BYTES ? at : last;
 }
 
 size_t ql__grapheme_next(ql_str text, size_t at)
