@@ -6,6 +6,8 @@
 #define QL_LIMIT_DOCUMENT_BYTES ((size_t)256 << 20)    /* one document in memory: the 100 MB JSON file and room to spare */
 #define QL_LIMIT_CONFIG_BYTES ((size_t)16 << 20)       /* config.yaml: real ones are a few kB; bounds alias expansion */
 #define QL_LIMIT_CONFIG_DEPTH 64                        /* nesting of YAML: the schema needs 8 */
+#define QL_LIMIT_CONFIG_NODES 1000000                   /* values of a configuration with its aliases written out: "billion laughs" ends here */
+#define QL_LIMIT_ENV_BYTES (128 << 10)                   /* one environment variable, what Linux allows */
 #define QL_LIMIT_JSON_DEPTH 512                         /* nesting of foreign JSON, bounds every recursive walk */
 #define QL_LIMIT_HTML_DEPTH 512                         /* open elements; deeper ones are read as if they were siblings */
 #define QL_LIMIT_TREE_DEPTH 512                         /* depth of a structure tree */

@@ -27,7 +27,8 @@ typedef enum ql__source_type { /* the order in which an ingest visits them */
 typedef struct ql__config_source {
     ql__source_type type;
     ql_str type_name, name;      /* "git", key under it */
-    ql_str base_url;             /* as written, after substitution */
+    ql_str base_url;             /* normalised: localfile always as file:///folder with escapes, git as URL, user@host:path or file:///folder */
+    ql_str local_path;           /* the folder that base_url names on this machine: absolute, decoded, NUL-terminated; empty: elsewhere */
     ql__strs include_paths, exclude_paths, file_types;
     uint64_t max_file_size;      /* bytes */
     bool enable_file_conversion;
@@ -55,6 +56,7 @@ typedef struct ql__config {
     bool chunk_size_set, chunk_overlap_set;
     uint32_t chunk_size, chunk_overlap; /* characters when set in the file */
     uint32_t max_chunks_per_document;   /* 0: no cap */
+    ql__strs warnings;                  /* as logged, "file:line:column: sentence" */
     /* file names after workspace resolution, NUL-terminated */
     ql_str workspace_dir, data_dir, config_path;
 } ql__config;
@@ -64,8 +66,10 @@ typedef struct ql__config_options {
     const char *config_path;   /* or NULL; exclusive with workspace_dir */
     const char *env_path;      /* or NULL */
     bool lenient;              /* unknown keys and left-over ${...} warn instead of fail */
-    const ql__sys *sys;
+    const ql__sys *sys;        /* NULL: the real one */
     ql__log *log;              /* warnings go here */
+    const char *(*getenv_fn)(void *user, const char *name); /* NULL: the process environment, which is never changed */
+    void *getenv_user;
 } ql__config_options;
 
 typedef struct ql__config_set ql__config_set; /* owns a ql__config */

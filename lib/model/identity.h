@@ -10,5 +10,7 @@ ql_status ql__document_id(ql_str source_type, ql_str source, ql_str url, char ou
 ql_status ql__document_id_exact(ql_str project, ql_str source_type, ql_str source, ql_str url, char out[37], ql_error *err);
 /* First 32 hex digits of SHA-256("<document id>_<index>") as a UUID text. */
 void ql__chunk_id(ql_str document_id, uint32_t index, char out[37]);
+/* Of a file attached to a page or issue: UUIDv5 in the name space of URLs over "<parent id>:attachment:<attachment id>". */
+ql_status ql__attachment_id(ql_str parent_id, ql_str attachment_id, char out[37], ql_error *err);
 
 #endif
