@@ -8,6 +8,7 @@ const ql_converter_ops *const *ql__convert_builtin(size_t *count)
     /* Filled with the same values by whichever thread comes first, so that a plain array of functions stays the only list. */
     static const ql_converter_ops *converters[8];
     static const converter_fn functions[] = {
+        ql__convert_markdown,
         ql__convert_text, /* takes anything: last */
     };
     *count = sizeof functions / sizeof functions[0];

@@ -163,4 +163,18 @@ static inline void check_random_prose(ql_buf *out, unsigned lines, const char *n
     }
 }
 
+static inline void check_random_markdown(ql_buf *out, unsigned lines, const char *newline)
+{
+    static const char *const leads[] = {
+        "", "", "", "", "# ", "## ", "### ", "#### ", "- ", "* ", "+ ", "1. ", "2) ", "> ", "> > ", "  - ", "    ", "\t", "```", "```c", "~~~", "===", "---", "***", "| a | b |", "|---|:-:|", "| 1 |",
+        "<div>", "<!-- ", "-->", "[ref]: http://a.example/", "- - - ", "> - 1. ", "   ", "#hash", "\\", "\xef\xbb\xbf"};
+    if (check_random(8) == 0) ql_buf_append(out, QL_STR("---\ntitle: x\n---\n"));
+    for (unsigned i = 0; i < lines; i++) {
+        ql_buf_append(out, ql_str_of(leads[check_random(sizeof leads / sizeof leads[0])]));
+        if (check_random(3) > 0) check_random_words(out, check_random(20));
+        ql_buf_append(out, ql_str_of(check_random(40) == 0 ? "\r" : newline));
+        if (check_random(4) == 0) ql_buf_append(out, ql_str_of(newline));
+    }
+}
+
 #endif

@@ -42,6 +42,17 @@ static void test_chunk_structure__holds_its_guarantees_on_lines(void **state)
     run_random(ql__convert_text(), "yaml", make_prose, 400);
 }
 
+static void make_markdown(ql_buf *out)
+{
+    check_random_markdown(out, check_random(80), check_random(3) ? "\n" : "\r\n");
+}
+
+static void test_chunk_structure__holds_its_guarantees_on_markdown(void **state)
+{
+    (void)state;
+    run_random(ql__convert_markdown(), "md", make_markdown, 600);
+}
+
 static void test_chunk_structure__gives_no_chunk_for_an_empty_text(void **state)
 {
     (void)state;
@@ -57,6 +68,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_chunk_structure__holds_its_guarantees_on_prose),
         cmocka_unit_test(test_chunk_structure__holds_its_guarantees_on_lines),
+        cmocka_unit_test(test_chunk_structure__holds_its_guarantees_on_markdown),
         cmocka_unit_test(test_chunk_structure__gives_no_chunk_for_an_empty_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
