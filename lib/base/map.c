@@ -7,6 +7,7 @@
  */
 #include "base/map.h"
 
+#include <endian.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -34,7 +35,15 @@ static uint64_t mix(uint64_t x)
     return x ^ x >> 31;
 }
 
-static uint64_t load_le64(const unsigned char *bytes, size_t count)
+static uint64_t load_word(const unsigned char *bytes)
+{
+    uint64_t word;
+    memcpy(&word, bytes, sizeof word);
+    return le64toh(word);
+}
+
+/* Fewer than 8 bytes, as the low end of a word. */
+static uint64_t load_tail(const unsigned char *bytes, size_t count)
 {
     uint64_t word = 0;
     for (size_t i = 0; i < count; i++) word |= (uint64_t)bytes[i] << (8 * i);
@@ -50,12 +59,12 @@ uint64_t ql__hash_bytes(ql_str bytes, uint64_t seed)
     const unsigned char *at = (const unsigned char *)bytes.ptr;
     size_t left = bytes.len;
     for (; left >= 8; at += 8, left -= 8) {
-        uint64_t word = load_le64(at, 8);
+        uint64_t word = load_word(at);
         v[3] ^= word;
         sip_round(v);
         v[0] ^= word;
     }
-    uint64_t last = (uint64_t)bytes.len << 56 | load_le64(at, left);
+    uint64_t last = (uint64_t)bytes.len << 56 | load_tail(at, left);
     v[3] ^= last;
     sip_round(v);
     v[0] ^= last;

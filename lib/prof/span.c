@@ -19,7 +19,7 @@
 #define SHARD_COUNT 32 /* power of two */
 #define CACHE_LINE 64
 
-typedef struct prof_shard {
+typedef struct ql__prof_shard {
     ql__prof *prof;
     struct {
         atomic_uint_least64_t count, wall_ns, max_ns;
@@ -38,8 +38,7 @@ struct ql__prof {
     prof_slot slots[SHARD_COUNT];
 };
 
-/* initial-exec: no call to find it, neither in the shared library. */
-static _Thread_local prof_shard *current __attribute__((tls_model("initial-exec")));
+_Thread_local struct ql__prof_shard *ql__prof_current;
 
 static void add(atomic_uint_least64_t *place, uint64_t amount)
 {
@@ -94,9 +93,9 @@ const char *ql__counter_name(ql__counter_id id)
 
 ql__prof *ql__prof_enter(ql__prof *self)
 {
-    ql__prof *previous = current ? current->prof : NULL;
+    ql__prof *previous = ql__prof_current ? ql__prof_current->prof : NULL;
     if (self == previous) return previous;
-    current = self ? &self->slots[atomic_fetch_add_explicit(&self->next, 1, memory_order_relaxed) % SHARD_COUNT].shard : NULL;
+    ql__prof_current = self ? &self->slots[atomic_fetch_add_explicit(&self->next, 1, memory_order_relaxed) % SHARD_COUNT].shard : NULL;
     return previous;
 }
 
@@ -107,7 +106,7 @@ void ql__prof_leave(ql__prof *previous)
 
 static void *pool_capture(void)
 {
-    return current ? current->prof : NULL;
+    return ql__prof_current ? ql__prof_current->prof : NULL;
 }
 
 static void *pool_enter(void *captured)
@@ -126,9 +125,9 @@ const ql__pool_hooks *ql__prof_pool_hooks(void)
     return &hooks;
 }
 
-ql__span ql__span_begin(ql__span_id id)
+uint64_t ql__span_now(void)
 {
-    return (ql__span){current ? ql__monotonic_ns(ql__sys_default()) : 0, id};
+    return ql__monotonic_ns(ql__sys_default());
 }
 
 static void max_raise(atomic_uint_least64_t *place, uint64_t value)
@@ -138,19 +137,18 @@ static void max_raise(atomic_uint_least64_t *place, uint64_t value)
     }
 }
 
-void ql__span_end(ql__span *span)
+void ql__span_record(ql__span *span)
 {
-    prof_shard *shard = current;
-    if (span->begin_ns == 0 || !shard) return;
-    uint64_t wall_ns = ql__monotonic_ns(ql__sys_default()) - span->begin_ns;
+    prof_shard *shard = ql__prof_current;
+    if (!shard) return; /* left before the span ended */
+    uint64_t wall_ns = ql__span_now() - span->begin_ns;
     add(&shard->spans[span->id].count, 1);
     add(&shard->spans[span->id].wall_ns, wall_ns);
     max_raise(&shard->spans[span->id].max_ns, wall_ns);
     span->begin_ns = 0;
 }
 
-void ql__counter_add(ql__counter_id id, uint64_t amount)
+void ql__counter_record(ql__counter_id id, uint64_t amount)
 {
-    prof_shard *shard = current;
-    if (shard) add(&shard->counters[id], amount);
+    add(&ql__prof_current->counters[id], amount);
 }

@@ -69,9 +69,27 @@ typedef struct ql__span {
     uint64_t begin_ns; /* 0: off */
     ql__span_id id;
 } ql__span;
-ql__span ql__span_begin(ql__span_id id);
-void ql__span_end(ql__span *span);
-void ql__counter_add(ql__counter_id id, uint64_t amount);
+
+/* Where this thread counts; NULL: off. initial-exec: found without a call, in the shared library too. Only the functions below use it. */
+struct ql__prof_shard;
+extern _Thread_local struct ql__prof_shard *ql__prof_current __attribute__((tls_model("initial-exec"), visibility("hidden")));
+uint64_t ql__span_now(void);
+void ql__span_record(ql__span *span);
+void ql__counter_record(ql__counter_id id, uint64_t amount);
+
+static inline ql__span ql__span_begin(ql__span_id id)
+{
+    return (ql__span){ql__prof_current ? ql__span_now() : 0, id};
+}
+/* Ending twice counts once. */
+static inline void ql__span_end(ql__span *span)
+{
+    if (span->begin_ns) ql__span_record(span);
+}
+static inline void ql__counter_add(ql__counter_id id, uint64_t amount)
+{
+    if (ql__prof_current) ql__counter_record(id, amount);
+}
 
 /* The rest of the enclosing block is the span. */
 #define QL_SPAN(id) __attribute__((cleanup(ql__span_end), unused)) ql__span ql_span_##id = ql__span_begin(QL__SPAN_##id)

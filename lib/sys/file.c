@@ -133,7 +133,8 @@ ql_status ql__file_read_all(const ql__sys *sys, const char *path, ql_buf *out, q
 {
     ql_buf_clear(out);
     int fd = -1;
-    QL_TRY(ql__file_open(sys, path, O_RDONLY | O_NOCTTY, 0, &fd, err));
+    /* O_NONBLOCK: opening a pipe that nobody writes to fails at the first read instead of waiting for ever. */
+    QL_TRY(ql__file_open(sys, path, O_RDONLY | O_NOCTTY | O_NONBLOCK, 0, &fd, err));
     uint64_t size_hint;
     ql_status status = ql__file_size(sys, fd, &size_hint, err);
     if (status < 0) ql__error_prefix(err, "'%s'", path);

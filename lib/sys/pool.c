@@ -28,9 +28,9 @@ typedef struct pool_loop {
     void *user;
     void *inherited;
     size_t count;
-    atomic_size_t taken;
     size_t threads_inside; /* the caller not included */
     bool listed;
+    _Alignas(64) atomic_size_t taken; /* alone: every thread writes it, and reads what is above */
 } pool_loop;
 
 typedef struct pool_thread {

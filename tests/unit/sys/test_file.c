@@ -98,6 +98,8 @@ static void test_file__says_what_is_missing(void **state)
     assert_int_equal(err.os_code, ENOENT);
     assert_int_equal(ql__file_read_all(ql_test_sys(), dir, &out, &err), QL_E_IO);
     assert_int_equal(err.os_code, EISDIR);
+    assert_int_equal(mkfifo(ql_test_path(dir, "pipe"), 0600), 0);
+    assert_int_equal(ql__file_read_all(ql_test_sys(), ql_test_path(dir, "pipe"), &out, &err), QL_E_IO); /* and does not wait */
     assert_int_equal(ql_test_fds_open(), 0);
     ql_buf_dispose(&out);
 }
