@@ -6,6 +6,7 @@
 #ifndef QL_STORE_INTERNAL_H
 #define QL_STORE_INTERNAL_H
 
+#include "dep/db.h"
 #include "sys/file.h"
 #include "sys/log.h"
 #include <qloader/store.h>
@@ -20,6 +21,8 @@ typedef struct ql__store_options {
     const char *model;
     const ql__sys *sys;
     ql__log *log;         /* what was recovered on opening */
+    ql__db_fault_fn db_fault_fn; /* tests: asked before each call of SQLite to the kernel; NULL in programs */
+    void *db_fault_user;
 } ql__store_options;
 
 ql_status ql__store_open(const ql__store_options *options, ql__store **out, ql_error *err);

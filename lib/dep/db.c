@@ -1,0 +1,300 @@
+/*
+ * Purpose: one SQLite connection with our VFS below it, and its errors in our words.
+ *
+ * Invariants: every connection runs in WAL mode with synchronous=FULL, foreign keys on, extensions and double-quoted strings off.
+ * A page that fails its checksum is named in the error whatever statement ran into it. Statements keep a failed bind until the
+ * step, so that callers bind without checks.
+ *
+ * Threads: one at a time per ql__db. Cost: a step costs what SQLite's costs; the wrapper adds a branch.
+ */
+#include "dep/db.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/alloc.h"
+#include "base/status.h"
+#include "dep/db_vfs.h"
+
+struct ql__db {
+    ql__db_vfs vfs;
+    sqlite3 *handle;
+    char *path;
+};
+
+struct ql__stmt {
+    sqlite3_stmt *handle;
+    ql__db *db;
+    int bind_code; /* first failed bind since the last reset */
+};
+
+static ql_status fail_space(ql__db *self, ql_error *err)
+{
+    ql_status st = ql__fail(err, QL_E_NOSPACE, "no space left for '%s': free some space and run again, what was committed is safe", self->path);
+    if (err) err->os_code = ENOSPC;
+    return st;
+}
+
+static ql_status fail_damaged(ql__db *self, const char *detail, ql_error *err)
+{
+    if (self->vfs.bad_page && self->vfs.bad_wal)
+        return ql__fail(err, QL_E_CORRUPT, "'%s-wal' is damaged: frame %llu does not match its checksum", self->path, (unsigned long long)self->vfs.bad_page);
+    if (self->vfs.bad_page)
+        return ql__fail(err, QL_E_CORRUPT, "'%s' is damaged: page %llu does not match its checksum", self->path, (unsigned long long)self->vfs.bad_page);
+    return ql__fail(err, QL_E_CORRUPT, "'%s' is damaged: %s", self->path, detail);
+}
+
+static ql_status fail_code(ql__db *self, int code, ql_error *err)
+{
+    const char *detail = self->handle ? sqlite3_errmsg(self->handle) : sqlite3_errstr(code);
+    int os_code = self->vfs.fault_errno ? self->vfs.fault_errno : self->handle ? sqlite3_system_errno(self->handle) : 0;
+    self->vfs.fault_errno = 0;
+    if (code == SQLITE_IOERR_DATA) return fail_damaged(self, detail, err);
+    switch (code & 0xff) {
+    case SQLITE_NOMEM:
+        return ql__fail_nomem(err);
+    case SQLITE_FULL:
+        return fail_space(self, err);
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        return ql__fail(err, QL_E_BUSY, "'%s' is locked by another process: %s", self->path, detail);
+    case SQLITE_CORRUPT:
+        return fail_damaged(self, detail, err);
+    case SQLITE_NOTADB:
+        return ql__fail(err, QL_E_CORRUPT, "'%s' is damaged or not a file of this program: its header is not ours", self->path);
+    case SQLITE_IOERR:
+    case SQLITE_CANTOPEN:
+    case SQLITE_READONLY:
+    case SQLITE_PERM:
+        if (os_code == ENOSPC || os_code == EDQUOT) return fail_space(self, err);
+        if (code == SQLITE_IOERR_NOMEM || os_code == ENOMEM) return ql__fail_nomem(err);
+        if (os_code != 0) return ql__fail_errno(err, os_code, "'%s': %s", self->path, detail);
+        return ql__fail(err, QL_E_IO, "'%s': %s", self->path, detail);
+    case SQLITE_CONSTRAINT:
+        return ql__fail(err, QL_E_EXISTS, "'%s': %s", self->path, detail);
+    case SQLITE_TOOBIG:
+        return ql__fail(err, QL_E_LIMIT, "'%s': a value is larger than SQLite allows", self->path);
+    default:
+        return ql__fail(err, QL_E_INTERNAL, "'%s': %s (%d)", self->path, detail, code);
+    }
+}
+
+ql_status ql__db_exec(ql__db *self, const char *sql, ql_error *err)
+{
+    int code = sqlite3_exec(self->handle, sql, NULL, NULL, NULL);
+    return code == SQLITE_OK ? QL_OK : fail_code(self, code, err);
+}
+
+static ql_status read_pragma(ql__db *self, const char *sql, int64_t *out, ql_error *err)
+{
+    ql__stmt *stmt = NULL;
+    QL_TRY(ql__db_prepare(self, sql, &stmt, err));
+    ql_status st = ql__stmt_step(stmt, err);
+    if (st == QL_OK) *out = ql__stmt_int(stmt, 0);
+    ql__stmt_free(stmt);
+    return st < 0 ? st : QL_OK;
+}
+
+/* A file without pages gets its page size, the room for checksums and its mark; all before the first page is written. */
+static ql_status prepare_new(ql__db *self, const ql__db_options *options, ql_error *err)
+{
+    char sql[160];
+    int reserved = QL__DB_RESERVED;
+    snprintf(sql, sizeof sql, "PRAGMA page_size=%u", options->page_bytes);
+    QL_TRY(ql__db_exec(self, sql, err));
+    int code = sqlite3_file_control(self->handle, "main", SQLITE_FCNTL_RESERVE_BYTES, &reserved);
+    if (code != SQLITE_OK) return fail_code(self, code, err);
+    QL_TRY(ql__db_exec(self, "PRAGMA journal_mode=WAL", err));
+    snprintf(sql, sizeof sql, "PRAGMA application_id=%d", (int)options->application_id);
+    return ql__db_exec(self, sql, err);
+}
+
+/* A process may have died between the first page and the mark: such a file has no tables and is as good as none. */
+static ql_status finish_creation(ql__db *self, const ql__db_options *options, int64_t *id, ql_error *err)
+{
+    char sql[80];
+    int64_t tables = 0;
+    QL_TRY(read_pragma(self, "SELECT count(*) FROM sqlite_schema", &tables, err));
+    if (tables != 0) return QL_OK;
+    if (!options->write || !options->create) return ql__fail(err, QL_E_NOTFOUND, "'%s' is empty: nothing was ever committed", self->path);
+    *id = options->application_id;
+    snprintf(sql, sizeof sql, "PRAGMA application_id=%d", (int)options->application_id);
+    return ql__db_exec(self, sql, err);
+}
+
+static ql_status configure(ql__db *self, const ql__db_options *options, bool fresh, ql_error *err)
+{
+    char sql[320];
+    int64_t found = 0;
+    sqlite3_extended_result_codes(self->handle, 1);
+    sqlite3_busy_timeout(self->handle, (int)options->busy_ms);
+    sqlite3_db_config(self->handle, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+    sqlite3_db_config(self->handle, SQLITE_DBCONFIG_DQS_DDL, 0, NULL);
+    sqlite3_db_config(self->handle, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
+    if (fresh) QL_TRY(prepare_new(self, options, err));
+    QL_TRY(read_pragma(self, "PRAGMA application_id", &found, err));
+    if (found == 0) QL_TRY(finish_creation(self, options, &found, err));
+    if ((uint32_t)found != options->application_id)
+        return ql__fail(err, QL_E_FORMAT, "'%s' belongs to another program (application id %lld)", self->path, (long long)found);
+    snprintf(sql, sizeof sql,
+             "PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA mmap_size=0; PRAGMA cache_size=-%u; PRAGMA temp_store=MEMORY; "
+             "PRAGMA wal_autocheckpoint=%u; PRAGMA journal_size_limit=16777216; PRAGMA trusted_schema=OFF",
+             options->cache_kib ? options->cache_kib : 8192, options->checkpoint_pages ? options->checkpoint_pages : 2000);
+    QL_TRY(ql__db_exec(self, sql, err));
+    return options->write ? QL_OK : ql__db_exec(self, "PRAGMA query_only=ON", err);
+}
+
+static bool is_absent(const char *path, bool *out_empty)
+{
+    struct stat info;
+    bool absent = stat(path, &info) != 0 && errno == ENOENT;
+    *out_empty = absent || info.st_size == 0;
+    return absent;
+}
+
+ql_status ql__db_open(const ql__db_options *options, ql__db **out, ql_error *err)
+{
+    bool fresh = false;
+    if (is_absent(options->path, &fresh) && !(options->write && options->create))
+        return ql__fail(err, QL_E_NOTFOUND, "there is no '%s'", options->path);
+    ql__db *self = ql__alloc_zero(1, sizeof *self);
+    if (!self) return ql__fail_nomem(err);
+    self->path = ql__strdup(ql_str_of(options->path));
+    if (!self->path) {
+        ql__free(self);
+        return ql__fail_nomem(err);
+    }
+    ql_status st = ql__db_vfs_init(&self->vfs, options->page_bytes, options->fault_fn, options->fault_user, err);
+    if (st == QL_OK) {
+        int flags = options->write ? SQLITE_OPEN_READWRITE | (options->create ? SQLITE_OPEN_CREATE : 0) : SQLITE_OPEN_READONLY;
+        int code = sqlite3_open_v2(options->path, &self->handle, flags | SQLITE_OPEN_NOMUTEX, self->vfs.name);
+        st = code == SQLITE_OK ? configure(self, options, fresh && options->write && options->create, err) : fail_code(self, code, err);
+    }
+    if (st != QL_OK) {
+        ql__db_close(self);
+        return st;
+    }
+    *out = self;
+    return QL_OK;
+}
+
+void ql__db_close(ql__db *self)
+{
+    if (!self) return;
+    if (self->handle) sqlite3_close(self->handle);
+    ql__db_vfs_dispose(&self->vfs);
+    ql__free(self->path);
+    ql__free(self);
+}
+
+int64_t ql__db_last_rowid(const ql__db *self)
+{
+    return sqlite3_last_insert_rowid(self->handle);
+}
+
+int64_t ql__db_changes(const ql__db *self)
+{
+    return sqlite3_changes64(self->handle);
+}
+
+bool ql__db_in_transaction(const ql__db *self)
+{
+    return sqlite3_get_autocommit(self->handle) == 0;
+}
+
+uint64_t ql__db_bytes(ql__db *self)
+{
+    int64_t pages = 0;
+    if (read_pragma(self, "PRAGMA page_count", &pages, NULL) != QL_OK || pages < 0) return 0;
+    return (uint64_t)pages * self->vfs.page_bytes;
+}
+
+ql_status ql__db_checkpoint(ql__db *self, ql_error *err)
+{
+    int code = sqlite3_wal_checkpoint_v2(self->handle, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    if (code == SQLITE_OK || code == SQLITE_BUSY) return QL_OK; /* readers hold it back: a later one will do it */
+    return fail_code(self, code, err);
+}
+
+ql_status ql__db_prepare(ql__db *self, const char *sql, ql__stmt **out, ql_error *err)
+{
+    ql__stmt *stmt = ql__alloc_zero(1, sizeof *stmt);
+    if (!stmt) return ql__fail_nomem(err);
+    stmt->db = self;
+    int code = sqlite3_prepare_v3(self->handle, sql, -1, SQLITE_PREPARE_PERSISTENT, &stmt->handle, NULL);
+    if (code != SQLITE_OK) {
+        ql__free(stmt);
+        return fail_code(self, code, err);
+    }
+    *out = stmt;
+    return QL_OK;
+}
+
+void ql__stmt_free(ql__stmt *self)
+{
+    if (!self) return;
+    sqlite3_finalize(self->handle);
+    ql__free(self);
+}
+
+static void note_bind(ql__stmt *self, int code)
+{
+    if (code != SQLITE_OK && self->bind_code == SQLITE_OK) self->bind_code = code;
+}
+
+void ql__stmt_bind_int(ql__stmt *self, int index, int64_t value)
+{
+    note_bind(self, sqlite3_bind_int64(self->handle, index, value));
+}
+
+void ql__stmt_bind_bytes(ql__stmt *self, int index, ql_str bytes)
+{
+    /* A NULL pointer would bind NULL, which is not the empty value. */
+    note_bind(self, sqlite3_bind_blob64(self->handle, index, bytes.len ? bytes.ptr : "", bytes.len, SQLITE_STATIC));
+}
+
+void ql__stmt_bind_null(ql__stmt *self, int index)
+{
+    note_bind(self, sqlite3_bind_null(self->handle, index));
+}
+
+void ql__stmt_reset(ql__stmt *self)
+{
+    sqlite3_reset(self->handle);
+    self->bind_code = SQLITE_OK;
+}
+
+ql_status ql__stmt_step(ql__stmt *self, ql_error *err)
+{
+    int code = self->bind_code != SQLITE_OK ? self->bind_code : sqlite3_step(self->handle);
+    if (code == SQLITE_ROW) return QL_OK;
+    ql_status st = code == SQLITE_DONE ? QL_DONE : fail_code(self->db, code, err);
+    ql__stmt_reset(self);
+    return st;
+}
+
+ql_status ql__stmt_run(ql__stmt *self, ql_error *err)
+{
+    ql_status st;
+    while ((st = ql__stmt_step(self, err)) == QL_OK) {}
+    return st == QL_DONE ? QL_OK : st;
+}
+
+int64_t ql__stmt_int(const ql__stmt *self, int column)
+{
+    return sqlite3_column_int64(self->handle, column);
+}
+
+ql_str ql__stmt_bytes(const ql__stmt *self, int column)
+{
+    const char *ptr = sqlite3_column_blob(self->handle, column);
+    int len = sqlite3_column_bytes(self->handle, column);
+    return ptr ? (ql_str){ptr, (size_t)len} : (ql_str){"", 0};
+}
+
+bool ql__stmt_is_null(const ql__stmt *self, int column)
+{
+    return sqlite3_column_type(self->handle, column) == SQLITE_NULL;
+}

@@ -1,0 +1,106 @@
+/*
+ * Purpose: which slots pass a filter.
+ *
+ * Invariants: filters are conditions on documents, whose chunks have neighbouring slots, so a mask is a union of ranges, cut to
+ * live slots. Equality conditions run on the index of document keys, a path prefix as a range of bytes.
+ *
+ * Threads: one at a time per store. Cost: one row per document that passes.
+ */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/status.h"
+#include "store/store_internal.h"
+
+static void add_range(ql__mask *self, uint64_t first, uint64_t count)
+{
+    for (uint64_t slot = first; slot < first + count; slot++) self->bits[slot / 64] |= 1ull << (slot % 64);
+}
+
+/* Columns first, bindings later: ?1.. in the order of the conditions below. */
+static ql_status filter_sql(const ql_filter *filter, ql_buf *out, ql_error *err)
+{
+    ql_buf_append(out, QL_STR("SELECT first_slot,chunk_count FROM document WHERE first_slot IS NOT NULL"));
+    if (filter->project.len) ql_buf_append(out, QL_STR(" AND project=?1"));
+    if (filter->source_type.len) ql_buf_append(out, QL_STR(" AND source_type=?2"));
+    if (filter->source.len) ql_buf_append(out, QL_STR(" AND source=?3"));
+    if (filter->path_prefix.len) ql_buf_append(out, QL_STR(" AND (substr(path,1,?5)=?4 OR substr(url,1,?5)=?4)"));
+    if (filter->since_ms != QL_TIME_UNKNOWN) ql_buf_append(out, QL_STR(" AND updated_at>=?6"));
+    if (filter->until_ms != QL_TIME_UNKNOWN) ql_buf_append(out, QL_STR(" AND updated_at<=?7"));
+    return out->status == QL_OK ? QL_OK : ql__fail_nomem(err);
+}
+
+static void bind_filter(ql__stmt *stmt, const ql_filter *filter)
+{
+    if (filter->project.len) ql__stmt_bind_bytes(stmt, 1, filter->project);
+    if (filter->source_type.len) ql__stmt_bind_bytes(stmt, 2, filter->source_type);
+    if (filter->source.len) ql__stmt_bind_bytes(stmt, 3, filter->source);
+    if (filter->path_prefix.len) {
+        ql__stmt_bind_bytes(stmt, 4, filter->path_prefix);
+        ql__stmt_bind_int(stmt, 5, (int64_t)filter->path_prefix.len);
+    }
+    if (filter->since_ms != QL_TIME_UNKNOWN) ql__stmt_bind_int(stmt, 6, filter->since_ms);
+    if (filter->until_ms != QL_TIME_UNKNOWN) ql__stmt_bind_int(stmt, 7, filter->until_ms);
+}
+
+static ql_status fill(ql__snapshot *self, const ql_filter *filter, ql__mask *mask, ql_error *err)
+{
+    QL_AUTO(ql_buf, ql_buf_dispose) sql = QL_BUF_INIT;
+    ql__stmt *stmt = NULL;
+    ql_status st;
+    QL_TRY(filter_sql(filter, &sql, err));
+    QL_TRY(ql__db_prepare(self->store->db, ql_buf_cstr(&sql), &stmt, err));
+    bind_filter(stmt, filter);
+    while ((st = ql__stmt_step(stmt, err)) == QL_OK) {
+        uint64_t first = (uint64_t)ql__stmt_int(stmt, 0), count = (uint64_t)ql__stmt_int(stmt, 1);
+        if (first >= mask->slots || count > mask->slots - first) {
+            st = ql__fail(err, QL_E_CORRUPT, "'%s/qloader.db' is damaged: a document points beyond the last chunk", self->store->dir);
+            break;
+        }
+        add_range(mask, first, count);
+    }
+    ql__stmt_free(stmt);
+    if (st < 0) return st;
+    for (size_t i = 0; i * 64 < mask->slots; i++) {
+        mask->bits[i] &= self->view->live[i];
+        mask->count += (uint64_t)__builtin_popcountll(mask->bits[i]);
+    }
+    return QL_OK;
+}
+
+static bool is_open(const ql_filter *filter)
+{
+    return !filter->project.len && !filter->source_type.len && !filter->source.len && !filter->path_prefix.len && filter->since_ms == QL_TIME_UNKNOWN &&
+           filter->until_ms == QL_TIME_UNKNOWN;
+}
+
+ql_status ql__snapshot_mask(ql__snapshot *self, const ql_filter *filter, ql__mask **out, ql_error *err)
+{
+    if (!filter || is_open(filter)) {
+        *out = NULL;
+        return QL_OK;
+    }
+    ql__mask *mask = ql__alloc_zero(1, sizeof *mask);
+    if (!mask) return ql__fail_nomem(err);
+    mask->slots = self->view->slots;
+    mask->bits = ql__alloc_zero(mask->slots / 64 + 1, sizeof *mask->bits);
+    ql_status st = mask->bits ? fill(self, filter, mask, err) : ql__fail_nomem(err);
+    if (st != QL_OK) {
+        ql__mask_free(mask);
+        return st;
+    }
+    *out = mask;
+    return QL_OK;
+}
+
+void ql__mask_free(ql__mask *self)
+{
+    if (!self) return;
+    ql__free(self->bits);
+    ql__free(self);
+}
+
+uint64_t ql__mask_count(const ql__mask *self)
+{
+    return self->count;
+}
