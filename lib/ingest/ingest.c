@@ -1,0 +1,149 @@
+/*
+ * One source from listing to the note that it is done. Deletions come first, after a complete listing, in one transaction:
+ * a document that moved frees its id before the new place asks for it.
+ */
+#include "ingest/ingest.h"
+
+#include "base/status.h"
+#include "dep/json.h"
+#include "ingest/pipeline.h"
+#include "ingest/plan.h"
+
+#define LISTING_PROGRESS_NS ((uint64_t)100 * 1000 * 1000)
+
+ql_status ql__ingest_init(ql__ingest *self)
+{
+    atomic_init(&self->stop, false);
+    atomic_init(&self->cancelled, false);
+    return pthread_mutex_init(&self->event_lock, NULL) == 0 ? QL_OK : QL_E_NOMEM;
+}
+
+void ql__ingest_dispose(ql__ingest *self)
+{
+    pthread_mutex_destroy(&self->event_lock);
+}
+
+static void count_action(ql_ingest_report *report, ql_ingest_action action)
+{
+    switch (action) {
+    case QL_INGEST_ADD: report->added++; break;
+    case QL_INGEST_CHANGE: report->changed++; break;
+    case QL_INGEST_DELETE: report->deleted++; break;
+    case QL_INGEST_SKIP: report->skipped++; break;
+    case QL_INGEST_FAIL: report->failed++; break;
+    case QL_INGEST_WARN: report->warnings++; break;
+    case QL_INGEST_SOURCE_FAIL: report->sources_failed++; break;
+    }
+}
+
+bool ql__ingest_event(ql__ingest *self, const ql__ingest_source *source, ql_ingest_action action, ql_status status, ql_str url, ql_str message)
+{
+    ql_ingest_event event = {.struct_size = sizeof event, .action = (int32_t)action, .status = status, .project = source->project,
+                             .source_type = source->source_type, .source = source->source, .url = url, .message = message};
+    pthread_mutex_lock(&self->event_lock);
+    count_action(self->report, action);
+    if (self->options->event_fn != NULL && self->options->event_fn(self->options->user, &event) != 0) {
+        atomic_store(&self->cancelled, true);
+        atomic_store(&self->stop, true);
+    }
+    pthread_mutex_unlock(&self->event_lock);
+    return !atomic_load(&self->stop);
+}
+
+typedef struct listing_view {
+    ql__ingest *ingest;
+    const ql__ingest_source *source;
+    uint64_t begin_ns, told_ns;
+} listing_view;
+
+static bool listing_tick(void *user, uint64_t listed)
+{
+    listing_view *self = user;
+    const ql_ingest_options *options = self->ingest->options;
+    if (options->progress_fn == NULL) return true;
+    uint64_t now = ql__monotonic_ns(self->ingest->sys);
+    if (now - self->told_ns < LISTING_PROGRESS_NS) return true;
+    self->told_ns = now;
+    ql_ingest_progress progress = {.struct_size = sizeof progress, .phase = QL_INGEST_LISTING, .project = self->source->project,
+                                   .source_type = self->source->source_type, .source = self->source->source, .listed = listed,
+                                   .elapsed_ms = (now - self->begin_ns) / 1000000};
+    if (options->progress_fn(options->user, &progress) == 0) return true;
+    atomic_store(&self->ingest->cancelled, true);
+    atomic_store(&self->ingest->stop, true);
+    return false;
+}
+
+static void tell_plan(ql__ingest *self, const ql__ingest_source *source, const ql__plan *plan)
+{
+    for (size_t i = 0; i < plan->vanished_count; i++)
+        if (!ql__ingest_event(self, source, QL_INGEST_DELETE, QL_OK, plan->vanished[i].item.url, QL_STR(""))) return;
+    for (size_t i = 0; i < plan->work_count; i++) {
+        ql_ingest_action action = plan->work[i].is_new ? QL_INGEST_ADD : QL_INGEST_CHANGE;
+        if (!ql__ingest_event(self, source, action, QL_OK, plan->work[i].item.url, QL_STR(""))) return;
+    }
+}
+
+static ql_status delete_vanished(ql__ingest *self, const ql__ingest_source *source, const ql__plan *plan, ql_error *err)
+{
+    if (plan->vanished_count == 0) return QL_OK;
+    QL_SPAN(STORE);
+    QL_TRY(ql__store_begin(self->store, err));
+    ql_status status = QL_OK;
+    for (size_t i = 0; i < plan->vanished_count && status >= 0; i++) status = ql__store_remove(self->store, plan->vanished[i].id, err);
+    if (status < 0) {
+        ql__store_rollback(self->store);
+        return status;
+    }
+    QL_TRY(ql__store_commit(self->store, err));
+    for (size_t i = 0; i < plan->vanished_count; i++)
+        (void)ql__ingest_event(self, source, QL_INGEST_DELETE, QL_OK, plan->vanished[i].item.url, QL_STR(""));
+    return QL_OK;
+}
+
+static ql_status note_done(ql__ingest *self, const ql__ingest_source *source, const ql__plan *plan, const ql_ingest_report *before, ql_error *err)
+{
+    ql_buf json = QL_BUF_INIT;
+    ql__json_writer writer;
+    const ql_ingest_report *now = self->report;
+    ql__json_begin(&writer, &json);
+    ql__json_object(&writer);
+    const struct { const char *key; uint64_t value; } facts[] = {
+        {"listed", plan->listed}, {"unchanged", now->unchanged - before->unchanged}, {"added", now->added - before->added},
+        {"changed", now->changed - before->changed}, {"deleted", now->deleted - before->deleted},
+        {"skipped", now->skipped - before->skipped}, {"failed", now->failed - before->failed}};
+    for (size_t i = 0; i < sizeof facts / sizeof *facts; i++) {
+        ql__json_key(&writer, facts[i].key);
+        ql__json_uint(&writer, facts[i].value);
+    }
+    ql__json_object_end(&writer);
+    ql_status status = json.status < 0 ? ql__fail_nomem(err)
+                                       : ql__store_source_done(self->store, source->project, source->source_type, source->source,
+                                                               ql__wall_ms(self->sys), ql_buf_str(&json), err);
+    ql_buf_dispose(&json);
+    return status;
+}
+
+static ql_status run_plan(ql__ingest *self, const ql__ingest_source *source, const ql__plan *plan, const ql_ingest_report *before, ql_error *err)
+{
+    self->report->listed += plan->listed;
+    self->report->unchanged += plan->unchanged;
+    if (self->options->dry_run) {
+        tell_plan(self, source, plan);
+        return atomic_load(&self->cancelled) ? ql__fail(err, QL_E_CANCELLED, "stopped") : QL_OK;
+    }
+    QL_TRY(delete_vanished(self, source, plan, err));
+    QL_TRY(ql__pipeline_run(self, source, plan, err));
+    return note_done(self, source, plan, before, err);
+}
+
+ql_status ql__ingest_source_run(ql__ingest *self, const ql__ingest_source *source, ql_error *err)
+{
+    listing_view listing = {.ingest = self, .source = source, .begin_ns = ql__monotonic_ns(self->sys)};
+    ql_ingest_report before = *self->report;
+    ql__plan plan;
+    self->report->sources++;
+    QL_TRY(ql__plan_make(self, source, listing_tick, &listing, &plan, err));
+    ql_status status = run_plan(self, source, &plan, &before, err);
+    ql__plan_dispose(&plan);
+    return status;
+}

@@ -1,0 +1,56 @@
+/*
+ * Bringing one source's part of the index up to date. ql__ingest_source_run lists, plans, and drives three stages:
+ * prepare (fetch, convert, chunk), embed, write. See docs/internals/ingest.md for the picture and the promises.
+ */
+#ifndef QL_INGEST_INTERNAL_H
+#define QL_INGEST_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "prof/span.h"
+#include "store/store.h"
+#include "sys/pool.h"
+#include <qloader/chunk.h>
+#include <qloader/embed.h>
+#include <qloader/ingest.h>
+
+/* What every source of one ingest shares. Filled by the caller; outlives the run. */
+typedef struct ql__ingest {
+    const ql__sys *sys;
+    ql__log *log;
+    ql__pool *pool;
+    ql__prof *prof;
+    ql__store *store; /* open for writing; NULL in a dry run on an index that does not exist */
+    const ql_embedder_ops *embedder;
+    void *embedder_self;
+    ql_chunk_options chunk;
+    ql_str pipeline; /* fingerprint of everything that shapes chunks and vectors */
+    const ql_ingest_options *options;
+    ql_ingest_report *report;
+
+    pthread_mutex_t event_lock; /* serialises event_fn and the report's counters it goes with */
+    atomic_bool stop;           /* a callback asked to end, or a stage failed for good */
+    atomic_bool cancelled;
+} ql__ingest;
+
+/* One source under one name. */
+typedef struct ql__ingest_source {
+    ql_str project, source_type, source;
+    const ql_source_ops *ops;
+    void *self;
+} ql__ingest_source;
+
+ql_status ql__ingest_init(ql__ingest *self); /* lock and flags; the rest is zeroed */
+void ql__ingest_dispose(ql__ingest *self);
+
+/*
+ * QL_OK: done, perhaps with failed documents (report and events tell). QL_E_CANCELLED: a callback said stop; what was committed
+ * stays. Errors of the listing leave the index untouched; errors of the store end the whole ingest.
+ */
+ql_status ql__ingest_source_run(ql__ingest *self, const ql__ingest_source *source, ql_error *err);
+
+/* Tells the application; returns true while the ingest may go on. Thread-safe. */
+bool ql__ingest_event(ql__ingest *self, const ql__ingest_source *source, ql_ingest_action action, ql_status status, ql_str url, ql_str message);
+
+#endif

@@ -1,0 +1,429 @@
+/*
+ * Stages and hand-over.
+ *
+ * prepare: takes the next entries of the plan, a batch at a time through the pool, and hands documents on in plan order.
+ * embed:   collects documents until there are enough tokens to fill the machine, embeds their texts in one call, hands them on.
+ * write:   replaces documents in the store; commits when enough is pending or nothing comes for a moment (group commit).
+ *
+ * A document is freed by the stage that drops it. A fatal error is kept once (the first), stops the producer, and the other stages
+ * drain what is under way without storing it. On cancel the writer still commits whole documents that reached it.
+ */
+#include "ingest/pipeline.h"
+
+#include <string.h>
+
+#include "base/array.h"
+#include "base/status.h"
+#include "ingest/prepare.h"
+#include "sys/queue.h"
+
+#define PREPARE_BATCH_COUNT 32
+#define PREPARE_BATCH_BYTES ((uint64_t)4 << 20)
+#define QUEUE_BYTES ((size_t)16 << 20)
+#define EMBED_BATCH_TOKENS 16384      /* about 70 passages: enough that both ends of a batch cost little */
+#define EMBED_CALL_TEXTS 64         /* texts a call: small enough that progress and stop stay lively on a slow machine */
+#define COMMIT_BYTES ((size_t)8 << 20)
+#define COMMIT_IDLE_MS 50
+#define PROGRESS_NS ((uint64_t)100 * 1000 * 1000)
+
+typedef struct pipeline {
+    ql__ingest *ingest;
+    const ql__ingest_source *source;
+    const ql__plan *plan;
+    uint32_t dims;
+    bool threaded;
+
+    ql__queue *to_embed, *to_write;
+    pthread_t prepare_thread, write_thread;
+
+    /* embed stage, calling thread */
+    ql__prepared **batch;
+    size_t batch_count, batch_capacity;
+    uint64_t batch_tokens;
+
+    /* write stage, one thread */
+    bool in_transaction;
+    size_t pending_bytes;
+    uint64_t pending_since_ns;
+
+    pthread_mutex_t lock; /* guards fatal and totals */
+    ql_status fatal;
+    ql_error fatal_error;
+    struct {
+        uint64_t done, chunks, tokens, bytes;
+    } totals;
+    uint64_t begin_ns, progress_ns;
+} pipeline;
+
+static bool running(const pipeline *self)
+{
+    return !atomic_load(&self->ingest->stop);
+}
+
+static void fail_for_good(pipeline *self, ql_status status, const ql_error *err)
+{
+    pthread_mutex_lock(&self->lock);
+    if (self->fatal >= 0) {
+        self->fatal = status;
+        self->fatal_error = *err;
+        self->fatal_error.status = status;
+    }
+    pthread_mutex_unlock(&self->lock);
+    atomic_store(&self->ingest->stop, true);
+}
+
+static void fail_nomem(pipeline *self)
+{
+    ql_error err = {0};
+    fail_for_good(self, ql__fail_nomem(&err), &err);
+}
+
+/* --- telling the application -------------------------------------------------------------------------------------------------- */
+
+static void report_progress(pipeline *self, int phase)
+{
+    const ql__ingest *ingest = self->ingest;
+    uint64_t now = ql__monotonic_ns(ingest->sys);
+    if (ingest->options->progress_fn == NULL || (phase == QL_INGEST_WORKING && now - self->progress_ns < PROGRESS_NS)) return;
+    self->progress_ns = now;
+    ql_ingest_progress progress = {.struct_size = sizeof progress, .phase = phase, .project = self->source->project,
+                                   .source_type = self->source->source_type, .source = self->source->source,
+                                   .listed = self->plan->listed, .documents_total = self->plan->work_count};
+    pthread_mutex_lock(&self->lock);
+    progress.documents_done = self->totals.done;
+    progress.chunks_done = self->totals.chunks;
+    progress.tokens_done = self->totals.tokens;
+    progress.bytes_done = self->totals.bytes;
+    pthread_mutex_unlock(&self->lock);
+    progress.work_elapsed_ms = progress.elapsed_ms = (now - self->begin_ns) / 1000000;
+    if (ingest->options->progress_fn(ingest->options->user, &progress) != 0) {
+        atomic_store(&self->ingest->cancelled, true);
+        atomic_store(&self->ingest->stop, true);
+    }
+}
+
+static void count_done(pipeline *self, const ql__prepared *document)
+{
+    pthread_mutex_lock(&self->lock);
+    self->totals.done++;
+    self->totals.bytes += document->content_bytes;
+    if (document->kind == QL__PREPARED_CHUNKS) {
+        self->totals.chunks += document->chunk_count;
+        self->totals.tokens += document->tokens;
+    }
+    pthread_mutex_unlock(&self->lock);
+}
+
+static void tell(pipeline *self, const ql__prepared *document, ql_ingest_action action, ql_str message)
+{
+    (void)ql__ingest_event(self->ingest, self->source, action, document->status, document->entry->item.url, message);
+}
+
+static void count_written(pipeline *self, const ql__prepared *document)
+{
+    ql_ingest_report *report = self->ingest->report;
+    pthread_mutex_lock(&self->ingest->event_lock);
+    report->chunks += document->chunk_count;
+    report->tokens += document->tokens;
+    report->bytes += document->content_bytes;
+    pthread_mutex_unlock(&self->ingest->event_lock);
+    ql__counter_add(QL__COUNTER_DOCUMENTS, 1);
+    ql__counter_add(QL__COUNTER_CHUNKS, document->chunk_count);
+}
+
+/* --- write --------------------------------------------------------------------------------------------------------------------- */
+
+static ql_status write_one(pipeline *self, ql__prepared *document, ql_error *err)
+{
+    ql__store *store = self->ingest->store;
+    if (!self->in_transaction) {
+        QL_TRY(ql__store_begin(store, err));
+        self->in_transaction = true;
+        self->pending_since_ns = ql__monotonic_ns(self->ingest->sys);
+    }
+    if (document->kind == QL__PREPARED_UNCHANGED) return ql__store_touch(store, document->entry->id, document->entry->item.version, err);
+    return ql__store_replace(store, &document->document, err);
+}
+
+static void write_commit(pipeline *self)
+{
+    if (!self->in_transaction) return;
+    QL_SPAN(STORE);
+    ql_error err = {0};
+    self->in_transaction = false;
+    self->pending_bytes = 0;
+    ql_status status = ql__store_commit(self->ingest->store, &err);
+    ql__counter_add(QL__COUNTER_COMMITS, 1);
+    if (status < 0) fail_for_good(self, status, &err);
+}
+
+static void announce_written(pipeline *self, ql__prepared *document)
+{
+    if (document->kind == QL__PREPARED_UNCHANGED) {
+        pthread_mutex_lock(&self->ingest->event_lock);
+        self->ingest->report->unchanged++;
+        pthread_mutex_unlock(&self->ingest->event_lock);
+        return;
+    }
+    count_written(self, document);
+    tell(self, document, document->entry->is_new ? QL_INGEST_ADD : QL_INGEST_CHANGE, QL_STR(""));
+    if (document->chunks_dropped)
+        tell(self, document, QL_INGEST_WARN, QL_STR("max_chunks_per_document reached: the rest of this document is not indexed"));
+}
+
+static void write_accept(pipeline *self, ql__prepared *document)
+{
+    ql_error err = {0};
+    ql_status status = QL_OK;
+    bool stores = document->kind == QL__PREPARED_CHUNKS || document->kind == QL__PREPARED_UNCHANGED;
+    if (stores && self->fatal >= 0) {
+        QL_SPAN(STORE);
+        status = write_one(self, document, &err);
+        self->pending_bytes += document->memory_bytes;
+    }
+    if (status < 0) { /* the store decides nothing per document: what fails here fails for the next one too */
+        ql__error_prefix(&err, "storing '%.*s'", (int)(document->entry->item.url.len > 200 ? 200 : document->entry->item.url.len),
+                         document->entry->item.url.ptr);
+        fail_for_good(self, status, &err);
+    } else if (stores && self->fatal >= 0) {
+        announce_written(self, document);
+    }
+    count_done(self, document);
+    ql__prepared_free(document);
+    if (self->fatal < 0 && self->in_transaction) {
+        ql__store_rollback(self->ingest->store);
+        self->in_transaction = false;
+    }
+    uint64_t age_ns = self->in_transaction ? ql__monotonic_ns(self->ingest->sys) - self->pending_since_ns : 0;
+    if (self->pending_bytes >= COMMIT_BYTES || age_ns > (uint64_t)COMMIT_IDLE_MS * 1000000) write_commit(self);
+}
+
+static void *write_main(void *user)
+{
+    pipeline *self = user;
+    ql__prof *previous = ql__prof_enter(self->ingest->prof);
+    for (;;) {
+        void *item = NULL;
+        bool timed_out = false;
+        if (ql__queue_pop_until(self->to_write, &item, COMMIT_IDLE_MS, &timed_out)) write_accept(self, item);
+        else if (timed_out) write_commit(self);
+        else break;
+    }
+    write_commit(self);
+    ql__prof_leave(previous);
+    return NULL;
+}
+
+static void hand_to_write(pipeline *self, ql__prepared *document)
+{
+    if (!self->threaded) write_accept(self, document);
+    else if (!ql__queue_push(self->to_write, document, document->memory_bytes)) ql__prepared_free(document);
+}
+
+/* --- embed --------------------------------------------------------------------------------------------------------------------- */
+
+static ql_status embed_slice(pipeline *self, const ql_str *texts, float **rows, size_t count, float *scratch, ql_error *err)
+{
+    QL_SPAN(EMBED);
+    const ql__ingest *ingest = self->ingest;
+    QL_TRY(ingest->embedder->embed_fn(ingest->embedder_self, QL_EMBED_PASSAGE, texts, count, scratch, err));
+    for (size_t i = 0; i < count; i++) memcpy(rows[i], scratch + i * self->dims, self->dims * sizeof(float));
+    return QL_OK;
+}
+
+/* Gathers the texts of the batch into one list, so that the embedder sees as many as it can balance. */
+static ql_status embed_texts(pipeline *self, size_t total, ql_error *err)
+{
+    ql_str *texts = ql__realloc_array(NULL, total, sizeof *texts);
+    float **rows = ql__realloc_array(NULL, total, sizeof *rows);
+    size_t slice = total < EMBED_CALL_TEXTS ? total : EMBED_CALL_TEXTS;
+    float *scratch = ql__realloc_array(NULL, slice, self->dims * sizeof *scratch);
+    ql_status status = texts != NULL && rows != NULL && scratch != NULL ? QL_OK : ql__fail_nomem(err);
+    for (size_t d = 0, at = 0; status >= 0 && d < self->batch_count; d++)
+        for (size_t c = 0; c < self->batch[d]->chunk_count; c++, at++) {
+            texts[at] = self->batch[d]->embed_texts[c];
+            rows[at] = self->batch[d]->vectors + c * self->dims;
+        }
+    for (size_t at = 0; status >= 0 && at < total && running(self); at += slice) {
+        size_t count = total - at < slice ? total - at : slice;
+        status = embed_slice(self, texts + at, rows + at, count, scratch, err);
+        report_progress(self, QL_INGEST_WORKING);
+    }
+    ql__free(texts);
+    ql__free(rows);
+    ql__free(scratch);
+    return status;
+}
+
+static ql_status give_vectors(pipeline *self, ql__prepared *document)
+{
+    document->vectors = ql__realloc_array(NULL, document->chunk_count, self->dims * sizeof(float));
+    if (document->vectors == NULL) return QL_E_NOMEM;
+    for (size_t i = 0; i < document->chunk_count; i++) document->chunks[i].vector = document->vectors + i * self->dims;
+    document->memory_bytes += document->chunk_count * self->dims * sizeof(float);
+    return QL_OK;
+}
+
+static void embed_flush(pipeline *self)
+{
+    size_t total = 0;
+    ql_error err = {0};
+    ql_status status = QL_OK;
+    for (size_t i = 0; i < self->batch_count && status >= 0; i++) {
+        ql__prepared *document = self->batch[i];
+        total += document->chunk_count;
+        if (document->chunk_count > 0 && give_vectors(self, document) < 0) status = ql__fail_nomem(&err);
+    }
+    if (status >= 0 && total > 0 && running(self)) status = embed_texts(self, total, &err);
+    if (status < 0) fail_for_good(self, status, &err);
+    bool whole = running(self); /* stopped in the middle: the batch may lack vectors and must not be stored */
+    for (size_t i = 0; i < self->batch_count; i++) {
+        if (whole) hand_to_write(self, self->batch[i]);
+        else ql__prepared_free(self->batch[i]);
+    }
+    self->batch_count = 0;
+    self->batch_tokens = 0;
+}
+
+static void embed_accept(pipeline *self, ql__prepared *document)
+{
+    if (!running(self) || !ql__array_push(self->batch, self->batch_count, self->batch_capacity, document)) {
+        if (running(self)) fail_nomem(self);
+        ql__prepared_free(document);
+        return;
+    }
+    self->batch_tokens += document->tokens;
+    if (self->batch_tokens >= EMBED_BATCH_TOKENS) embed_flush(self);
+}
+
+static void hand_to_embed(pipeline *self, ql__prepared *document)
+{
+    if (!self->threaded) embed_accept(self, document);
+    else if (!ql__queue_push(self->to_embed, document, document->memory_bytes)) ql__prepared_free(document);
+}
+
+static void embed_main(pipeline *self)
+{
+    for (;;) {
+        void *item = NULL;
+        bool timed_out = false;
+        if (ql__queue_pop_until(self->to_embed, &item, 100, &timed_out)) embed_accept(self, item);
+        else if (!timed_out) break;
+        report_progress(self, QL_INGEST_WORKING);
+    }
+    embed_flush(self);
+}
+
+/* --- prepare ------------------------------------------------------------------------------------------------------------------- */
+
+typedef struct prepare_batch {
+    pipeline *pipeline;
+    size_t first;
+    ql__prepared *documents[PREPARE_BATCH_COUNT];
+} prepare_batch;
+
+static void prepare_one(void *user, size_t index, size_t worker)
+{
+    prepare_batch *batch = user;
+    pipeline *self = batch->pipeline;
+    (void)worker;
+    if (!running(self)) return;
+    ql__prof *previous = ql__prof_enter(self->ingest->prof);
+    batch->documents[index] = ql__prepare(self->ingest, self->source, &self->plan->work[batch->first + index]);
+    if (batch->documents[index] == NULL) fail_nomem(self);
+    ql__prof_leave(previous);
+}
+
+static size_t batch_size(const pipeline *self, size_t first)
+{
+    size_t count = 0;
+    uint64_t bytes = 0;
+    while (count < PREPARE_BATCH_COUNT && first + count < self->plan->work_count && bytes < PREPARE_BATCH_BYTES)
+        bytes += self->plan->work[first + count++].item.size_bytes;
+    return count;
+}
+
+static void announce_prepared(pipeline *self, const ql__prepared *document)
+{
+    switch (document->kind) {
+    case QL__PREPARED_SKIPPED: tell(self, document, QL_INGEST_SKIP, document->message); break;
+    case QL__PREPARED_FAILED: tell(self, document, QL_INGEST_FAIL, document->message); break;
+    case QL__PREPARED_GONE: tell(self, document, QL_INGEST_WARN, QL_STR("vanished while the source was being read")); break;
+    case QL__PREPARED_CHUNKS:
+    case QL__PREPARED_UNCHANGED: break;
+    }
+}
+
+static void prepare_all(pipeline *self)
+{
+    for (size_t first = 0; first < self->plan->work_count && running(self);) {
+        prepare_batch batch = {.pipeline = self, .first = first};
+        size_t count = batch_size(self, first);
+        ql__pool_run(self->ingest->pool, count, prepare_one, &batch);
+        for (size_t i = 0; i < count; i++) {
+            if (batch.documents[i] == NULL) continue;
+            announce_prepared(self, batch.documents[i]);
+            hand_to_embed(self, batch.documents[i]);
+        }
+        first += count;
+        if (!self->threaded) report_progress(self, QL_INGEST_WORKING);
+    }
+}
+
+static void *prepare_main(void *user)
+{
+    pipeline *self = user;
+    ql__prof *previous = ql__prof_enter(self->ingest->prof);
+    prepare_all(self);
+    ql__queue_close(self->to_embed);
+    ql__prof_leave(previous);
+    return NULL;
+}
+
+/* --- together ------------------------------------------------------------------------------------------------------------------ */
+
+static void run_in_turn(pipeline *self)
+{
+    prepare_all(self);
+    embed_flush(self);
+    write_commit(self);
+}
+
+static ql_status run_threaded(pipeline *self, ql_error *err)
+{
+    QL_TRY(ql__queue_new(QUEUE_BYTES, &self->to_embed, err));
+    QL_TRY(ql__queue_new(QUEUE_BYTES, &self->to_write, err));
+    int rc = pthread_create(&self->write_thread, NULL, write_main, self);
+    if (rc != 0) return ql__fail_errno(err, rc, "cannot start a thread");
+    rc = pthread_create(&self->prepare_thread, NULL, prepare_main, self);
+    if (rc == 0) {
+        embed_main(self);
+        pthread_join(self->prepare_thread, NULL);
+    }
+    ql__queue_close(self->to_write);
+    pthread_join(self->write_thread, NULL);
+    return rc == 0 ? QL_OK : ql__fail_errno(err, rc, "cannot start a thread");
+}
+
+ql_status ql__pipeline_run(ql__ingest *ingest, const ql__ingest_source *source, const ql__plan *plan, ql_error *err)
+{
+    pipeline self = {.ingest = ingest, .source = source, .plan = plan, .fatal = QL_OK};
+    self.dims = ingest->embedder->dims_fn(ingest->embedder_self);
+    self.threaded = ql__pool_size(ingest->pool) > 1;
+    self.begin_ns = ql__monotonic_ns(ingest->sys);
+    pthread_mutex_init(&self.lock, NULL);
+    ql_status status = QL_OK;
+    if (self.threaded) status = run_threaded(&self, err);
+    else run_in_turn(&self);
+    ql__queue_free(self.to_embed);
+    ql__queue_free(self.to_write);
+    ql__free(self.batch);
+    pthread_mutex_destroy(&self.lock);
+    if (status < 0) return status;
+    if (self.fatal < 0) {
+        if (err != NULL) *err = self.fatal_error;
+        return self.fatal;
+    }
+    if (!atomic_load(&ingest->stop)) report_progress(&self, QL_INGEST_SOURCE_DONE);
+    return atomic_load(&ingest->cancelled) ? ql__fail(err, QL_E_CANCELLED, "stopped; everything stored so far stays, the next run goes on from there") : QL_OK;
+}

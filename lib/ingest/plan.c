@@ -1,0 +1,233 @@
+/*
+ * Listing and plan.
+ *
+ * The listing is collected whole and sorted before anything is decided: ids are assigned in byte order of a complete
+ * listing, so that they do not depend on the order in which a file system or a server answers. Then it is merged with what the
+ * store knows, which comes in the same order. Memory: about 200 bytes and the url for each item. One thread.
+ */
+#include "ingest/plan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/array.h"
+#include "base/limits.h"
+#include "base/map.h"
+#include "base/status.h"
+#include "model/identity.h"
+
+typedef struct collect {
+    ql__ingest *ingest;
+    const ql__ingest_source *source;
+    ql__arena *arena;
+    ql_item *items;
+    size_t count, capacity;
+    ql__plan_tick_fn tick;
+    void *user;
+    ql_status status; /* why a callback stopped the listing */
+} collect;
+
+static int collect_item(void *user, const ql_item *item)
+{
+    collect *self = user;
+    if (item->url.len == 0 || item->url.len > QL_LIMIT_URL_BYTES) {
+        (void)ql__ingest_event(self->ingest, self->source, QL_INGEST_SKIP, QL_OK, item->url,
+                               QL_STR("its url is empty or longer than 65536 bytes"));
+        return 0;
+    }
+    ql_item copy = {.struct_size = sizeof copy, .size_bytes = item->size_bytes};
+    if (!ql__arena_copy(self->arena, item->url, &copy.url) || !ql__arena_copy(self->arena, item->version, &copy.version) ||
+        !ql__arena_copy(self->arena, item->key, &copy.key) || !ql__array_push(self->items, self->count, self->capacity, copy)) {
+        self->status = QL_E_NOMEM;
+        return 1;
+    }
+    if (!self->tick(self->user, self->count)) {
+        self->status = QL_E_CANCELLED;
+        return 1;
+    }
+    return 0;
+}
+
+static int collect_skipped(void *user, ql_str url, ql_str reason)
+{
+    collect *self = user;
+    if (ql__ingest_event(self->ingest, self->source, QL_INGEST_SKIP, QL_OK, url, reason)) return 0;
+    self->status = QL_E_CANCELLED;
+    return 1;
+}
+
+static ql_status list_all(collect *self, ql_error *err)
+{
+    QL_SPAN(LIST);
+    ql_source_sink sink = {.struct_size = sizeof sink, .item_fn = collect_item, .skipped_fn = collect_skipped, .user = self};
+    ql_status status = self->source->ops->list_fn(self->source->self, &sink, err);
+    if (self->status == QL_E_NOMEM) return ql__fail_nomem(err);
+    if (self->status == QL_E_CANCELLED) return ql__fail(err, QL_E_CANCELLED, "stopped while listing");
+    return status;
+}
+
+static int compare_items(const void *a, const void *b)
+{
+    return ql_str_compare(((const ql_item *)a)->url, ((const ql_item *)b)->url);
+}
+
+static void drop_duplicates(collect *self)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < self->count; i++) {
+        if (kept > 0 && ql_str_equal(self->items[kept - 1].url, self->items[i].url)) {
+            (void)ql__ingest_event(self->ingest, self->source, QL_INGEST_WARN, QL_OK, self->items[i].url,
+                                   QL_STR("listed twice under the same url; the first is used"));
+            continue;
+        }
+        self->items[kept++] = self->items[i];
+    }
+    self->count = kept;
+}
+
+/* What the merge walks over on the store's side. */
+typedef struct known_list {
+    ql__arena *arena;
+    ql__store_known *items;
+    size_t count, capacity;
+} known_list;
+
+static int collect_known(void *user, const ql__store_known *known)
+{
+    known_list *self = user;
+    ql__store_known copy = {0};
+    bool ok = ql__arena_copy(self->arena, known->id, &copy.id) && ql__arena_copy(self->arena, known->url, &copy.url) &&
+              ql__arena_copy(self->arena, known->version, &copy.version) &&
+              ql__arena_copy(self->arena, known->content_hash, &copy.content_hash) &&
+              ql__arena_copy(self->arena, known->pipeline, &copy.pipeline) &&
+              ql__array_push(self->items, self->count, self->capacity, copy);
+    return ok ? 0 : 1;
+}
+
+static ql_status read_known(ql__ingest *ingest, const ql__ingest_source *source, known_list *out, ql_error *err)
+{
+    QL_SPAN(STATE);
+    if (ingest->store == NULL) return QL_OK;
+    ql_status status = ql__store_known_each(ingest->store, source->project, source->source_type, source->source, collect_known, out, err);
+    return status == QL_E_CALLBACK ? ql__fail_nomem(err) : status;
+}
+
+static bool is_unchanged(const ql__ingest *ingest, const ql_item *item, const ql__store_known *known)
+{
+    return !ingest->options->force && item->version.len > 0 && ql_str_equal(item->version, known->version) &&
+           ql_str_equal(ingest->pipeline, known->pipeline);
+}
+
+static ql_status join(ql__ingest *ingest, const collect *listed, const known_list *known, ql__plan *plan)
+{
+    size_t i = 0, k = 0;
+    while (i < listed->count || k < known->count) {
+        int order = i == listed->count ? 1 : k == known->count ? -1 : ql_str_compare(listed->items[i].url, known->items[k].url);
+        ql__plan_entry entry = {0};
+        if (order > 0) {
+            entry.item.url = known->items[k].url;
+            entry.id = known->items[k++].id;
+            if (!ql__array_push(plan->vanished, plan->vanished_count, plan->vanished_capacity, entry)) return QL_E_NOMEM;
+            continue;
+        }
+        const ql__store_known *match = order == 0 ? &known->items[k++] : NULL;
+        entry.item = listed->items[i++];
+        if (match != NULL && is_unchanged(ingest, &entry.item, match)) {
+            plan->unchanged++;
+            continue;
+        }
+        entry.is_new = match == NULL;
+        if (match != NULL) {
+            entry.id = match->id;
+            entry.known_version = match->version;
+            if (!ingest->options->force && ql_str_equal(match->pipeline, ingest->pipeline)) entry.known_hash = match->content_hash;
+        }
+        if (!ql__array_push(plan->work, plan->work_count, plan->work_capacity, entry)) return QL_E_NOMEM;
+    }
+    return QL_OK;
+}
+
+/* The exact key of a document, as ql__store_id_owner tells it. */
+static ql_status exact_key(const ql__ingest_source *source, ql_str url, ql_buf *out)
+{
+    ql_buf_clear(out);
+    ql_str zero = {"", 1};
+    ql_buf_append(out, source->project);
+    ql_buf_append(out, zero);
+    ql_buf_append(out, source->source_type);
+    ql_buf_append(out, zero);
+    ql_buf_append(out, source->source);
+    ql_buf_append(out, zero);
+    return ql_buf_append(out, url);
+}
+
+/* True when a live document other than this one holds the id: stored, and not about to be deleted, or given out in this plan. */
+static ql_status id_taken(ql__ingest *ingest, const ql__map *given, const ql__map *vanished, ql_str id, ql_str key, bool *out, ql_error *err)
+{
+    *out = ql__map_find(given, id) != NULL;
+    if (*out || ingest->store == NULL || ql__map_find(vanished, id) != NULL) return QL_OK;
+    ql_buf owner = QL_BUF_INIT;
+    ql_status status = ql__store_id_owner(ingest->store, id, &owner, err);
+    if (status >= 0) *out = owner.len > 0 && !ql_str_equal(ql_buf_str(&owner), key);
+    ql_buf_dispose(&owner);
+    return status;
+}
+
+static ql_status assign_id(ql__ingest *ingest, const ql__ingest_source *source, ql__plan *plan, ql__plan_entry *entry,
+                           ql__map *given, const ql__map *vanished, ql_buf *key, ql_error *err)
+{
+    char id[37];
+    bool taken = false;
+    QL_TRY(exact_key(source, entry->item.url, key));
+    QL_TRY(ql__document_id(source->source_type, source->source, entry->item.url, id, err));
+    QL_TRY(id_taken(ingest, given, vanished, ql_str_of(id), ql_buf_str(key), &taken, err));
+    if (taken) QL_TRY(ql__document_id_exact(source->project, source->source_type, source->source, entry->item.url, id, err));
+    if (!ql__arena_copy(&plan->arena, ql_str_of(id), &entry->id) || ql__map_insert(given, entry->id, NULL) == NULL) return ql__fail_nomem(err);
+    return QL_OK;
+}
+
+static ql_status assign_ids(ql__ingest *ingest, const ql__ingest_source *source, ql__plan *plan, ql_error *err)
+{
+    ql__map given, vanished;
+    ql_buf key = QL_BUF_INIT;
+    ql_status status = QL_OK;
+    ql__map_init(&given, 0);
+    ql__map_init(&vanished, 0);
+    for (size_t i = 0; i < plan->vanished_count && status >= 0; i++)
+        if (ql__map_insert(&vanished, plan->vanished[i].id, NULL) == NULL) status = ql__fail_nomem(err);
+    for (size_t i = 0; i < plan->work_count && status >= 0; i++)
+        if (plan->work[i].is_new) status = assign_id(ingest, source, plan, &plan->work[i], &given, &vanished, &key, err);
+    ql_buf_dispose(&key);
+    ql__map_dispose(&given);
+    ql__map_dispose(&vanished);
+    return status;
+}
+
+ql_status ql__plan_make(ql__ingest *ingest, const ql__ingest_source *source, ql__plan_tick_fn tick, void *user, ql__plan *out, ql_error *err)
+{
+    *out = (ql__plan){0};
+    ql__arena_init(&out->arena, 0);
+    collect listed = {.ingest = ingest, .source = source, .arena = &out->arena, .tick = tick, .user = user, .status = QL_OK};
+    known_list known = {.arena = &out->arena};
+    ql_status status = list_all(&listed, err);
+    if (status >= 0) {
+        if (listed.count > 1) qsort(listed.items, listed.count, sizeof *listed.items, compare_items);
+        drop_duplicates(&listed);
+        out->listed = listed.count;
+        status = read_known(ingest, source, &known, err);
+    }
+    if (status >= 0 && (status = join(ingest, &listed, &known, out)) < 0) (void)ql__fail_nomem(err);
+    if (status >= 0) status = assign_ids(ingest, source, out, err);
+    ql__free(listed.items);
+    ql__free(known.items);
+    if (status < 0) ql__plan_dispose(out);
+    return status;
+}
+
+void ql__plan_dispose(ql__plan *self)
+{
+    ql__free(self->work);
+    ql__free(self->vanished);
+    ql__arena_dispose(&self->arena);
+    *self = (ql__plan){0};
+}

@@ -1,0 +1,283 @@
+/*
+ * Fetch, convert, chunk: everything about one document that needs no other document. Runs on pool threads, a document
+ * on one of them; all memory is the document's arena.
+ */
+#include "ingest/prepare.h"
+
+#include <string.h>
+
+#include "base/array.h"
+#include "base/limits.h"
+#include "base/status.h"
+#include "chunk/chunk.h"
+#include "convert/convert.h"
+#include "dep/digest.h"
+#include "dep/json.h"
+#include "model/identity.h"
+#include "text/utf8.h"
+
+/* Context before a passage is worth a line; more would push the passage out of the model's window. */
+#define CONTEXT_BYTES_MAX 160
+
+static void hash_part(ql__sha256 *hash, ql_str part)
+{
+    uint64_t len = part.len; /* lengths keep ("a","bc") and ("ab","c") apart */
+    ql__sha256_update(hash, (ql_str){(const char *)&len, sizeof len});
+    ql__sha256_update(hash, part);
+}
+
+/* Dates are left out: a document that was only touched keeps its chunks and vectors. */
+static ql_status content_hash(ql__arena *arena, const ql_document *document, ql_str *out)
+{
+    ql__sha256 hash;
+    uint8_t digest[32];
+    char hex[65];
+    ql__sha256_init(&hash);
+    hash_part(&hash, document->title);
+    hash_part(&hash, document->content_type);
+    hash_part(&hash, document->metadata_json);
+    hash_part(&hash, document->content);
+    ql__sha256_final(&hash, digest);
+    ql__hex(digest, sizeof digest, hex);
+    return ql__arena_copy(arena, ql_str_of(hex), out) ? QL_OK : QL_E_NOMEM;
+}
+
+static const ql_converter_ops *pick_converter(const ql_document *document)
+{
+    size_t count = 0;
+    const ql_converter_ops *const *all = ql__convert_builtin(&count);
+    for (size_t i = 0; i + 1 < count; i++)
+        if (all[i]->accepts_fn(NULL, document)) return all[i];
+    return all[count - 1];
+}
+
+/* What a chunk needs while the emit callback runs. */
+typedef struct chunking {
+    ql__prepared *prepared;
+    const ql_document *document;
+    const ql_canonical *canonical;
+    ql_str context_title;
+} chunking;
+
+static bool has_text(ql_str text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if ((unsigned char)text.ptr[i] > ' ') return true;
+    return false;
+}
+
+static ql_str cut_to(ql_str text, size_t bytes)
+{
+    if (text.len <= bytes) return text;
+    text.len = ql__grapheme_floor(text, bytes);
+    return text;
+}
+
+/* Title and section path, each said once: "title\npath\n". */
+static ql_status append_context(ql_buf *out, ql_str title, ql_str path)
+{
+    bool path_has_title = path.len >= title.len && title.len > 0 && memcmp(path.ptr, title.ptr, title.len) == 0;
+    if (title.len > 0 && !path_has_title) {
+        ql_buf_append(out, cut_to(title, CONTEXT_BYTES_MAX));
+        ql_buf_append_char(out, '\n');
+    }
+    if (path.len > 0) {
+        ql_buf_append(out, cut_to(path, CONTEXT_BYTES_MAX));
+        ql_buf_append_char(out, '\n');
+    }
+    return out->status;
+}
+
+static ql_str trimmed(ql_str text)
+{
+    while (text.len > 0 && (unsigned char)text.ptr[0] <= ' ') text.ptr++, text.len--;
+    while (text.len > 0 && (unsigned char)text.ptr[text.len - 1] <= ' ') text.len--;
+    return text;
+}
+
+/* The text the model and the word index read. */
+static ql_status compose(chunking *self, const ql_chunk *chunk, ql_str *out)
+{
+    ql_buf text = QL_BUF_INIT;
+    ql_status status = append_context(&text, self->context_title, chunk->section_path);
+    if (status >= 0) status = ql_buf_append(&text, trimmed(chunk->text));
+    if (status >= 0 && !ql__arena_copy(&self->prepared->memory.arena, ql_buf_str(&text), out)) status = QL_E_NOMEM;
+    ql_buf_dispose(&text);
+    return status;
+}
+
+static ql_status chunk_title(chunking *self, uint32_t index, ql_str *out)
+{
+    ql_buf title = QL_BUF_INIT;
+    ql_buf_append(&title, self->document->title);
+    ql_status status = ql_buf_printf(&title, " - Chunk %u", index + 1u);
+    if (status >= 0 && !ql__arena_copy(&self->prepared->memory.arena, ql_buf_str(&title), out)) status = QL_E_NOMEM;
+    ql_buf_dispose(&title);
+    return status;
+}
+
+static ql_status keep_chunk(chunking *self, const ql_chunk *chunk)
+{
+    ql__prepared *prepared = self->prepared;
+    ql__arena *arena = &prepared->memory.arena;
+    char id[37];
+    ql_store_chunk kept = {.struct_size = sizeof kept, .chunk = *chunk};
+    kept.chunk.index = (uint32_t)prepared->chunk_count;
+    ql__chunk_id(prepared->entry->id, kept.chunk.index, id);
+    bool ok = ql__arena_copy(arena, chunk->text, &kept.chunk.text) &&
+              ql__arena_copy(arena, chunk->section_path, &kept.chunk.section_path) &&
+              ql__arena_copy(arena, chunk->metadata_json, &kept.chunk.metadata_json) && ql__arena_copy(arena, ql_str_of(id), &kept.id);
+    if (!ok) return QL_E_NOMEM;
+    QL_TRY(chunk_title(self, kept.chunk.index, &kept.title));
+    QL_TRY(compose(self, chunk, &kept.terms_text));
+    if (!ql__array_push(prepared->chunks, prepared->chunk_count, prepared->chunk_capacity, kept)) return QL_E_NOMEM;
+    prepared->tokens += chunk->tokens;
+    return QL_OK;
+}
+
+static int on_chunk(void *user, const ql_chunk *chunk)
+{
+    chunking *self = user;
+    if (!has_text(chunk->text)) return 0; /* white space alone is not worth a vector */
+    return keep_chunk(self, chunk) < 0 ? 1 : 0;
+}
+
+static ql_status make_chunks(ql__ingest *ingest, chunking *self, ql_error *err)
+{
+    QL_SPAN(CHUNK);
+    const ql_chunker_ops *chunker = ql__chunker_structure();
+    ql_status status = chunker->chunk_fn(NULL, self->document, self->canonical, &ingest->chunk, on_chunk, self, err);
+    if (status == QL_E_CALLBACK) return ql__fail_nomem(err);
+    return status;
+}
+
+/* Keys of the source, then what the converter found. */
+static ql_status document_metadata(ql__arena *arena, const ql_document *document, const ql_canonical *canonical, ql_str *out)
+{
+    ql_buf json = QL_BUF_INIT;
+    ql__json_writer writer;
+    ql__json_begin(&writer, &json);
+    ql__json_object(&writer);
+    if (document->metadata_json.len > 0) ql__json_members(&writer, document->metadata_json);
+    if (canonical->metadata_json.len > 0) ql__json_members(&writer, canonical->metadata_json);
+    if (canonical->encoding.len > 0 && !ql_str_equal(canonical->encoding, QL_STR("utf-8"))) {
+        ql__json_key(&writer, "original_encoding");
+        ql__json_string(&writer, canonical->encoding);
+    }
+    if (canonical->title.len > 0) {
+        ql__json_key(&writer, "document_title");
+        ql__json_string(&writer, canonical->title);
+    }
+    ql__json_object_end(&writer);
+    ql_status status = json.status;
+    if (status >= 0 && !ql__arena_copy(arena, ql_buf_str(&json), out)) status = QL_E_NOMEM;
+    ql_buf_dispose(&json);
+    return status;
+}
+
+static ql_status fill_document(ql__ingest *ingest, const ql__ingest_source *source, ql__prepared *self, const ql_document *from,
+                               const ql_canonical *canonical)
+{
+    ql__arena *arena = &self->memory.arena;
+    ql_store_document *to = &self->document;
+    to->project = source->project;
+    to->source_type = source->source_type;
+    to->source = source->source;
+    to->url = self->entry->item.url;
+    to->id = self->entry->id;
+    to->version = self->entry->item.version;
+    to->pipeline = ingest->pipeline;
+    to->created_at_ms = from->created_at_ms;
+    to->updated_at_ms = from->updated_at_ms;
+    if (!ql__arena_copy(arena, from->title, &to->title) || !ql__arena_copy(arena, from->content_type, &to->content_type)) return QL_E_NOMEM;
+    return document_metadata(arena, from, canonical, &to->metadata_json);
+}
+
+static void point_texts(ql__prepared *self)
+{
+    for (size_t i = 0; i < self->chunk_count; i++) self->embed_texts[i] = self->chunks[i].terms_text;
+    self->document.chunks = self->chunks;
+    self->document.chunk_count = self->chunk_count;
+}
+
+static ql_status convert_and_chunk(ql__ingest *ingest, const ql__ingest_source *source, ql__prepared *self, const ql_document *document,
+                                   ql_error *err)
+{
+    ql_canonical canonical = {.struct_size = sizeof canonical};
+    struct ql_arena scratch; /* the conversion's tree is dropped as soon as the chunks are copied */
+    ql__arena_init(&scratch.arena, 0);
+    ql_status status;
+    {
+        QL_SPAN(CONVERT);
+        const ql_converter_ops *converter = pick_converter(document);
+        status = converter->convert_fn(NULL, document, &scratch, &canonical, err);
+    }
+    chunking state = {.prepared = self, .document = document, .canonical = &canonical,
+                         .context_title = canonical.title.len > 0 ? canonical.title : document->title};
+    if (status >= 0) status = make_chunks(ingest, &state, err);
+    if (status >= 0 && fill_document(ingest, source, self, document, &canonical) < 0) status = ql__fail_nomem(err);
+    ql__arena_dispose(&scratch.arena);
+    if (status < 0) return status;
+    size_t texts = self->chunk_count == 0 ? 1 : self->chunk_count;
+    self->embed_texts = ql__arena_alloc_zero(&self->memory.arena, texts, sizeof *self->embed_texts);
+    if (self->embed_texts == NULL) return ql__fail_nomem(err);
+    point_texts(self);
+    self->chunks_dropped = ingest->chunk.chunks_max > 0 && self->chunk_count >= ingest->chunk.chunks_max;
+    return QL_OK;
+}
+
+static ql_status process(ql__ingest *ingest, const ql__ingest_source *source, ql__prepared *self, const ql_document *document, ql_error *err)
+{
+    self->content_bytes = document->content.len;
+    ql__counter_add(QL__COUNTER_BYTES_READ, document->content.len);
+    self->document = (ql_store_document){.struct_size = sizeof self->document};
+    if (content_hash(&self->memory.arena, document, &self->document.content_hash) < 0) return ql__fail_nomem(err);
+    if (ql_str_equal(self->document.content_hash, self->entry->known_hash)) {
+        self->kind = QL__PREPARED_UNCHANGED;
+        return QL_OK;
+    }
+    if (document->content.len > QL_LIMIT_DOCUMENT_BYTES)
+        return ql__fail(err, QL_E_LIMIT, "%zu bytes, more than the %zu that one document may have", document->content.len, QL_LIMIT_DOCUMENT_BYTES);
+    return convert_and_chunk(ingest, source, self, document, err);
+}
+
+static void classify_failure(ql__prepared *self, ql_status status, const ql_error *err)
+{
+    self->status = status;
+    self->kind = QL__PREPARED_FAILED;
+    if (ql_status_kind(status) == QL_E_UNSUPPORTED) self->kind = QL__PREPARED_SKIPPED; /* holds no text */
+    if (ql_status_kind(status) == QL_E_NOTFOUND) self->kind = QL__PREPARED_GONE;
+    if (!ql__arena_copy(&self->memory.arena, ql_str_of(err->message), &self->message)) self->message = ql_str_of(ql_status_name(status));
+}
+
+ql__prepared *ql__prepare(ql__ingest *ingest, const ql__ingest_source *source, const ql__plan_entry *entry)
+{
+    ql__prepared *self = ql__alloc_zero(1, sizeof *self);
+    if (self == NULL) return NULL;
+    ql__arena_init(&self->memory.arena, 0);
+    self->entry = entry;
+    ql_error err = {0};
+    ql_document document = {.struct_size = sizeof document, .created_at_ms = QL_TIME_UNKNOWN, .updated_at_ms = QL_TIME_UNKNOWN};
+    void *token = NULL;
+    ql_status status;
+    {
+        QL_SPAN(FETCH);
+        status = source->ops->fetch_fn(source->self, &entry->item, &document, &token, &err);
+    }
+    if (status >= 0) {
+        status = process(ingest, source, self, &document, &err);
+        source->ops->release_fn(source->self, token);
+    }
+    if (status < 0) classify_failure(self, status, &err);
+    self->memory_bytes = self->memory.arena.used_bytes + self->chunk_capacity * sizeof *self->chunks + sizeof *self;
+    return self;
+}
+
+void ql__prepared_free(ql__prepared *self)
+{
+    if (self == NULL) return;
+    ql__free(self->chunks);
+    ql__free(self->vectors);
+    ql__arena_dispose(&self->memory.arena);
+    ql__free(self);
+}

@@ -1,0 +1,272 @@
+/*
+ * The ingest of one source against a real store: what is added, changed, deleted and left alone; what a failure may not do.
+ * Documents come from memory, vectors from a hash, so that a run takes milliseconds; converters, chunker and store are the real ones.
+ */
+#include "ingest/ingest.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "memory_source.h"
+#include "support/testing.h"
+
+typedef struct bench {
+    char *dir;
+    ql__pool *pool;
+    ql_ingest_options options;
+    ql_ingest_report report;
+    size_t events;
+    int stop_after; /* events until the callback stops; 0: never */
+} bench;
+
+static int setup(void **state)
+{
+    static bench self;
+    self = (bench){.dir = ql_test_dir_new()};
+    self.options = (ql_ingest_options)QL_INGEST_OPTIONS_INIT;
+    ql_error err = {0};
+    assert_int_equal(ql__pool_new(2, &self.pool, &err), QL_OK);
+    *state = &self;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    bench *self = *state;
+    ql__pool_free(self->pool);
+    ql_test_dir_remove(self->dir);
+    return 0;
+}
+
+static ql__store *open_store(const bench *self, bool write, ql_error *err)
+{
+    ql__store *store = NULL;
+    ql__store_options options = {.dir = self->dir, .collection = "test", .write = write, .dims = MEMORY_DIMS, .model = "hash-16", .sys = ql_test_sys()};
+    return ql__store_open(&options, &store, err) < 0 ? NULL : store;
+}
+
+static ql_status run_named(bench *self, memory_source *from, const char *project, ql_error *err)
+{
+    ql__ingest ingest = {0};
+    self->report = (ql_ingest_report){0};
+    assert_int_equal(ql__ingest_init(&ingest), QL_OK);
+    ingest.sys = ql_test_sys();
+    ingest.pool = self->pool;
+    ingest.embedder = &hash_embedder_ops;
+    ingest.chunk = (ql_chunk_options){.struct_size = sizeof ingest.chunk, .size_max = 200, .overlap = 20};
+    ingest.pipeline = QL_STR("test 1");
+    ingest.options = &self->options;
+    ingest.report = &self->report;
+    ingest.store = open_store(self, !self->options.dry_run, err);
+    ql_status status = ingest.store == NULL && !self->options.dry_run ? err->status : QL_OK;
+    ql__ingest_source source = {.project = ql_str_of(project), .source_type = QL_STR("memory"), .source = QL_STR("s"), .ops = &memory_source_ops, .self = from};
+    if (status >= 0) status = ql__ingest_source_run(&ingest, &source, err);
+    ql__store_free(ingest.store);
+    ql__ingest_dispose(&ingest);
+    return status;
+}
+
+static ql_status run(bench *self, memory_source *from)
+{
+    ql_error err = {0};
+    return run_named(self, from, "p", &err);
+}
+
+/* "url id version\n" of everything stored for a project. */
+static int append_known(void *user, const ql__store_known *known)
+{
+    ql_buf *out = user;
+    return ql_buf_printf(out, "%.*s %.*s %.*s\n", (int)known->url.len, known->url.ptr, (int)known->id.len, known->id.ptr, (int)known->version.len,
+                         known->version.ptr) < 0;
+}
+
+static void known(bench *self, const char *project, ql_buf *out)
+{
+    ql_error err = {0};
+    ql__store *store = open_store(self, false, &err);
+    assert_non_null(store);
+    ql_buf_clear(out);
+    assert_int_equal(ql__store_known_each(store, ql_str_of(project), QL_STR("memory"), QL_STR("s"), append_known, out, &err), QL_OK);
+    ql__store_free(store);
+}
+
+static void test_ingest__adds_then_leaves_alone(void **state)
+{
+    bench *self = *state;
+    const memory_document documents[] = {{"b", "1", "# B\n\ntext of b\n", 0}, {"a", "1", "# A\n\ntext of a\n", 0}};
+    memory_source source = {documents, 2, 0, 0};
+    assert_int_equal(run(self, &source), QL_OK);
+    assert_int_equal(self->report.added, 2);
+    assert_int_equal(self->report.chunks, 2);
+    source.fetched = 0;
+    assert_int_equal(run(self, &source), QL_OK);
+    assert_int_equal(self->report.unchanged, 2);
+    assert_int_equal(source.fetched, 0);
+}
+
+static void test_ingest__replaces_changed_and_deletes_vanished(void **state)
+{
+    bench *self = *state;
+    const memory_document before[] = {{"a", "1", "one\n", 0}, {"b", "1", "two\n", 0}, {"c", "1", "three\n", 0}};
+    const memory_document after[] = {{"a", "2", "one again\n", 0}, {"b", "2", "two\n", 0}, {"d", "1", "four\n", 0}};
+    memory_source source = {before, 3, 0, 0};
+    assert_int_equal(run(self, &source), QL_OK);
+    source = (memory_source){after, 3, 0, 0};
+    assert_int_equal(run(self, &source), QL_OK);
+    assert_int_equal(self->report.changed, 1);
+    assert_int_equal(self->report.unchanged, 1); /* b: new version, same content */
+    assert_int_equal(self->report.added, 1);
+    assert_int_equal(self->report.deleted, 1);
+    ql_buf text = QL_BUF_INIT;
+    known(self, "p", &text);
+    assert_non_null(strstr(ql_buf_cstr(&text), " 2\nb "));
+    assert_null(strstr(ql_buf_cstr(&text), "c "));
+    ql_buf_dispose(&text);
+}
+
+static void test_ingest__broken_listing_deletes_nothing(void **state)
+{
+    bench *self = *state;
+    const memory_document documents[] = {{"a", "1", "one\n", 0}, {"b", "1", "two\n", 0}};
+    memory_source source = {documents, 2, 0, 0};
+    assert_int_equal(run(self, &source), QL_OK);
+    source = (memory_source){documents, 1, QL_E_NET, 0};
+    assert_int_equal(run(self, &source), QL_E_NET);
+    assert_int_equal(self->report.deleted, 0);
+    source = (memory_source){documents, 2, 0, 0};
+    assert_int_equal(run(self, &source), QL_OK);
+    assert_int_equal(self->report.unchanged, 2);
+}
+
+static void test_ingest__failed_document_keeps_what_the_index_had(void **state)
+{
+    bench *self = *state;
+    const memory_document before[] = {{"a", "1", "one\n", 0}, {"b", "1", "two\n", 0}};
+    const memory_document after[] = {{"a", "2", "one\n", QL_E_IO}, {"b", "2", "two changed\n", 0}};
+    memory_source source = {before, 2, 0, 0};
+    assert_int_equal(run(self, &source), QL_OK);
+    source = (memory_source){after, 2, 0, 0};
+    assert_int_equal(run(self, &source), QL_OK);
+    assert_int_equal(self->report.failed, 1);
+    assert_int_equal(self->report.changed, 1);
+    ql_buf text = QL_BUF_INIT;
+    known(self, "p", &text);
+    assert_non_null(strstr(ql_buf_cstr(&text), " 1\nb "));
+    ql_buf_dispose(&text);
+}
+
+/* Names that the reference's id rule folds together, and the same source in two projects. */
+static void test_ingest__ids_stay_apart_and_do_not_depend_on_order(void **state)
+{
+    bench *self = *state;
+    const memory_document one[] = {{"x/Readme", "1", "upper\n", 0}, {"x/readme", "1", "lower\n", 0}, {"x/readme#2", "1", "hash\n", 0}};
+    const memory_document two[] = {{"x/readme#2", "1", "hash\n", 0}, {"x/readme", "1", "lower\n", 0}, {"x/Readme", "1", "upper\n", 0}};
+    memory_source source = {one, 3, 0, 0};
+    ql_buf first = QL_BUF_INIT, second = QL_BUF_INIT, other = QL_BUF_INIT;
+    ql_error err = {0};
+    assert_int_equal(run(self, &source), QL_OK);
+    assert_int_equal(self->report.added, 3);
+    known(self, "p", &first);
+    assert_int_equal(run_named(self, &source, "q", &err), QL_OK);
+    known(self, "q", &other);
+    assert_string_not_equal(ql_buf_cstr(&first), ql_buf_cstr(&other));
+    ql_test_dir_remove(self->dir);
+    self->dir = ql_test_dir_new();
+    source = (memory_source){two, 3, 0, 0};
+    assert_int_equal(run(self, &source), QL_OK);
+    known(self, "p", &second);
+    assert_string_equal(ql_buf_cstr(&first), ql_buf_cstr(&second));
+    ql_buf_dispose(&first);
+    ql_buf_dispose(&second);
+    ql_buf_dispose(&other);
+}
+
+static void test_ingest__dry_run_writes_nothing(void **state)
+{
+    bench *self = *state;
+    const memory_document documents[] = {{"a", "1", "one\n", 0}};
+    memory_source source = {documents, 1, 0, 0};
+    assert_int_equal(run(self, &source), QL_OK);
+    const memory_document after[] = {{"a", "2", "other\n", 0}, {"b", "1", "two\n", 0}};
+    source = (memory_source){after, 2, 0, 0};
+    self->options.dry_run = 1;
+    assert_int_equal(run(self, &source), QL_OK);
+    assert_int_equal(source.fetched, 0);
+    assert_int_equal(self->report.added, 1);
+    assert_int_equal(self->report.changed, 1);
+    ql_buf text = QL_BUF_INIT;
+    known(self, "p", &text);
+    assert_null(strstr(ql_buf_cstr(&text), "b "));
+    ql_buf_dispose(&text);
+}
+
+static int stop_at(void *user, const ql_ingest_event *event)
+{
+    bench *self = user;
+    (void)event;
+    return self->stop_after > 0 && ++self->events >= (size_t)self->stop_after;
+}
+
+static void test_ingest__stopped_run_goes_on_where_it_was(void **state)
+{
+    bench *self = *state;
+    memory_document documents[200];
+    char urls[200][8];
+    for (size_t i = 0; i < 200; i++) {
+        snprintf(urls[i], sizeof urls[i], "u%03zu", i);
+        documents[i] = (memory_document){urls[i], "1", "some text that makes a chunk\n", 0};
+    }
+    memory_source source = {documents, 200, 0, 0};
+    self->options.event_fn = stop_at;
+    self->options.user = self;
+    self->stop_after = 50;
+    assert_int_equal(run(self, &source), QL_E_CANCELLED);
+    self->stop_after = 0;
+    assert_int_equal(run(self, &source), QL_OK);
+    assert_int_equal(self->report.unchanged + self->report.added, 200);
+    assert_true(self->report.unchanged >= 50);
+}
+
+typedef struct faulty {
+    bench *bench;
+} faulty;
+
+static ql_status whole_ingest(void *user, ql_error *err)
+{
+    faulty *self = user;
+    const memory_document documents[] = {{"a", "1", "# One\n\ntext\n", 0}, {"b", "1", "two\n", 0}};
+    memory_source source = {documents, 2, 0, 0};
+    ql_status status = run_named(self->bench, &source, "p", err);
+    const ql_ingest_report *report = &self->bench->report;
+    if (status >= 0) { /* what the store can do without, and a document that ran out of memory, end no run; every document must be accounted for */
+        assert_int_equal(report->added + report->unchanged + report->changed + report->failed, 2);
+        ql_test_fault_benign();
+    }
+    return status;
+}
+
+/* One thread: the numbering of calls must be the same in every run. */
+static void test_ingest__survives_every_failed_allocation(void **state)
+{
+    bench *self = *state;
+    ql_error err = {0};
+    faulty scenario = {self};
+    ql__pool_free(self->pool);
+    assert_int_equal(ql__pool_new(1, &self->pool, &err), QL_OK);
+    ql_test_fault_loop(QL_FAULT_ALLOC, whole_ingest, &scenario);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_ingest__adds_then_leaves_alone, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_ingest__replaces_changed_and_deletes_vanished, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_ingest__broken_listing_deletes_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_ingest__failed_document_keeps_what_the_index_had, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_ingest__ids_stay_apart_and_do_not_depend_on_order, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_ingest__dry_run_writes_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_ingest__stopped_run_goes_on_where_it_was, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_ingest__survives_every_failed_allocation, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
