@@ -1,0 +1,318 @@
+/*
+ * One search.
+ *
+ * Both sides give their best CANDIDATES_MIN or more passages; each passage of the union gets both scores (what one side did
+ * not list is computed), so that the order does not depend on where the lists were cut. Texts are fetched for what is shown
+ * only, plus what ties with the last of it: ties go by public id. No state survives a call. Cost: one query embedding, one
+ * pass over the vectors, the postings of the terms, and one row for each hit.
+ */
+#include "search/search.h"
+
+#include "base/alloc.h"
+#include "base/limits.h"
+#include "base/status.h"
+#include "prof/span.h"
+#include "search/query.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LIMIT_DEFAULT 10
+#define CANDIDATES_MIN 200    /* of each side; on the labelled sets more changes nothing in the first ten */
+#define CANDIDATES_FACTOR 4   /* with a large limit, so many for each hit wanted */
+
+typedef struct search {
+    const ql__search_engine *engine;
+    ql__search_options options;
+    ql__arena scratch; /* dropped at the end of the call */
+    ql__query query;
+    float *vector;     /* (dims) of the query; NULL in sparse mode */
+    ql__mask *mask;
+    ql__score *dense, *sparse; /* (capacity) candidates of each side, best first */
+    size_t dense_count, sparse_count, capacity;
+    ql__search_hit *hits;      /* union of both */
+    size_t hit_count;
+} search;
+
+/* --- checks */
+
+static const char *model_of(const ql__search_engine *engine)
+{
+    const char *name = engine->embedder->model_fn(engine->embedder_self);
+    return name != NULL ? name : "";
+}
+
+static ql_status check_model(const ql__search_engine *engine, ql_error *err)
+{
+    if (engine->embedder == NULL) return ql__fail(err, QL_E_INVALID, "this search needs an embedder");
+    ql_str stored = ql__snapshot_model(engine->snapshot);
+    const char *model = model_of(engine);
+    uint32_t dims = engine->embedder->dims_fn(engine->embedder_self), stored_dims = ql__snapshot_dims(engine->snapshot);
+    if (ql_str_equal(stored, ql_str_of(model)) && dims == stored_dims) return QL_OK;
+    return ql__fail(err, QL_E_MISMATCH, "the index was made with model '%.*s' (%u dimensions), the query would be embedded with '%s' (%u): use that model, or ingest anew",
+                    (int)(stored.len < 128 ? stored.len : 128), stored.ptr != NULL ? stored.ptr : "", stored_dims, model, dims);
+}
+
+static void name_condition(ql_buf *out, const char *name, ql_str value)
+{
+    if (value.len == 0) return;
+    ql_buf_printf(out, "%s%s '%.*s'", out->len > 0 ? ", " : "", name, (int)(value.len < 80 ? value.len : 80), value.ptr);
+}
+
+static ql_status fail_filtered(const ql_filter *filter, uint64_t stored, ql_error *err)
+{
+    QL_AUTO(ql_buf, ql_buf_dispose) conditions = QL_BUF_INIT;
+    name_condition(&conditions, "project", filter->project);
+    name_condition(&conditions, "source type", filter->source_type);
+    name_condition(&conditions, "source", filter->source);
+    name_condition(&conditions, "path", filter->path_prefix);
+    if (filter->since_ms != QL_TIME_UNKNOWN || filter->until_ms != QL_TIME_UNKNOWN) name_condition(&conditions, "updated in", QL_STR("the time asked for"));
+    return ql__fail(err, QL_E_NOTFOUND, "none of the %llu passages passes the filter (%s)", (unsigned long long)stored, ql_buf_cstr(&conditions));
+}
+
+static ql_status check_store(search *self, ql_error *err)
+{
+    ql__snapshot *snapshot = self->engine->snapshot;
+    uint64_t stored = ql__snapshot_chunk_count(snapshot);
+    if (stored == 0) return ql__fail(err, QL_E_NOTFOUND, "the index is empty: nothing has been ingested yet");
+    if (self->options.mode != QL_SEARCH_SPARSE) QL_TRY(check_model(self->engine, err));
+    if (self->options.filter == NULL) return QL_OK;
+    QL_TRY(ql__snapshot_mask(snapshot, self->options.filter, &self->mask, err));
+    if (self->mask != NULL && ql__mask_count(self->mask) == 0) return fail_filtered(self->options.filter, stored, err);
+    return QL_OK;
+}
+
+/* --- candidates */
+
+static ql_status embed_query(search *self, ql_error *err)
+{
+    QL_SPAN(QUERY_EMBED);
+    const ql__search_engine *engine = self->engine;
+    uint32_t dims = ql__snapshot_dims(engine->snapshot);
+    self->vector = ql__arena_alloc_zero(&self->scratch, dims, sizeof *self->vector);
+    if (self->vector == NULL) return ql__fail_nomem(err);
+    QL_TRY(engine->embedder->embed_fn(engine->embedder_self, QL_EMBED_QUERY, &self->query.text, 1, self->vector, err));
+    for (uint32_t i = 0; i < dims; i++) {
+        if (!isfinite(self->vector[i])) return ql__fail(err, QL_E_INTERNAL, "the embedder '%s' gave a vector that is no number", engine->embedder->name);
+    }
+    return QL_OK;
+}
+
+static ql_status find_dense(search *self, ql_error *err)
+{
+    QL_TRY(embed_query(self, err));
+    QL_SPAN(DENSE);
+    return ql__snapshot_dense(self->engine->snapshot, self->vector, self->mask, self->capacity, self->dense, &self->dense_count, err);
+}
+
+static ql_status find_sparse(search *self, ql_error *err)
+{
+    QL_SPAN(SPARSE);
+    return ql__snapshot_sparse(self->engine->snapshot, self->query.terms, self->query.weights, self->query.term_count, self->mask,
+                               self->capacity, self->sparse, &self->sparse_count, err);
+}
+
+static ql_status find_candidates(search *self, ql_error *err)
+{
+    self->capacity = (size_t)self->options.limit * CANDIDATES_FACTOR;
+    if (self->capacity < CANDIDATES_MIN) self->capacity = CANDIDATES_MIN;
+    self->dense = ql__arena_alloc_zero(&self->scratch, self->capacity, sizeof *self->dense);
+    self->sparse = ql__arena_alloc_zero(&self->scratch, self->capacity, sizeof *self->sparse);
+    if (self->dense == NULL || self->sparse == NULL) return ql__fail_nomem(err);
+    if (self->options.mode != QL_SEARCH_SPARSE) QL_TRY(find_dense(self, err));
+    if (self->options.mode != QL_SEARCH_DENSE && self->query.term_count > 0) QL_TRY(find_sparse(self, err));
+    return QL_OK;
+}
+
+/* --- fusion */
+
+static int by_slot(const void *a, const void *b)
+{
+    const ql__search_hit *x = a, *y = b;
+    return x->slot < y->slot ? -1 : x->slot > y->slot;
+}
+
+static int by_score(const void *a, const void *b)
+{
+    const ql__search_hit *x = a, *y = b;
+    if (x->score != y->score) return x->score > y->score ? -1 : 1;
+    return by_slot(a, b);
+}
+
+static int by_id(const void *a, const void *b)
+{
+    const ql__search_hit *x = a, *y = b;
+    return ql_str_compare(x->chunk.id, y->chunk.id);
+}
+
+/* Both lists as one, each slot once, with the ranks of both. */
+static ql_status unite(search *self, ql_error *err)
+{
+    size_t total = self->dense_count + self->sparse_count, kept = 0;
+    ql__search_hit *hits = ql__arena_alloc_zero(&self->scratch, total + 1, sizeof *hits);
+    if (hits == NULL) return ql__fail_nomem(err);
+    for (size_t i = 0; i < self->dense_count; i++) {
+        hits[i] = (ql__search_hit){.slot = self->dense[i].slot, .rank_dense = (uint32_t)i + 1};
+    }
+    for (size_t i = 0; i < self->sparse_count; i++) {
+        hits[self->dense_count + i] = (ql__search_hit){.slot = self->sparse[i].slot, .rank_sparse = (uint32_t)i + 1};
+    }
+    qsort(hits, total, sizeof *hits, by_slot);
+    for (size_t i = 0; i < total; i++) {
+        if (kept > 0 && hits[kept - 1].slot == hits[i].slot) {
+            hits[kept - 1].rank_dense += hits[i].rank_dense; /* one of each pair is 0 */
+            hits[kept - 1].rank_sparse += hits[i].rank_sparse;
+        } else {
+            hits[kept++] = hits[i];
+        }
+    }
+    self->hits = hits;
+    self->hit_count = kept;
+    return QL_OK;
+}
+
+/* Both scores of every candidate, whatever the mode: a hit shows them. */
+static ql_status score_sides(search *self, ql_error *err)
+{
+    ql__snapshot *snapshot = self->engine->snapshot;
+    ql__score *scores = ql__arena_alloc_zero(&self->scratch, self->hit_count + 1, sizeof *scores);
+    if (scores == NULL) return ql__fail_nomem(err);
+    for (size_t i = 0; i < self->hit_count; i++) scores[i].slot = self->hits[i].slot;
+    if (self->vector != NULL) {
+        QL_TRY(ql__snapshot_dense_of(snapshot, self->vector, scores, self->hit_count, err));
+        for (size_t i = 0; i < self->hit_count; i++) self->hits[i].cosine = (double)scores[i].score;
+    }
+    if (self->query.term_count > 0) {
+        QL_TRY(ql__snapshot_sparse_of(snapshot, self->query.terms, self->query.weights, self->query.term_count, scores, self->hit_count, err));
+        for (size_t i = 0; i < self->hit_count; i++) self->hits[i].bm25 = (double)scores[i].score;
+    }
+    return QL_OK;
+}
+
+static ql_status find_information(const search *self, double *out, ql_error *err)
+{
+    double count = (double)ql__snapshot_chunk_count(self->engine->snapshot), sum = 0;
+    for (size_t i = 0; i < self->query.term_count; i++) {
+        uint64_t df = 0;
+        QL_TRY(ql__snapshot_df(self->engine->snapshot, self->query.terms[i], &df, err));
+        sum += ql__fuse_idf(count, (double)df);
+    }
+    *out = sum;
+    return QL_OK;
+}
+
+static ql_status plan(const search *self, ql__fuse_plan *out, ql_error *err)
+{
+    double information = 0;
+    if (self->options.mode == QL_SEARCH_DENSE) {
+        *out = ql__fuse_plan_dense();
+        return QL_OK;
+    }
+    QL_TRY(find_information(self, &information, err));
+    *out = self->options.mode == QL_SEARCH_SPARSE ? ql__fuse_plan_sparse(information)
+                                                  : ql__fuse_plan_hybrid(ql__fuse_trust(&self->query.reading), information);
+    return QL_OK;
+}
+
+static ql_status fuse(search *self, ql__fuse_plan *out, ql_error *err)
+{
+    QL_SPAN(FUSE);
+    QL_TRY(unite(self, err));
+    QL_TRY(score_sides(self, err));
+    QL_TRY(plan(self, out, err));
+    for (size_t i = 0; i < self->hit_count; i++) {
+        ql__search_hit *hit = &self->hits[i];
+        hit->score = ql__fuse_score(out, hit->cosine, hit->bm25, &hit->part_dense, &hit->part_sparse);
+    }
+    qsort(self->hits, self->hit_count, sizeof *self->hits, by_score);
+    return QL_OK;
+}
+
+/* --- what is shown */
+
+static ql_status fetch_group(search *self, size_t begin, size_t end, ql__search_results *out, ql_error *err)
+{
+    for (size_t i = begin; i < end; i++) {
+        QL_TRY(ql__snapshot_chunk(self->engine->snapshot, self->hits[i].slot, &out->arena, &self->hits[i].chunk, err));
+    }
+    if (end - begin > 1) qsort(self->hits + begin, end - begin, sizeof *self->hits, by_id);
+    return QL_OK;
+}
+
+static bool is_welcome(const search *self, const ql__search_results *out, const ql__search_hit *hit)
+{
+    uint32_t same = 0;
+    if (self->options.per_document == 0) return true;
+    for (size_t i = 0; i < out->count; i++) same += ql_str_equal(out->hits[i].chunk.document_id, hit->chunk.document_id);
+    return same < self->options.per_document;
+}
+
+/* From best to worst, passages of equal score together, until the limit is reached. */
+static ql_status fetch(search *self, ql__search_results *out, ql_error *err)
+{
+    QL_SPAN(FORMAT);
+    size_t limit = self->options.limit;
+    out->hits = ql__arena_alloc_zero(&out->arena.arena, limit, sizeof *out->hits);
+    if (out->hits == NULL) return ql__fail_nomem(err);
+    for (size_t begin = 0, end; begin < self->hit_count && out->count < limit; begin = end) {
+        for (end = begin + 1; end < self->hit_count && self->hits[end].score == self->hits[begin].score;) end++;
+        QL_TRY(fetch_group(self, begin, end, out, err));
+        for (size_t i = begin; i < end && out->count < limit; i++) {
+            if (is_welcome(self, out, &self->hits[i])) out->hits[out->count++] = self->hits[i];
+        }
+    }
+    return QL_OK;
+}
+
+/* --- the call */
+
+static ql_status run(search *self, ql_str query, ql__search_results *out, ql_error *err)
+{
+    const ql__search_engine *engine = self->engine;
+    const ql_measure *measure = NULL;
+    bool reading_matters = self->options.mode == QL_SEARCH_HYBRID && engine->embedder != NULL; /* words alone need no model, not even its vocabulary */
+    if (reading_matters && engine->embedder->measure_fn != NULL) measure = engine->embedder->measure_fn(engine->embedder_self);
+    QL_TRY(ql__query_understand(query, engine->analyzer, measure, &self->scratch, &self->query, err));
+    QL_TRY(check_store(self, err));
+    QL_TRY(find_candidates(self, err));
+    QL_TRY(fuse(self, &out->plan, err));
+    out->candidates = self->hit_count;
+    return fetch(self, out, err);
+}
+
+static ql_status settle_options(const ql__search_options *options, ql__search_options *out, ql_error *err)
+{
+    ql__search_options settled = options != NULL ? *options : (ql__search_options){0};
+    if (settled.limit == 0) settled.limit = LIMIT_DEFAULT;
+    if (settled.limit > QL_LIMIT_SEARCH_RESULTS) return ql__fail(err, QL_E_INVALID, "limit is %u, at most %d hits are given", settled.limit, QL_LIMIT_SEARCH_RESULTS);
+    if (settled.mode != QL_SEARCH_HYBRID && settled.mode != QL_SEARCH_DENSE && settled.mode != QL_SEARCH_SPARSE) return ql__fail(err, QL_E_INVALID, "mode %d is no search mode", (int)settled.mode);
+    *out = settled;
+    return QL_OK;
+}
+
+ql_status ql__search_run(const ql__search_engine *engine, ql_str query, const ql__search_options *options,
+                         ql__search_results *out, ql_error *err)
+{
+    QL_SPAN(SEARCH);
+    search self = {.engine = engine};
+    ql__search_results found = {.count = 0};
+    QL_TRY(settle_options(options, &self.options, err));
+    ql__arena_init(&self.scratch, 0);
+    ql__arena_init(&found.arena.arena, 0);
+    ql_status status = run(&self, query, &found, err);
+    ql__mask_free(self.mask);
+    ql__arena_dispose(&self.scratch);
+    if (status < 0) {
+        ql__search_results_dispose(&found);
+        return status;
+    }
+    *out = found;
+    return QL_OK;
+}
+
+void ql__search_results_dispose(ql__search_results *self)
+{
+    ql__arena_dispose(&self->arena.arena);
+    *self = (ql__search_results){.count = 0};
+}
