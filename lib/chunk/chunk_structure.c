@@ -268,6 +268,8 @@ static bool wants_fresh_chunk(const packer *self, uint64_t end, int kind)
 {
     if (is_empty(self) || self->pending.blank || self->pending.heading_only) return false;
     if (pending_units(self) >= self->size_min) return true;
+    /* A value's key and bracket alone say nothing: rather split the value. */
+    if (kind == QL_BLOCK_VALUE && pending_units(self) < self->size_min / 2) return false;
     return is_atomic(kind) && fits_alone(self, self->at, end);
 }
 

@@ -35,7 +35,8 @@ uint32_t ql__blocks_open(ql__blocks *self, ql_block_kind kind, unsigned level, u
     if (begin > self->text_bytes) begin = self->text_bytes;
     if (self->failed || self->depth >= QL_LIMIT_TREE_DEPTH) return QL_BLOCK_NONE;
     if (self->count >= BLOCKS_FREE + begin / BYTES_PER_BLOCK || self->count >= QL_BLOCK_NONE - 1) return QL_BLOCK_NONE;
-    ql_block block = {.begin = begin, .end = begin, .parent = self->open, .kind = (uint16_t)kind, .level = (uint16_t)level};
+    /* While a block is open its end holds the cursor to go back to, should it be cancelled. */
+    ql_block block = {.begin = begin, .end = self->cursor, .parent = self->open, .kind = (uint16_t)kind, .level = (uint16_t)level};
     if (!ql__array_push(self->items, self->count, self->capacity, block)) {
         self->failed = true;
         return QL_BLOCK_NONE;
@@ -56,6 +57,15 @@ void ql__blocks_close(ql__blocks *self, uint64_t end)
     block->next = (uint32_t)self->count;
     self->cursor = end;
     self->open = block->parent;
+    self->depth--;
+}
+
+void ql__blocks_cancel(ql__blocks *self, uint32_t index)
+{
+    if (self->failed || self->open != index) return;
+    self->cursor = self->items[index].end;
+    self->open = self->items[index].parent;
+    self->count = index;
     self->depth--;
 }
 

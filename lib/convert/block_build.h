@@ -28,6 +28,8 @@ void ql__blocks_dispose(ql__blocks *self);
 uint32_t ql__blocks_open(ql__blocks *self, ql_block_kind kind, unsigned level, uint64_t begin);
 /* Closes the innermost block at `end` (never before what it holds). */
 void ql__blocks_close(ql__blocks *self, uint64_t end);
+/* Undoes the opening of block `index`, the innermost open one, with all that is in it: text stays with the parent. */
+void ql__blocks_cancel(ql__blocks *self, uint32_t index);
 /* A block without children; false when it was left out. */
 bool ql__blocks_leaf(ql__blocks *self, ql_block_kind kind, unsigned level, uint64_t begin, uint64_t end, ql_str label, ql_str detail);
 /* Closes what is open and copies the tree into the arena. */

@@ -25,8 +25,8 @@
 #include "convert/markdown_parts.h"
 #include "convert/text_blocks.h"
 
-#define CMARK_BYTES_MAX ((size_t)8 << 20)
-#define CMARK_MEMORY_PER_BYTE 48 /* real documents need 5 to 20 */
+#define CMARK_BYTES_MAX ((size_t)4 << 20)
+#define CMARK_MEMORY_PER_BYTE 32 /* real documents need 5 to 20 */
 #define CMARK_MEMORY_MIN ((size_t)4 << 20)
 #define CONTAINER_MARKS_MAX 64 /* list and quote marks in front of one line */
 

@@ -9,6 +9,7 @@ const ql_converter_ops *const *ql__convert_builtin(size_t *count)
     static const ql_converter_ops *converters[8];
     static const converter_fn functions[] = {
         ql__convert_markdown,
+        ql__convert_json,
         ql__convert_text, /* takes anything: last */
     };
     *count = sizeof functions / sizeof functions[0];

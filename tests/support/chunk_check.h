@@ -177,4 +177,28 @@ static inline void check_random_markdown(ql_buf *out, unsigned lines, const char
     }
 }
 
+static inline void check_random_json(ql_buf *out, unsigned depth, bool pretty)
+{
+    static const char *const scalars[] = {"1", "-2.5e3", "true", "null", "\"\"", "\"text with words\"", "\"\\\"quoted\\\\\"", "\"\xf0\x9f\x91\xa9\xe2\x80\x8d\xf0\x9f\x91\xa7\"", "\"\xcc\x81x\"", "{}", "[]"};
+    unsigned pick = check_random(10);
+    if (depth == 0 || pick < 4) {
+        if (check_random(6) > 0) {
+            ql_buf_append(out, ql_str_of(scalars[check_random(sizeof scalars / sizeof scalars[0])]));
+        } else {
+            ql_buf_append_char(out, '"');
+            for (unsigned n = check_random(200); n > 0; n--) ql_buf_append(out, check_random(7) ? QL_STR("a") : QL_STR(" \xc3\xa9"));
+            ql_buf_append_char(out, '"');
+        }
+        return;
+    }
+    ql_buf_append_char(out, pick < 7 ? '{' : '[');
+    for (unsigned i = 0, n = check_random(9); i < n; i++) {
+        if (i > 0) ql_buf_append_char(out, ',');
+        if (pretty) ql_buf_append(out, QL_STR("\n  "));
+        if (pick < 7) ql_buf_printf(out, "\"key.%u\":", check_random(100));
+        check_random_json(out, depth - 1, pretty);
+    }
+    ql_buf_append_char(out, pick < 7 ? '}' : ']');
+}
+
 #endif

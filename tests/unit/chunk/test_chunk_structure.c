@@ -53,6 +53,28 @@ static void test_chunk_structure__holds_its_guarantees_on_markdown(void **state)
     run_random(ql__convert_markdown(), "md", make_markdown, 600);
 }
 
+static void make_json(ql_buf *out)
+{
+    check_random_json(out, 6, check_random(2));
+    if (check_random(4) == 0) check_random_words(out, 3); /* no JSON any more */
+}
+
+static void make_json_lines(ql_buf *out)
+{
+    for (unsigned n = check_random(30); n > 0; n--) {
+        if (check_random(6) == 0) check_random_words(out, check_random(40));
+        else check_random_json(out, 3, false);
+        ql_buf_append_char(out, '\n');
+    }
+}
+
+static void test_chunk_structure__holds_its_guarantees_on_json(void **state)
+{
+    (void)state;
+    run_random(ql__convert_json(), "json", make_json, 600);
+    run_random(ql__convert_json(), "jsonl", make_json_lines, 300);
+}
+
 static void test_chunk_structure__gives_no_chunk_for_an_empty_text(void **state)
 {
     (void)state;
@@ -69,6 +91,7 @@ int main(void)
         cmocka_unit_test(test_chunk_structure__holds_its_guarantees_on_prose),
         cmocka_unit_test(test_chunk_structure__holds_its_guarantees_on_lines),
         cmocka_unit_test(test_chunk_structure__holds_its_guarantees_on_markdown),
+        cmocka_unit_test(test_chunk_structure__holds_its_guarantees_on_json),
         cmocka_unit_test(test_chunk_structure__gives_no_chunk_for_an_empty_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
