@@ -13,7 +13,12 @@
 #include "base/alloc.h"
 #include <qloader/convert.h>
 
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(__has_feature) /* clang's way to tell; gcc defines __SANITIZE_ADDRESS__ */
+#if __has_feature(address_sanitizer)
+#define ARENA_SANITIZED 1
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(ARENA_SANITIZED)
 #include <sanitizer/asan_interface.h>
 #define ARENA_POISON(ptr, size) __asan_poison_memory_region((ptr), (size))
 #define ARENA_UNPOISON(ptr, size) __asan_unpoison_memory_region((ptr), (size))

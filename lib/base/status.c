@@ -35,7 +35,7 @@ static void trim_cut_sequence(char *text, size_t len)
 }
 
 /* The caller's arguments may point into err->message, so the new text is made beside it. `tail` follows the formatted part. */
-static void message_format(ql_error *err, const char *tail, const char *format, va_list args)
+static QL_PRINTF(3, 0) void message_format(ql_error *err, const char *tail, const char *format, va_list args)
 {
     char text[sizeof err->message];
     int head = vsnprintf(text, sizeof text, format, args);

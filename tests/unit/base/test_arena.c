@@ -7,6 +7,17 @@
 #include "base/status.h"
 #include <qloader/convert.h>
 
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SANITIZED 1
+#endif
+#elif defined(__SANITIZE_ADDRESS__)
+#define SANITIZED 1
+#endif
+#ifdef SANITIZED
+#include <sanitizer/asan_interface.h>
+#endif
+
 static void test_arena__keeps_pieces_apart_and_aligned(void **state)
 {
     (void)state;
@@ -139,6 +150,27 @@ static void test_arena__survives_running_out_of_memory(void **state)
     ql_test_fault_loop(QL_FAULT_ALLOC, many_pieces, NULL);
 }
 
+/* Without this an overflow inside a block would hide from the sanitizer in every parser that uses an arena. */
+static void test_arena__shows_overflows_to_the_sanitizer(void **state)
+{
+    (void)state;
+#ifdef SANITIZED
+    ql__arena arena;
+    ql__arena_init(&arena, 0);
+    for (size_t size = 1; size < 200; size++) {
+        char *piece = ql__arena_alloc(&arena, size);
+        assert_false(__asan_address_is_poisoned(piece + size - 1));
+        assert_true(__asan_address_is_poisoned(piece + size));
+    }
+    char *piece = ql__arena_alloc(&arena, 10);
+    ql__arena_reset(&arena);
+    assert_true(__asan_address_is_poisoned(piece));
+    ql__arena_dispose(&arena);
+#else
+    skip();
+#endif
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -150,6 +182,7 @@ int main(void)
         cmocka_unit_test(test_arena__copies_with_a_terminating_nul),
         cmocka_unit_test(test_arena__is_what_converters_allocate_from),
         cmocka_unit_test(test_arena__survives_running_out_of_memory),
+        cmocka_unit_test(test_arena__shows_overflows_to_the_sanitizer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
