@@ -37,6 +37,7 @@ ql_status ql__store_commit(ql__store *self, ql_error *err);
 void ql__store_rollback(ql__store *self);
 /* Merges postings segments and rewrites vector segments where too much is dead; its own transactions. */
 ql_status ql__store_compact(ql__store *self, ql_error *err);
+ql_status ql__store_compact_now(ql__store *self, ql_error *err); /* however little is dead */
 /* Drops everything in the collection (init --force). */
 ql_status ql__store_clear(ql__store *self, ql_error *err);
 
@@ -61,6 +62,13 @@ typedef struct ql__store_stats {
 ql_status ql__store_stats_read(ql__store *self, ql__store_stats *out, ql_error *err);
 /* JSON array: one object per (project, source_type, source): documents, chunks, last_complete_ms, report. */
 ql_status ql__store_sources_json(ql__store *self, ql_buf *out, ql_error *err);
+
+/*
+ * The whole content in canonical order, one JSON object a line without newline: documents with their chunks (and vectors as hex of
+ * fp32), then terms with postings. Equal indexes give equal lines, times of ingestion aside. Non-zero from fn stops: QL_E_CALLBACK.
+ */
+typedef int (*ql__store_dump_fn)(void *user, ql_str line);
+ql_status ql__store_dump(ql__store *self, bool vectors, ql__store_dump_fn fn, void *user, ql_error *err);
 
 /* --- reading: a snapshot is one consistent view; everything borrowed from it lives until it is freed. */
 typedef struct ql__snapshot ql__snapshot;

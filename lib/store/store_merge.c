@@ -438,9 +438,15 @@ static ql_status compact(ql__store *self, ql_error *err)
 
 ql_status ql__store_compact(ql__store *self, ql_error *err)
 {
-    if (!self->write || self->in_transaction || self->snapshots) return ql__fail(err, QL_E_INVALID, "store: compact needs a writer without open transaction or snapshot");
     uint64_t dead = self->meta.next_slot - self->meta.live_chunks;
     if (dead < COMPACT_DEAD_MIN || dead * COMPACT_DEAD_PARTS < self->meta.next_slot) return QL_OK;
+    return ql__store_compact_now(self, err);
+}
+
+ql_status ql__store_compact_now(ql__store *self, ql_error *err)
+{
+    if (!self->write || self->in_transaction || self->snapshots) return ql__fail(err, QL_E_INVALID, "store: compact needs a writer without open transaction or snapshot");
+    if (self->meta.dims == 0) return QL_OK;
     if (self->fence_needed) QL_TRY(ql__store_fence(self, err));
     self->fence_needed = false;
     QL_TRY(ql__db_exec(self->db, "BEGIN IMMEDIATE", err));

@@ -55,13 +55,26 @@ static inline void test_vector(ql_str chunk_id, uint64_t version, uint32_t dims,
     for (uint32_t i = 0; i < dims; i++) out[i] = (float)((double)out[i] / sqrt(sum));
 }
 
-/* Words w0.. with a frequency that falls like 1/rank, out of `vocabulary`. */
+/* The rank-th word: letters only, so that analysis neither splits nor stems it ("x" keeps it off stop words and suffixes). */
+static inline void test_word(uint32_t rank, char out[16])
+{
+    size_t at = 0;
+    out[at++] = 'q';
+    do out[at++] = (char)("bcdfgjkmpqtvwxz"[rank % 15]);
+    while ((rank /= 15) != 0);
+    out[at++] = 'x';
+    out[at] = '\0';
+}
+
+/* Words with a frequency that falls like 1/rank, out of `vocabulary`. */
 static inline void test_text(uint64_t *state, size_t words, uint32_t vocabulary, ql_buf *out)
 {
     for (size_t i = 0; i < words; i++) {
         double u = (double)(test_random(state) >> 11) / 9007199254740992.0;
         uint32_t rank = (uint32_t)(exp(u * log((double)vocabulary + 1.0)) - 1.0);
-        ql_buf_printf(out, "%sword%u", i ? " " : "", rank < vocabulary ? rank : vocabulary - 1);
+        char word[16];
+        test_word(rank < vocabulary ? rank : vocabulary - 1, word);
+        ql_buf_printf(out, "%s%s", i ? " " : "", word);
     }
 }
 
