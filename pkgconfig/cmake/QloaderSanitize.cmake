@@ -9,5 +9,8 @@ endif()
 if(QLOADER_COVERAGE)
   list(APPEND qloader_sanitize_flags --coverage)
 endif()
+if(QLOADER_FUZZ)
+  list(APPEND qloader_sanitize_flags -fsanitize=fuzzer-no-link) # without coverage libFuzzer refuses to start
+endif()
 target_compile_options(qloader_flags INTERFACE ${qloader_sanitize_flags})
 target_link_options(qloader_flags INTERFACE ${qloader_sanitize_flags})
