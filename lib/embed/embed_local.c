@@ -1,0 +1,394 @@
+/*
+ * The local embedder: texts to tokens to windows to batches to vectors.
+ *
+ * Tokens of a text that do not fit one window are spread over overlapping windows of full length; the unit vectors of the windows
+ * are summed with their token counts as weights and scaled to unit length. Windows are sorted by length and packed into batches
+ * of about BATCH_ROWS tokens, which the pool's threads take one after the other; a vector does not depend on the batch it is in.
+ * Texts are handled in waves, so that memory is bounded by a wave and the largest single text.
+ *
+ * Invariants: arrays grow and are kept, so a warm embedder allocates nothing. Threads: calls are serialised by a lock; the pool must
+ * not be the one whose job calls. Cost: see encoder.c.
+ */
+#include "embed/embed.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/array.h"
+#include "base/limits.h"
+#include "base/status.h"
+#include "embed/bert_config.h"
+#include "embed/encoder.h"
+#include "embed/wordpiece.h"
+#include "prof/span.h"
+
+#define BATCH_ROWS 1024         /* tokens of a batch: its buffers stay in the cache */
+#define WAVE_TOKENS (64 * 1024) /* tokens collected before they are embedded */
+#define OVERLAP_PART 8          /* neighbouring windows share at least 1/8 of their tokens */
+
+typedef struct window {
+    uint32_t text;   /* index in the wave's texts */
+    uint32_t length; /* tokens, [CLS], prefix and [SEP] included */
+    size_t first;    /* offset of its tokens in ids */
+} window;
+
+typedef struct batch {
+    size_t first; /* window */
+    size_t count;
+} batch;
+
+typedef struct local_embedder {
+    ql__embed_local_options options;
+    char *name;
+    ql__bert_config config;
+    ql__safetensors *file;
+    ql__wordpiece *words;
+    ql__encoder *encoder;
+    ql_measure measure;
+    pthread_mutex_t lock; /* all below */
+    ql__encoder_scratch **scratch; /* per worker */
+    size_t workers;
+    uint32_t *tokens; /* of one text */
+    size_t token_capacity;
+    uint32_t *ids; /* of all windows of a wave */
+    size_t id_count, id_capacity;
+    window *windows;
+    size_t window_count, window_capacity;
+    uint32_t *batch_ids; /* ids in the order of the sorted windows */
+    size_t batch_id_capacity;
+    uint32_t *lengths;
+    size_t length_capacity;
+    batch *batches;
+    size_t batch_count, batch_capacity;
+    float *vectors; /* (windows, width) */
+    size_t vector_capacity;
+} local_embedder;
+
+/* ---- opening ---- */
+
+static ql_status read_vocab(local_embedder *self, const char *dir, ql_error *err)
+{
+    ql_buf path = QL_BUF_INIT, text = QL_BUF_INIT;
+    text.limit_bytes = QL_LIMIT_VOCAB_BYTES;
+    ql_status status = ql_buf_printf(&path, "%s/vocab.txt", dir);
+    if (status < 0) status = ql__fail_nomem(err);
+    else status = ql__file_read_all(self->options.sys, ql_buf_cstr(&path), &text, err);
+    if (status >= 0) {
+        status = ql__wordpiece_new(ql_buf_str(&text), self->config.tokenizer_flags, &self->words, err);
+        if (status < 0) ql__error_prefix(err, "'%s'", ql_buf_cstr(&path));
+    }
+    ql_buf_dispose(&path);
+    ql_buf_dispose(&text);
+    return status;
+}
+
+static ql_status open_weights(local_embedder *self, const char *dir, ql_error *err)
+{
+    ql_buf path = QL_BUF_INIT;
+    ql_status status = ql_buf_printf(&path, "%s/model.safetensors", dir);
+    if (status < 0) status = ql__fail_nomem(err);
+    else status = ql__safetensors_open(self->options.sys, ql_buf_cstr(&path), &self->file, err);
+    ql_buf_dispose(&path);
+    if (status >= 0) {
+        status = ql__encoder_new(&self->config, self->file, ql__kernels_best(), &self->encoder, err);
+        if (status < 0) ql__error_prefix(err, "'%s/model.safetensors'", dir);
+    }
+    return status;
+}
+
+static ql_str folder_name(const char *dir)
+{
+    size_t end = strlen(dir);
+    while (end > 1 && dir[end - 1] == '/') end--;
+    size_t begin = end;
+    while (begin > 0 && dir[begin - 1] != '/') begin--;
+    return (ql_str){dir + begin, end - begin};
+}
+
+static size_t count_units(void *user, ql_str text, uint32_t *starts, size_t capacity)
+{
+    return ql__wordpiece_run(user, text, NULL, starts, capacity);
+}
+
+static ql_status open_parts(local_embedder *self, const char *dir, ql_error *err)
+{
+    QL_TRY(ql__bert_config_read(self->options.sys, dir, &self->config, err));
+    QL_TRY(read_vocab(self, dir, err));
+    if (ql__wordpiece_count(self->words) > self->config.vocab)
+        return ql__fail(err, QL_E_FORMAT, "'%s': vocab.txt has %u tokens, the model %u", dir, ql__wordpiece_count(self->words), self->config.vocab);
+    QL_TRY(open_weights(self, dir, err));
+    self->workers = ql__pool_size(self->options.pool);
+    self->scratch = ql__alloc_zero(self->workers, sizeof *self->scratch);
+    self->name = ql__strdup(folder_name(dir));
+    if (!self->scratch || !self->name) return ql__fail_nomem(err);
+    self->measure = (ql_measure){.struct_size = sizeof(ql_measure), .unit = "tokens", .units_fn = count_units, .user = self->words};
+    return QL_OK;
+}
+
+static void close_local(void *user)
+{
+    local_embedder *self = user;
+    if (!self) return;
+    for (size_t i = 0; self->scratch && i < self->workers; i++) ql__encoder_scratch_free(self->scratch[i]);
+    ql__free(self->scratch);
+    ql__encoder_free(self->encoder);
+    ql__safetensors_close(self->file);
+    ql__wordpiece_free(self->words);
+    ql__bert_config_dispose(&self->config);
+    ql__free(self->tokens);
+    ql__free(self->ids);
+    ql__free(self->windows);
+    ql__free(self->batch_ids);
+    ql__free(self->lengths);
+    ql__free(self->batches);
+    ql__free(self->vectors);
+    ql__free(self->name);
+    pthread_mutex_destroy(&self->lock);
+    ql__free(self);
+}
+
+/* ---- texts to windows ---- */
+
+static ql_status tokenize(local_embedder *self, ql_str text, size_t *count, ql_error *err)
+{
+    QL_SPAN(TOKENIZE);
+    if (text.len > QL_LIMIT_DOCUMENT_BYTES) return ql__fail(err, QL_E_LIMIT, "a text of %zu bytes to embed, limit %zu", text.len, QL_LIMIT_DOCUMENT_BYTES);
+    if (!ql__array_reserve(&self->tokens, &self->token_capacity, text.len / 3 + 64, sizeof *self->tokens)) return ql__fail_nomem(err);
+    *count = ql__wordpiece_run(self->words, text, self->tokens, NULL, self->token_capacity);
+    if (*count <= self->token_capacity) return QL_OK;
+    if (!ql__array_reserve(&self->tokens, &self->token_capacity, *count, sizeof *self->tokens)) return ql__fail_nomem(err);
+    *count = ql__wordpiece_run(self->words, text, self->tokens, NULL, self->token_capacity);
+    return QL_OK;
+}
+
+/* The role's prefix as tokens, cut to a quarter of the window (a longer one would leave no room for text). */
+static size_t prefix_tokens(const local_embedder *self, ql_embed_role role, uint32_t *out, size_t capacity)
+{
+    const ql_buf *prefix = role == QL_EMBED_QUERY ? &self->config.query_prefix : &self->config.passage_prefix;
+    size_t limit = self->config.sequence_max / 4;
+    if (limit > capacity) limit = capacity;
+    size_t count = ql__wordpiece_run(self->words, ql_buf_str(prefix), out, NULL, limit);
+    return count < limit ? count : limit;
+}
+
+typedef struct prefix {
+    uint32_t ids[256];
+    size_t count;
+} prefix;
+
+static ql_status add_window(local_embedder *self, const prefix *before, uint32_t text, const uint32_t *tokens, size_t count, ql_error *err)
+{
+    size_t length = count + before->count + 2;
+    if (!ql__array_reserve(&self->ids, &self->id_capacity, self->id_count + length, sizeof *self->ids)) return ql__fail_nomem(err);
+    uint32_t *ids = self->ids + self->id_count;
+    ids[0] = ql__wordpiece_cls(self->words);
+    memcpy(ids + 1, before->ids, before->count * sizeof *ids);
+    if (count > 0) memcpy(ids + 1 + before->count, tokens, count * sizeof *ids);
+    ids[length - 1] = ql__wordpiece_sep(self->words);
+    window added = {text, (uint32_t)length, self->id_count};
+    if (!ql__array_push(self->windows, self->window_count, self->window_capacity, added)) return ql__fail_nomem(err);
+    self->id_count += length;
+    return QL_OK;
+}
+
+/* Windows of equal length, evenly spread, at least `overlap` tokens shared. */
+static ql_status add_text(local_embedder *self, const prefix *before, uint32_t text, size_t count, ql_error *err)
+{
+    size_t room = self->config.sequence_max - 2 - before->count;
+    if (count <= room) return add_window(self, before, text, self->tokens, count, err);
+    size_t overlap = room / OVERLAP_PART;
+    size_t windows = (count - overlap + room - overlap - 1) / (room - overlap);
+    for (size_t i = 0; i < windows; i++) {
+        size_t first = i * (count - room) / (windows - 1);
+        QL_TRY(add_window(self, before, text, self->tokens + first, room, err));
+    }
+    return QL_OK;
+}
+
+/* ---- windows to vectors ---- */
+
+static int longer_first(const void *a, const void *b)
+{
+    const window *x = a, *y = b;
+    if (x->length != y->length) return x->length > y->length ? -1 : 1;
+    return x->first < y->first ? -1 : x->first > y->first;
+}
+
+/*
+ * Batches in the order of the sorted windows. The rows of a batch shrink towards the end of the wave, so that threads
+ * finish close together: what is left is shared by twice the workers.
+ */
+static ql_status make_batches(local_embedder *self, ql_error *err)
+{
+    size_t left = self->id_count, at = 0;
+    self->batch_count = 0;
+    while (at < self->window_count) {
+        size_t share = left / (2 * self->workers), goal = share > BATCH_ROWS ? BATCH_ROWS : share, rows = 0;
+        batch made = {at, 0};
+        if (goal < self->config.sequence_max) goal = self->config.sequence_max;
+        while (at < self->window_count && (made.count == 0 || rows + self->windows[at].length <= goal)) {
+            rows += self->windows[at++].length;
+            made.count++;
+        }
+        left -= rows;
+        if (!ql__array_push(self->batches, self->batch_count, self->batch_capacity, made)) return ql__fail_nomem(err);
+    }
+    return QL_OK;
+}
+
+static ql_status prepare_wave(local_embedder *self, ql_error *err)
+{
+    size_t width = self->config.width, rows = BATCH_ROWS > self->config.sequence_max ? BATCH_ROWS : self->config.sequence_max;
+    qsort(self->windows, self->window_count, sizeof *self->windows, longer_first);
+    QL_TRY(make_batches(self, err));
+    if (!ql__array_reserve(&self->batch_ids, &self->batch_id_capacity, self->id_count, sizeof *self->batch_ids) ||
+        !ql__array_reserve(&self->lengths, &self->length_capacity, self->window_count, sizeof *self->lengths) ||
+        !ql__array_reserve(&self->vectors, &self->vector_capacity, self->window_count * width, sizeof *self->vectors))
+        return ql__fail_nomem(err);
+    size_t at = 0;
+    for (size_t i = 0; i < self->window_count; i++) {
+        window *w = &self->windows[i];
+        memcpy(self->batch_ids + at, self->ids + w->first, w->length * sizeof *self->ids);
+        self->lengths[i] = w->length;
+        w->first = at;
+        at += w->length;
+    }
+    if (self->id_count < rows && !self->scratch[0]) rows = self->id_count; /* a single query needs little */
+    for (size_t i = 0; i < self->workers && i < self->batch_count; i++) {
+        if (self->scratch[i] && ql__encoder_scratch_rows(self->scratch[i]) >= (self->id_count < rows ? self->id_count : rows)) continue;
+        ql__encoder_scratch_free(self->scratch[i]);
+        self->scratch[i] = NULL;
+        QL_TRY(ql__encoder_scratch_new(self->encoder, rows, &self->scratch[i], err));
+    }
+    return QL_OK;
+}
+
+typedef struct wave_run {
+    local_embedder *self;
+    pthread_mutex_t lock;
+    ql_status status;
+    ql_error error;
+} wave_run;
+
+static void run_batch(void *user, size_t index, size_t worker)
+{
+    wave_run *run = user;
+    local_embedder *self = run->self;
+    const batch *b = &self->batches[index];
+    ql__encoder_batch args = {.ids = self->batch_ids + self->windows[b->first].first, .lengths = self->lengths + b->first,
+                              .count = b->count, .out = self->vectors + b->first * self->config.width};
+    ql_error error = {0};
+    ql_status status = ql__encoder_run(self->encoder, self->scratch[worker], &args, &error);
+    if (status >= 0) return;
+    pthread_mutex_lock(&run->lock);
+    if (run->status >= 0) {
+        run->status = status;
+        run->error = error;
+    }
+    pthread_mutex_unlock(&run->lock);
+}
+
+/* out (texts, width) += window vectors by their weight; then unit length. */
+static void pool_windows(local_embedder *self, size_t texts, float *out)
+{
+    size_t width = self->config.width;
+    memset(out, 0, texts * width * sizeof *out);
+    for (size_t i = 0; i < self->window_count; i++) {
+        const float *vector = self->vectors + i * width;
+        float *target = out + self->windows[i].text * width, weight = (float)self->windows[i].length;
+        for (size_t d = 0; d < width; d++) target[d] += weight * vector[d];
+    }
+    for (size_t i = 0; i < texts; i++) ql__unit_length(out + i * width, width);
+}
+
+static ql_status run_wave(local_embedder *self, size_t texts, float *out, ql_error *err)
+{
+    QL_SPAN(EMBED);
+    wave_run run = {.self = self, .status = QL_OK};
+    QL_TRY(prepare_wave(self, err));
+    ql__counter_add(QL__COUNTER_TOKENS, self->id_count);
+    pthread_mutex_init(&run.lock, NULL);
+    ql__pool_run(self->options.pool, self->batch_count, run_batch, &run);
+    pthread_mutex_destroy(&run.lock);
+    if (run.status < 0) {
+        if (err) *err = run.error;
+        return run.status;
+    }
+    pool_windows(self, texts, out);
+    return QL_OK;
+}
+
+static ql_status embed_all(local_embedder *self, ql_embed_role role, const ql_str *texts, size_t count, float *out, ql_error *err)
+{
+    prefix before;
+    before.count = prefix_tokens(self, role, before.ids, sizeof before.ids / sizeof *before.ids);
+    for (size_t begin = 0; begin < count;) {
+        size_t end = begin;
+        self->id_count = self->window_count = 0;
+        while (end < count && end - begin < UINT32_MAX && self->id_count < WAVE_TOKENS) {
+            size_t tokens = 0;
+            QL_TRY(tokenize(self, texts[end], &tokens, err));
+            QL_TRY(add_text(self, &before, (uint32_t)(end - begin), tokens, err));
+            end++;
+        }
+        QL_TRY(run_wave(self, end - begin, out + begin * self->config.width, err));
+        begin = end;
+    }
+    return QL_OK;
+}
+
+/* ---- the interface ---- */
+
+static ql_status embed_local(void *user, ql_embed_role role, const ql_str *texts, size_t count, float *out, ql_error *err)
+{
+    local_embedder *self = user;
+    if (count > 0 && (!texts || !out)) return ql__fail(err, QL_E_INVALID, "texts or out is NULL");
+    if (role != QL_EMBED_PASSAGE && role != QL_EMBED_QUERY) return ql__fail(err, QL_E_INVALID, "role is %d", (int)role);
+    pthread_mutex_lock(&self->lock);
+    ql_status status = embed_all(self, role, texts, count, out, err);
+    pthread_mutex_unlock(&self->lock);
+    return status;
+}
+
+static const char *model_of(void *user) { return ((local_embedder *)user)->name; }
+static uint32_t dims_of(void *user) { return ((local_embedder *)user)->config.width; }
+static const ql_measure *measure_of(void *user) { return &((local_embedder *)user)->measure; }
+
+static uint32_t window_of(void *user)
+{
+    local_embedder *self = user;
+    prefix before;
+    return self->config.sequence_max - 2 - (uint32_t)prefix_tokens(self, QL_EMBED_PASSAGE, before.ids, sizeof before.ids / sizeof *before.ids);
+}
+
+static const ql_embedder_ops local_ops = {
+    .struct_size = sizeof(ql_embedder_ops),
+    .name = "local",
+    .model_fn = model_of,
+    .dims_fn = dims_of,
+    .embed_fn = embed_local,
+    .measure_fn = measure_of,
+    .window_fn = window_of,
+    .close_fn = close_local,
+};
+
+ql_status ql__embedder_local_open(const ql__embed_local_options *options, const ql_embedder_ops **ops, void **self, ql_error *err)
+{
+    if (!options->model_dir || !options->pool || !options->sys) return ql__fail(err, QL_E_INVALID, "model_dir, pool or sys is NULL");
+    local_embedder *made = ql__alloc_zero(1, sizeof *made);
+    if (!made) return ql__fail_nomem(err);
+    made->options = *options;
+    made->options.model_dir = NULL; /* the caller's text need not live on */
+    pthread_mutex_init(&made->lock, NULL);
+    ql_status status = open_parts(made, options->model_dir, err);
+    if (status < 0) {
+        if (ql_status_kind(status) == QL_E_NOTFOUND) ql__error_prefix(err, "no embedding model in '%s' ('qloader model pull' brings it)", options->model_dir);
+        close_local(made);
+        return status;
+    }
+    *ops = &local_ops;
+    *self = made;
+    return QL_OK;
+}

@@ -1,0 +1,277 @@
+/*
+ * Goal: the embedder gives the model's vectors, never cuts a text, and says the same with any number of threads.
+ * Method: stored vectors of another implementation for the real model; random small models against a plain forward pass for
+ * windows, prefixes and roles.
+ */
+#include "dep/json.h"
+#include "embed/embed.h"
+#include "embed/wordpiece.h"
+#include "model_dir.h"
+#include "small_model.h"
+
+#define FP32_COSINE 0.99999 /* required; 1 - cosine is about 1e-8 */
+#define SMALL_COSINE 0.9999999
+
+typedef struct embedder {
+    ql__pool *pool;
+    const ql_embedder_ops *ops;
+    void *self;
+} embedder;
+
+static void open_embedder(embedder *out, const char *dir, size_t threads)
+{
+    ql_error err = {0};
+    assert_int_equal(ql__pool_new(threads, &out->pool, &err), QL_OK);
+    ql__embed_local_options options = {.model_dir = dir, .precision = QL__PRECISION_FP32, .pool = out->pool, .sys = ql__sys_default()};
+    if (ql__embedder_local_open(&options, &out->ops, &out->self, &err) < 0) fail_msg("%s", err.message);
+}
+
+static void close_embedder(embedder *self)
+{
+    self->ops->close_fn(self->self);
+    ql__pool_free(self->pool);
+}
+
+static void expect_golden(const embedder *e, const ql__json *row)
+{
+    const ql__json *vector = ql__json_get(row, "vec");
+    ql_str text = ql__json_str(ql__json_get(row, "text"), QL_STR(""));
+    float out[384];
+    double wanted[384];
+    if (ql__json_count(ql__json_get(row, "ids")) >= 256) return; /* their maker cut these; we do not */
+    assert_int_equal(ql__json_count(vector), 384);
+    for (size_t i = 0; i < 384; i++) wanted[i] = ql__json_double_of(ql__json_at(vector, i), 0);
+    for (ql_embed_role role = QL_EMBED_PASSAGE; role <= QL_EMBED_QUERY; role++) {
+        assert_int_equal(e->ops->embed_fn(e->self, role, &text, 1, out, NULL), QL_OK);
+        double cosine = cosine_of(out, wanted, 384);
+        if (!(cosine >= FP32_COSINE)) fail_msg("'%.60s': cosine %.8f", text.ptr, cosine);
+    }
+}
+
+static void test_embed_local__gives_the_stored_vectors(void **state)
+{
+    (void)state;
+    embedder e;
+    ql_buf rows = QL_BUF_INIT;
+    open_embedder(&e, model_dir(), 2);
+    assert_int_equal(e.ops->dims_fn(e.self), 384);
+    assert_int_equal(e.ops->window_fn(e.self), 254);
+    assert_string_equal(e.ops->model_fn(e.self), "all-MiniLM-L6-v2");
+    ql_test_file_read(QL_TEST_FIXTURES "/embed/minilm-golden.jsonl", &rows);
+    for (const char *at = ql_buf_cstr(&rows); *at;) {
+        const char *end = strchr(at, '\n');
+        ql__json *row = NULL;
+        assert_int_equal(ql__json_parse((ql_str){at, (size_t)(end - at)}, &row, NULL), QL_OK);
+        expect_golden(&e, row);
+        ql__json_free(row);
+        at = end + 1;
+    }
+    ql_buf_dispose(&rows);
+    close_embedder(&e);
+}
+
+static const small_shape shape = {.layers = 2, .width = 48, .heads = 4, .inner = 96, .vocab = 60, .positions = 40, .window = 20, .query_prompt = "w7 w8 "};
+
+static void words_of(ql_buf *out, const uint32_t *ids, size_t count)
+{
+    ql_buf_clear(out);
+    for (size_t i = 0; i < count; i++) ql_buf_printf(out, "w%u ", ids[i]);
+}
+
+static void fill_ids(uint32_t *ids, size_t count, uint32_t seed)
+{
+    for (size_t i = 0; i < count; i++) {
+        seed = seed * 1664525u + 1013904223u;
+        ids[i] = 5 + (seed >> 8) % 55;
+    }
+}
+
+/* The vector of one window: [CLS] prefix tokens [SEP]. */
+static void plain_window(const small_model *model, const uint32_t *prefix, size_t prefix_count, const uint32_t *ids, size_t count, double *out)
+{
+    uint32_t all[64] = {2};
+    memcpy(all + 1, prefix, prefix_count * sizeof *all);
+    memcpy(all + 1 + prefix_count, ids, count * sizeof *all);
+    all[1 + prefix_count + count] = 3;
+    plain_forward(model, all, prefix_count + count + 2, out);
+}
+
+static void test_embed_local__puts_the_prefix_before_queries(void **state)
+{
+    (void)state;
+    char *dir = ql_test_dir_new();
+    small_model model;
+    embedder e;
+    small_model_make(&model, &shape, dir);
+    open_embedder(&e, dir, 1);
+    uint32_t ids[5], prefix[2] = {7, 8};
+    float out[48];
+    double wanted[48];
+    ql_buf text = QL_BUF_INIT;
+    fill_ids(ids, 5, 9);
+    words_of(&text, ids, 5);
+    ql_str view = ql_buf_str(&text);
+    assert_int_equal(e.ops->embed_fn(e.self, QL_EMBED_QUERY, &view, 1, out, NULL), QL_OK);
+    plain_window(&model, prefix, 2, ids, 5, wanted);
+    assert_true(cosine_of(out, wanted, 48) >= SMALL_COSINE);
+    assert_int_equal(e.ops->embed_fn(e.self, QL_EMBED_PASSAGE, &view, 1, out, NULL), QL_OK);
+    plain_window(&model, NULL, 0, ids, 5, wanted);
+    assert_true(cosine_of(out, wanted, 48) >= SMALL_COSINE);
+    assert_int_equal(e.ops->window_fn(e.self), 18);
+    ql_buf_dispose(&text);
+    close_embedder(&e);
+    small_model_free(&model);
+    ql_test_dir_remove(dir);
+}
+
+/* 40 tokens, room for 18, overlap of at least 2: 3 windows at 0, 11 and 22. */
+static void test_embed_local__pools_overlapping_windows_of_long_texts(void **state)
+{
+    (void)state;
+    char *dir = ql_test_dir_new();
+    small_model model;
+    embedder e;
+    small_model_make(&model, &shape, dir);
+    open_embedder(&e, dir, 1);
+    uint32_t ids[40];
+    float out[48];
+    double wanted[48] = {0}, one[48];
+    ql_buf text = QL_BUF_INIT;
+    fill_ids(ids, 40, 5);
+    words_of(&text, ids, 40);
+    ql_str view = ql_buf_str(&text);
+    assert_int_equal(e.ops->embed_fn(e.self, QL_EMBED_PASSAGE, &view, 1, out, NULL), QL_OK);
+    for (size_t w = 0; w < 3; w++) {
+        plain_window(&model, NULL, 0, ids + 11 * w, 18, one);
+        for (size_t i = 0; i < 48; i++) wanted[i] += one[i];
+    }
+    assert_true(cosine_of(out, wanted, 48) >= SMALL_COSINE);
+    ql_buf_dispose(&text);
+    close_embedder(&e);
+    small_model_free(&model);
+    ql_test_dir_remove(dir);
+}
+
+enum { MANY = 500 };
+
+static void embed_many(const char *dir, size_t threads, const ql_str *texts, float *out)
+{
+    embedder e;
+    open_embedder(&e, dir, threads);
+    assert_int_equal(e.ops->embed_fn(e.self, QL_EMBED_PASSAGE, texts, MANY, out, NULL), QL_OK);
+    close_embedder(&e);
+}
+
+static void test_embed_local__is_the_same_with_any_number_of_threads(void **state)
+{
+    (void)state;
+    char *dir = ql_test_dir_new();
+    small_model model;
+    small_model_make(&model, &shape, dir);
+    static ql_buf buffers[MANY];
+    static ql_str texts[MANY];
+    static float one[MANY * 48], three[MANY * 48];
+    for (size_t i = 0; i < MANY; i++) {
+        uint32_t ids[100];
+        size_t count = i * 37 % 90;
+        fill_ids(ids, count, (uint32_t)i);
+        buffers[i] = QL_BUF_INIT;
+        words_of(&buffers[i], ids, count);
+        texts[i] = ql_buf_str(&buffers[i]);
+    }
+    embed_many(dir, 1, texts, one);
+    embed_many(dir, 3, texts, three);
+    assert_memory_equal(one, three, sizeof one);
+    for (size_t i = 0; i < MANY; i++) {
+        double squares = 0;
+        for (size_t d = 0; d < 48; d++) squares += (double)one[i * 48 + d] * (double)one[i * 48 + d];
+        assert_true(fabs(squares - 1) < 1e-5);
+        ql_buf_dispose(&buffers[i]);
+    }
+    small_model_free(&model);
+    ql_test_dir_remove(dir);
+}
+
+static void test_embed_local__allocates_nothing_once_warm(void **state)
+{
+    (void)state;
+    char *dir = ql_test_dir_new();
+    small_model model;
+    embedder e;
+    small_model_make(&model, &shape, dir);
+    open_embedder(&e, dir, 1);
+    ql_str texts[3] = {QL_STR("w5 w6 w7"), QL_STR("w9"), QL_STR("w5 w6 w7 w5 w6 w7 w5 w6 w7 w5 w6 w7 w5 w6 w7 w5 w6 w7 w5 w6 w7 w5 w6 w7 w5 w6 w7")};
+    float out[3 * 48];
+    assert_int_equal(e.ops->embed_fn(e.self, QL_EMBED_PASSAGE, texts, 3, out, NULL), QL_OK);
+    long before = ql_test_alloc_calls();
+    for (int i = 0; i < 3; i++) assert_int_equal(e.ops->embed_fn(e.self, QL_EMBED_PASSAGE, texts, 3, out, NULL), QL_OK);
+    assert_int_equal(ql_test_alloc_calls(), before);
+    close_embedder(&e);
+    small_model_free(&model);
+    ql_test_dir_remove(dir);
+}
+
+static void test_embed_local__says_how_to_get_a_missing_model(void **state)
+{
+    (void)state;
+    char *dir = ql_test_dir_new();
+    ql__pool *pool = NULL;
+    const ql_embedder_ops *ops;
+    void *self;
+    ql_error err = {0};
+    assert_int_equal(ql__pool_new(1, &pool, &err), QL_OK);
+    ql__embed_local_options options = {.model_dir = dir, .pool = pool, .sys = ql__sys_default()};
+    assert_int_equal(ql_status_kind(ql__embedder_local_open(&options, &ops, &self, &err)), QL_E_NOTFOUND);
+    assert_non_null(strstr(err.message, "model pull"));
+    ql__pool_free(pool);
+    ql_test_dir_remove(dir);
+}
+
+static ql_status open_and_embed(void *user, ql_error *err)
+{
+    ql__pool *pool = NULL;
+    const ql_embedder_ops *ops;
+    void *self;
+    float out[48];
+    ql_str text = QL_STR("w5 w6");
+    ql_status status = ql__pool_new(1, &pool, err);
+    if (status < 0) return status;
+    ql__embed_local_options options = {.model_dir = user, .precision = QL__PRECISION_FP32, .pool = pool, .sys = ql_test_sys()};
+    status = ql__embedder_local_open(&options, &ops, &self, err);
+    if (status >= 0) {
+        status = ops->embed_fn(self, QL_EMBED_PASSAGE, &text, 1, out, err);
+        ops->close_fn(self);
+    }
+    ql__pool_free(pool);
+    return status;
+}
+
+static void test_embed_local__survives_failing_memory_and_files(void **state)
+{
+    (void)state;
+    char *dir = ql_test_dir_new();
+    small_model model;
+    small_shape plain = shape;
+    plain.query_prompt = NULL;
+    small_model_make(&model, &plain, dir);
+    ql_test_fault_loop(QL_FAULT_ALLOC, open_and_embed, dir);
+    ql_test_fault_ops(QL_TEST_ALL_OPS & ~(unsigned)QL_TEST_CLOSE);
+    ql_test_fault_loop(QL_FAULT_FILE, open_and_embed, dir);
+    small_model_free(&model);
+    ql_test_dir_remove(dir);
+}
+
+int main(void)
+{
+    ql_test_alloc_install();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_embed_local__gives_the_stored_vectors),
+        cmocka_unit_test(test_embed_local__puts_the_prefix_before_queries),
+        cmocka_unit_test(test_embed_local__pools_overlapping_windows_of_long_texts),
+        cmocka_unit_test(test_embed_local__is_the_same_with_any_number_of_threads),
+        cmocka_unit_test(test_embed_local__allocates_nothing_once_warm),
+        cmocka_unit_test(test_embed_local__says_how_to_get_a_missing_model),
+        cmocka_unit_test(test_embed_local__survives_failing_memory_and_files),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
