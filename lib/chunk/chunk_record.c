@@ -144,21 +144,18 @@ static void see_block(const ql_block *block, kinds_seen *seen)
     }
 }
 
-/* Which blocks touch [begin, end): what is around `block`, and what follows from `first` on. */
-static kinds_seen see_blocks(const ql_canonical *canonical, uint32_t block, uint32_t first, uint64_t begin, uint64_t end)
+/* Which blocks touch [begin, end). begin only grows from call to call, so that the cursor passes every block once. */
+static kinds_seen see_blocks(ql__chunk_out *self, uint64_t begin, uint64_t end)
 {
+    const ql_block *blocks = self->canonical->blocks;
+    const uint32_t count = self->canonical->block_count;
     kinds_seen seen = {0};
-    for (uint32_t at = block; at != QL_BLOCK_NONE; at = canonical->blocks[at].parent) see_block(&canonical->blocks[at], &seen);
-    for (uint32_t i = first > block ? first : block + 1; i < canonical->blocks[block].next;) {
-        const ql_block *at = &canonical->blocks[i];
-        if (at->begin >= end) break;
-        if (at->end <= begin) {
-            i = at->next;
-            continue;
-        }
-        see_block(at, &seen);
-        i++;
+    while (self->block_cursor < count && blocks[self->block_cursor].begin < begin) self->block_cursor++;
+    /* What began earlier and reaches into the range is the last of those blocks or around it. */
+    for (uint32_t at = self->block_cursor - (self->block_cursor > 0); at != QL_BLOCK_NONE; at = blocks[at].parent) {
+        if (blocks[at].end > begin) see_block(&blocks[at], &seen);
     }
+    for (uint32_t i = self->block_cursor; i < count && blocks[i].begin < end; i++) see_block(&blocks[i], &seen);
     return seen;
 }
 
@@ -238,10 +235,10 @@ static void write_element(ql__json_writer *json, const ql_canonical *canonical, 
     }
 }
 
-static ql_status write_metadata(ql__chunk_out *self, const ql_chunk *chunk, uint32_t block, uint32_t first)
+static ql_status write_metadata(ql__chunk_out *self, const ql_chunk *chunk, uint32_t block)
 {
     const ql_canonical *canonical = self->canonical;
-    const kinds_seen seen = see_blocks(canonical, block, first, chunk->begin, chunk->end);
+    const kinds_seen seen = see_blocks(self, chunk->begin + chunk->overlap_bytes, chunk->end);
     ql__json_writer json;
     ql_buf_clear(&self->metadata);
     ql__json_begin(&json, &self->metadata);
@@ -284,7 +281,7 @@ ql_status ql__chunk_out_emit(ql__chunk_out *self, const ql__chunk_range *range, 
     chunk.source_begin = source_of(self, &self->map_index, range->begin, false);
     size_t end_index = self->map_index;
     chunk.source_end = source_of(self, &end_index, range->end, true);
-    if (write_metadata(self, &chunk, range->block, range->first_block) < 0) return ql__fail_nomem(err);
+    if (write_metadata(self, &chunk, range->block) < 0) return ql__fail_nomem(err);
     chunk.metadata_json = ql_buf_str(&self->metadata);
     int stop = self->emit(self->user, &chunk);
     if (stop != 0) {

@@ -17,6 +17,7 @@ typedef struct ql__chunk_out {
     ql_buf metadata;
     uint32_t path_block; /* QL_BLOCK_NONE: none yet */
     uint64_t line_at, line; /* lines before line_at */
+    uint32_t block_cursor;  /* first block that begins at or after the last chunk */
     size_t map_index;   /* entry of the map where the last chunk began */
 } ql__chunk_out;
 
@@ -27,7 +28,6 @@ typedef struct ql__chunk_range {
     uint64_t overlap_bytes; /* at the front */
     uint32_t tokens;
     uint32_t block;         /* the lowest block that holds the range, overlap aside */
-    uint32_t first_block;   /* the first block of which the range holds something; an ancestor of it will do */
 } ql__chunk_range;
 
 ql_status ql__chunk_out_emit(ql__chunk_out *self, const ql__chunk_range *range, ql_error *err);

@@ -35,7 +35,6 @@ typedef struct pending_chunk {
     uint64_t overlap_floor;  /* the next chunk repeats nothing before this */
     uint64_t limit;          /* furthest possible end, from the meter */
     uint32_t block;          /* lowest block that holds [fresh, end); QL_BLOCK_NONE while empty */
-    uint32_t first_block;
     uint32_t section;        /* section of what was added last */
     bool blank;              /* white space only (overlap aside) */
     bool heading_only;       /* headings and white space only */
@@ -110,7 +109,7 @@ static uint32_t parent_section(const packer *self, uint32_t section)
 
 static ql_status emit_range(packer *self, uint64_t begin, uint64_t end, uint64_t overlap_bytes, size_t tokens)
 {
-    const ql__chunk_range range = {begin, end, overlap_bytes, tokens > UINT32_MAX ? UINT32_MAX : (uint32_t)tokens, self->pending.block, self->pending.first_block};
+    const ql__chunk_range range = {begin, end, overlap_bytes, tokens > UINT32_MAX ? UINT32_MAX : (uint32_t)tokens, self->pending.block};
     return ql__chunk_out_emit(&self->out, &range, self->err);
 }
 
@@ -184,7 +183,6 @@ static ql_status close_pending(packer *self, uint64_t cut, bool same_section)
     if (self->at > cut) {
         self->pending.end = self->at;
         self->pending.block = block;
-        self->pending.first_block = block;
         self->pending.blank = ql__cut_is_blank(self->text, cut, self->at);
         self->pending.heading_only = self->pending.blank;
     }
@@ -197,12 +195,8 @@ static void add(packer *self, uint64_t end, uint32_t block)
     pending_chunk *pending = &self->pending;
     bool heading = self->blocks[block].kind == QL_BLOCK_HEADING, blank = ql__cut_is_blank(self->text, self->at, end);
     /* White space in front belongs to nobody: it must not widen the section path of what follows it. */
-    if (pending->blank) {
-        pending->block = block;
-        pending->first_block = block;
-    } else if (!blank) {
-        pending->block = common_ancestor(self, pending->block, block);
-    }
+    if (pending->blank) pending->block = block;
+    else if (!blank) pending->block = common_ancestor(self, pending->block, block);
     pending->blank = pending->blank && blank;
     pending->heading_only = pending->heading_only && (heading || blank);
     if (heading) pending->overlap_floor = end;

@@ -93,16 +93,16 @@ ql_status ql__blocks_finish(ql__blocks *self, ql_arena *arena, ql_canonical *out
 
 ql_str ql__blocks_label(ql_arena *arena, ql_str label)
 {
-    char text[QL_LIMIT_LABEL_BYTES + 1];
-    size_t len = 0, at = 0;
-    for (; at < label.len && len < sizeof text; at++) {
+    char text[QL_LIMIT_LABEL_BYTES + 64]; /* a little more, to see where the last grapheme ends */
+    size_t len = 0;
+    for (size_t at = 0; at < label.len && len < sizeof text; at++) {
         unsigned char c = (unsigned char)label.ptr[at];
         bool blank = c == ' ' || (c >= '\t' && c <= '\r');
         if (blank && (len == 0 || text[len - 1] == ' ')) continue;
         text[len++] = blank ? ' ' : (char)c;
     }
-    if (len > QL_LIMIT_LABEL_BYTES) len = ql__grapheme_floor((ql_str){text, ql__utf8_valid_prefix((ql_str){text, len})}, QL_LIMIT_LABEL_BYTES);
-    if (at < label.len) len = ql__utf8_valid_prefix((ql_str){text, len});
+    len = ql__utf8_valid_prefix((ql_str){text, len});
+    if (len > QL_LIMIT_LABEL_BYTES) len = ql__grapheme_floor((ql_str){text, len}, QL_LIMIT_LABEL_BYTES);
     while (len > 0 && text[len - 1] == ' ') len--;
     ql_str copy = {0};
     if (len == 0 || !ql__arena_copy(&arena->arena, (ql_str){text, len}, &copy)) return (ql_str){0};

@@ -209,6 +209,13 @@ static uint64_t bound_of(const reader *self, cmark_node *node)
     return node ? line_start(&self->lines, cmark_node_get_start_line(cmark_node_next(node))) : self->lines.text.len;
 }
 
+static bool has_text(ql_str line)
+{
+    size_t i = 0;
+    while (i < line.len && (line.ptr[i] == ' ' || (line.ptr[i] >= '\t' && line.ptr[i] <= '\r'))) i++;
+    return i < line.len;
+}
+
 /* [begin, end) without empty lines at its end. */
 static uint64_t without_empty_lines(ql_str text, uint64_t begin, uint64_t end)
 {
@@ -227,6 +234,15 @@ static uint64_t end_of(const reader *self, cmark_node *node, uint64_t begin)
     end = line_start(&self->lines, (last < first ? first : last) + 1);
     if (end > bound) end = bound;
     return end < begin ? begin : without_empty_lines(self->lines.text, begin, end);
+}
+
+/* cmark leaves out the line that ends a markup block, such as "-->". */
+static uint64_t end_of_markup(const reader *self, cmark_node *node, uint64_t begin)
+{
+    uint64_t end = end_of(self, node, begin), bound = bound_of(self, node);
+    if (end >= bound) return end;
+    uint64_t next = end + line_text(&self->lines, end).len;
+    return next <= bound && has_text(line_text(&self->lines, end)) ? next : end;
 }
 
 static void close_node(reader *self, cmark_node *node)
@@ -278,6 +294,7 @@ static bool read_node(reader *self, cmark_node *node)
 {
     int kind = kind_of(node);
     uint64_t begin = line_start(&self->lines, cmark_node_get_start_line(node)), end = end_of(self, node, begin);
+    if (kind == QL_BLOCK_MARKUP) end = end_of_markup(self, node, begin);
     if (kind == QL_BLOCK_HEADING) {
         read_heading(self, node, begin, end);
     } else if (is_container(kind)) {

@@ -35,22 +35,26 @@ static bool is_line_like(ql_str type)
     return is_one_of(type, types);
 }
 
+static bool is_blank(ql_str text, uint64_t begin, uint64_t end)
+{
+    while (begin < end && (text.ptr[begin] == ' ' || (text.ptr[begin] >= '\t' && text.ptr[begin] <= '\r'))) begin++;
+    return begin == end;
+}
+
 void ql__text_paragraphs(ql__blocks *blocks, ql_str text, uint64_t begin, uint64_t end)
 {
     uint64_t start = begin, at = begin;
     while (at < end) {
         const char *newline = memchr(text.ptr + at, '\n', (size_t)(end - at));
-        uint64_t line_end = newline ? (uint64_t)(newline - text.ptr) + 1 : end;
-        bool empty = true;
-        for (uint64_t p = at; p < line_end && empty; p++) empty = text.ptr[p] == ' ' || (text.ptr[p] >= '\t' && text.ptr[p] <= '\r');
-        at = line_end;
+        uint64_t line_begin = at;
+        at = newline ? (uint64_t)(newline - text.ptr) + 1 : end;
         /* Short paragraphs share a block: a block costs 64 bytes. */
-        if (empty && at - start >= QL__PARAGRAPH_BYTES_MIN) {
+        if (at - start >= QL__PARAGRAPH_BYTES_MIN && is_blank(text, line_begin, at)) {
             (void)ql__blocks_leaf(blocks, QL_BLOCK_PARAGRAPH, 0, start, at, (ql_str){0}, (ql_str){0});
             start = at;
         }
     }
-    if (start < end) (void)ql__blocks_leaf(blocks, QL_BLOCK_PARAGRAPH, 0, start, end, (ql_str){0}, (ql_str){0});
+    if (!is_blank(text, start, end)) (void)ql__blocks_leaf(blocks, QL_BLOCK_PARAGRAPH, 0, start, end, (ql_str){0}, (ql_str){0});
 }
 
 ql_status ql__text_canonical(ql_str content_type, ql_arena *arena, ql_canonical *out, ql_error *err)
