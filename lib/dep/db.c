@@ -146,19 +146,25 @@ static ql_status configure(ql__db *self, const ql__db_options *options, bool fre
     return options->write ? QL_OK : ql__db_exec(self, "PRAGMA query_only=ON", err);
 }
 
-static bool is_absent(const char *path, bool *out_empty)
+/* Less than one page is no database, unless a journal is there that undoes an interrupted first write. */
+static ql_status look_at(const ql__db_options *options, bool *fresh, ql_error *err)
 {
-    struct stat info;
-    bool absent = stat(path, &info) != 0 && errno == ENOENT;
-    *out_empty = absent || info.st_size == 0;
-    return absent;
+    struct stat info = {0}, journal;
+    char name[4200];
+    bool absent = stat(options->path, &info) != 0;
+    if (absent && errno != ENOENT) return ql__fail_errno(err, errno, "'%s'", options->path);
+    if (absent && !(options->write && options->create)) return ql__fail(err, QL_E_NOTFOUND, "there is no '%s'", options->path);
+    *fresh = absent || info.st_size == 0;
+    if (*fresh || info.st_size >= (off_t)options->page_bytes) return QL_OK;
+    snprintf(name, sizeof name, "%s-journal", options->path);
+    if (stat(name, &journal) == 0 && journal.st_size > 0) return QL_OK;
+    return ql__fail(err, QL_E_CORRUPT, "'%s' is cut off: it has %lld bytes, its first page alone has %u", options->path, (long long)info.st_size, options->page_bytes);
 }
 
 ql_status ql__db_open(const ql__db_options *options, ql__db **out, ql_error *err)
 {
     bool fresh = false;
-    if (is_absent(options->path, &fresh) && !(options->write && options->create))
-        return ql__fail(err, QL_E_NOTFOUND, "there is no '%s'", options->path);
+    QL_TRY(look_at(options, &fresh, err));
     ql__db *self = ql__alloc_zero(1, sizeof *self);
     if (!self) return ql__fail_nomem(err);
     self->path = ql__strdup(ql_str_of(options->path));

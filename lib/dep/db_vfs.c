@@ -150,6 +150,9 @@ static int shim_read(sqlite3_file *file, void *buf, int amount, sqlite3_int64 of
     int rc = fault(owner, QL__DB_READ, SQLITE_IOERR_READ);
     if (rc != SQLITE_OK) return rc;
     rc = self->base->pMethods->xRead(self->base, buf, amount, offset);
+    /* SQLite takes a page beyond the end for zeros; it only asks for pages the file should have. */
+    if (rc == SQLITE_IOERR_SHORT_READ && self->kind == FILE_MAIN && (uint32_t)amount == owner->page_bytes)
+        return damaged(owner, (uint64_t)(offset / amount) + 1, false);
     if (rc != SQLITE_OK) return rc;
     if (self->kind == FILE_MAIN) return check_main(owner, buf, amount, offset);
     /* Recovery reads frames with their headers and checks the sums itself; a lone page is read to be served. */

@@ -215,6 +215,14 @@ void ql__store_ack_write(ql__store *self)
         (void)ql__file_write_at(self->sys, self->ack_fd, &record, sizeof record, (self->meta.generation & 1) * sizeof record, NULL);
 }
 
+static ql_status fail_emptied(const ql__store *self, uint64_t acknowledged, ql_error *err)
+{
+    return ql__fail(err, QL_E_CORRUPT,
+                    "'%s/" DATABASE_NAME "' (with its -wal) is gone or empty but commit %llu was acknowledged; delete all qloader.* and vectors-* files there "
+                    "(init --force) and ingest again",
+                    self->dir, (unsigned long long)acknowledged);
+}
+
 static ql_status ack_check(const ql__store *self, uint64_t store_id, uint64_t acknowledged, ql_error *err)
 {
     const ql__store_meta *meta = &self->meta;
@@ -253,12 +261,13 @@ static ql_status version_read(ql__store *self, int64_t *out, ql_error *err)
     return st < 0 ? st : QL_OK;
 }
 
-static ql_status schema_ensure(ql__store *self, ql_error *err)
+static ql_status schema_ensure(ql__store *self, uint64_t acknowledged, ql_error *err)
 {
     int64_t version = 0;
     QL_TRY(version_read(self, &version, err));
     if (version == STORE_VERSION) return QL_OK;
     if (version == 0) {
+        if (acknowledged) return fail_emptied(self, acknowledged, err);
         if (!self->write) return ql__fail(err, QL_E_NOTFOUND, "there is no index in '%s' yet: run an ingest first", self->dir);
         return schema_make(self, err);
     }
@@ -386,9 +395,10 @@ static ql_status open_database(ql__store *self, const ql__store_options *options
                          .fault_fn = options->db_fault_fn,
                          .fault_user = options->db_fault_user};
     ql_status st = ql__db_open(&db, &self->db, err);
+    if (st == QL_E_NOTFOUND && acknowledged) return fail_emptied(self, acknowledged, err);
     if (st == QL_E_NOTFOUND) return ql__fail(err, QL_E_NOTFOUND, "there is no index in '%s' yet: run an ingest first", self->dir);
     if (st != QL_OK) return st;
-    QL_TRY(schema_ensure(self, err));
+    QL_TRY(schema_ensure(self, acknowledged, err));
     QL_TRY(ql__store_meta_read(self, &self->meta, err));
     QL_TRY(ack_check(self, store_id, acknowledged, err));
     QL_TRY(match(self, options, &self->meta, err));
@@ -427,6 +437,40 @@ ql_status ql__store_open(const ql__store_options *options, ql__store **out, ql_e
     }
     *out = self;
     return QL_OK;
+}
+
+/* Names of our files: qloader.db and its -wal and -shm, qloader.ack, vectors-<n>.qlv. The lock stays: it is held. */
+static bool is_our_file(const char *name)
+{
+    unsigned number = 0;
+    int end = 0;
+    if (strncmp(name, DATABASE_NAME, sizeof DATABASE_NAME - 1) == 0 || strcmp(name, ACK_NAME) == 0) return true;
+    return sscanf(name, "vectors-%6u.qlv%n", &number, &end) == 1 && end != 0 && name[end] == '\0';
+}
+
+static ql_status remove_files(ql__store *self, ql_error *err)
+{
+    QL_AUTO(ql_buf, ql_buf_dispose) path = QL_BUF_INIT;
+    ql_status st = QL_OK;
+    DIR *dir = opendir(self->dir);
+    for (struct dirent *entry; st == QL_OK && dir && (entry = readdir(dir)) != NULL;) {
+        if (!is_our_file(entry->d_name)) continue;
+        st = ql__store_file_path(self, entry->d_name, &path, err);
+        if (st == QL_OK && self->sys->file->unlinkat_fn(self->sys->file->user, AT_FDCWD, ql_buf_cstr(&path), 0) != 0)
+            st = ql__fail_errno(err, errno, "cannot remove '%s'", ql_buf_cstr(&path));
+    }
+    if (dir) closedir(dir);
+    return st;
+}
+
+ql_status ql__store_destroy(const char *dir, const ql__sys *sys, ql_error *err)
+{
+    ql__store self = {.sys = sys ? sys : ql__sys_default(), .lock_fd = -1, .dir = (char *)(uintptr_t)dir};
+    ql_status st = lock_take(&self, err);
+    if (st == QL_E_NOTFOUND) return QL_OK; /* not even the folder */
+    if (st == QL_OK) st = remove_files(&self, err);
+    if (self.lock_fd >= 0) ql__file_close(self.sys, self.lock_fd);
+    return st;
 }
 
 void ql__store_free(ql__store *self)

@@ -40,6 +40,8 @@ ql_status ql__store_compact(ql__store *self, ql_error *err);
 ql_status ql__store_compact_now(ql__store *self, ql_error *err); /* however little is dead */
 /* Drops everything in the collection (init --force). */
 ql_status ql__store_clear(ql__store *self, ql_error *err);
+/* Removes the files of an index that may be too damaged to open; QL_E_BUSY while another process writes. No index is fine. */
+ql_status ql__store_destroy(const char *dir, const ql__sys *sys, ql_error *err);
 
 /* --- state: what an ingest needs to know of what is stored. */
 typedef struct ql__store_known {
