@@ -328,41 +328,34 @@ static ql_status adopt(ql__store *self, const ql__store_options *options, ql_err
 
 /* --- recovery */
 
-/* Vector files no commit points to; fences before the first one goes, since a killed compaction may have reached the log. */
-static ql_status remove_stale_files(ql__store *self, ql_error *err)
+/* Vector files no commit points to. */
+static void remove_stale_files(ql__store *self)
 {
     QL_AUTO(ql_buf, ql_buf_dispose) path = QL_BUF_INIT;
-    bool fenced = false;
-    ql_status st = QL_OK;
     DIR *dir = opendir(self->dir);
-    for (struct dirent *entry; st == QL_OK && dir && (entry = readdir(dir)) != NULL;) {
+    for (struct dirent *entry; dir && (entry = readdir(dir)) != NULL;) {
         unsigned number = 0;
         int end = 0;
         if (sscanf(entry->d_name, "vectors-%6u.qlv%n", &number, &end) != 1 || end == 0 || entry->d_name[end] || (self->meta.dims && number == self->meta.file)) continue;
-        if (!fenced) st = ql__store_fence(self, err);
-        fenced = true;
-        if (st != QL_OK || ql__store_file_path(self, entry->d_name, &path, NULL) != QL_OK) continue;
+        if (ql__store_file_path(self, entry->d_name, &path, NULL) != QL_OK) continue;
         if (self->sys->file->unlinkat_fn(self->sys->file->user, AT_FDCWD, ql_buf_cstr(&path), 0) == 0)
             ql__log_write(self->log, QL_LOG_INFO, "store", "removed '%s', which no commit points to", ql_buf_cstr(&path));
     }
     if (dir) closedir(dir);
-    return st;
 }
 
 static ql_status recover(ql__store *self, ql_error *err)
 {
     QL_AUTO(ql_buf, ql_buf_dispose) path = QL_BUF_INIT;
     uint64_t cut_bytes = 0;
-    QL_TRY(remove_stale_files(self, err));
+    if (self->log_found) QL_TRY(ql__store_fence(self, err)); /* before anything goes that its frames might point to */
+    remove_stale_files(self);
     if (self->meta.dims == 0) return QL_OK;
     QL_TRY(ql__store_vectors_path(self, self->meta.file, &path, err));
     ql_status st = ql__vectors_open(&self->vectors, self->sys, ql_buf_cstr(&path), true, self->meta.dims, self->meta.file_id, err);
     if (st == QL_E_NOTFOUND) return ql__fail(err, QL_E_CORRUPT, "'%s' is missing: the database points to it", ql_buf_cstr(&path));
     if (st != QL_OK) return st;
     QL_TRY(ql__vectors_check_size(&self->vectors, self->meta.next_slot, err));
-    uint64_t size = 0;
-    QL_TRY(ql__file_size(self->sys, self->vectors.fd, &size, err));
-    if (size > QL__VECTORS_HEADER_BYTES + self->meta.next_slot * self->vectors.stride) QL_TRY(ql__store_fence(self, err));
     QL_TRY(ql__vectors_truncate(&self->vectors, self->meta.next_slot, &cut_bytes, err));
     if (cut_bytes)
         ql__log_write(self->log, QL_LOG_WARNING, "store", "the last ingest was interrupted: dropped %llu bytes of vectors that were never committed", (unsigned long long)cut_bytes);
@@ -379,12 +372,22 @@ static ql_status open_writer(ql__store *self, const ql__store_options *options, 
     return ql__store_tail_load(self, err);
 }
 
+/* Whether a log is there that a crash may have left: then the writer must not trust that what it does not show stays gone. */
+static bool find_log(const ql__store *self)
+{
+    QL_AUTO(ql_buf, ql_buf_dispose) path = QL_BUF_INIT;
+    struct stat info;
+    if (ql__store_file_path(self, DATABASE_NAME "-wal", &path, NULL) != QL_OK) return true;
+    return self->sys->file->fstatat_fn(self->sys->file->user, AT_FDCWD, ql_buf_cstr(&path), &info, 0) != 0 ? errno != ENOENT : info.st_size > 0;
+}
+
 static ql_status open_database(ql__store *self, const ql__store_options *options, ql_error *err)
 {
     QL_AUTO(ql_buf, ql_buf_dispose) path = QL_BUF_INIT;
     uint64_t store_id = 0;
     uint64_t acknowledged = ack_read(self, &store_id); /* before the database: commits go on meanwhile */
     QL_TRY(ql__store_file_path(self, DATABASE_NAME, &path, err));
+    self->log_found = find_log(self);
     ql__db_options db = {.path = ql_buf_cstr(&path),
                          .write = options->write,
                          .create = options->write,

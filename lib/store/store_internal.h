@@ -139,6 +139,7 @@ struct ql__store {
     ql_status broken;        /* a failed step: only a rollback helps */
     bool tail_stale;         /* tail is not that of meta */
     bool fence_needed;       /* see ql__store_fence */
+    bool log_found;          /* on opening: an earlier process left its log */
     ql__store_meta work;
     ql__slot_page *tail;
     ql__terms pending;
@@ -173,7 +174,8 @@ uint64_t ql__store_random(void);
 ql_status ql__store_vectors_create(ql__store *self, ql__store_meta *meta, ql__vectors *out, ql_error *err);
 /*
  * Commits a transaction that only counts up the generation. A commit that failed or was killed may have left whole frames in the
- * log, which a later recovery would believe; the fence overwrites them, after which their vectors may be cut off or overwritten.
+ * log that nobody sees while readers stay connected, but that a later recovery would believe. The fence overwrites them: what was
+ * not there for this writer never comes back, and its vectors may be cut off or overwritten.
  */
 ql_status ql__store_fence(ql__store *self, ql_error *err);
 /* Loads the writer's last slot page as of self->meta. */
