@@ -59,8 +59,10 @@ static ql_status stop_at_syntax(reader *self)
         (void)snprintf(sentence, sizeof sentence, "not readable as text: %s", parser->problem != NULL ? parser->problem : "bad encoding");
         return stop(self, QL_E_FORMAT, line, column, sentence);
     }
-    (void)snprintf(sentence, sizeof sentence, "%s%s%s", parser->problem != NULL ? parser->problem : "not YAML", parser->context != NULL ? " " : "",
-                   parser->context != NULL ? parser->context : "");
+    int used = snprintf(sentence, sizeof sentence, "%s%s%s", parser->problem != NULL ? parser->problem : "not YAML", parser->context != NULL ? " " : "",
+                        parser->context != NULL ? parser->context : "");
+    if (parser->context != NULL && parser->context_mark.line != parser->problem_mark.line && used > 0 && (size_t)used < sizeof sentence)
+        (void)snprintf(sentence + used, sizeof sentence - (size_t)used, " that begins on line %zu", parser->context_mark.line + 1);
     return stop_at_mark(self, QL_E_FORMAT, &parser->problem_mark, sentence);
 }
 
@@ -96,6 +98,7 @@ static bool read_digits(ql_str text, unsigned base, uint64_t *exact, double *app
         *approximate = *approximate * base + digit;
         if (__builtin_mul_overflow(*exact, base, exact) || __builtin_add_overflow(*exact, digit, exact)) *fits = false;
     }
+    if (*fits) *approximate = (double)*exact;
     return any;
 }
 
