@@ -7,6 +7,7 @@
  */
 #include "model/config.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
@@ -35,7 +36,8 @@ static ql_status find_workspace(ql__config_loader *self, ql__config *out, ql_err
 {
     const char *dir = self->options->workspace_dir;
     struct stat info;
-    if (self->sys->file->fstatat_fn(self->sys->file->user, AT_FDCWD, dir, &info, 0) != 0) return ql__fail(err, QL_E_NOTFOUND, "there is no workspace folder '%s'", dir);
+    if (self->sys->file->fstatat_fn(self->sys->file->user, AT_FDCWD, dir, &info, 0) != 0)
+        return errno == ENOENT ? ql__fail(err, QL_E_NOTFOUND, "there is no workspace folder '%s'", dir) : ql__fail_errno(err, errno, "the workspace folder '%s'", dir);
     if (!S_ISDIR(info.st_mode)) return ql__fail(err, QL_E_INVALID, "the workspace '%s' is not a folder", dir);
     bool is_current = strcmp(dir, ".") == 0;
     self->config_path = is_current ? QL_STR("config.yaml") : ql__loader_printf(self, "%s/config.yaml", dir);

@@ -42,9 +42,10 @@ static void check_qdrant(ql__config_loader *self, ql__value *root, ql__config *o
     ql__value *url = ql__value_at(root, "global.qdrant.url"), *key = ql__value_at(root, "global.qdrant.api_key"), *name = ql__value_at(root, "global.qdrant.collection_name");
     bool of_environment = fall_back(self, url, "http://localhost:6333", "QDRANT_URL");
     const char *why = NULL;
-    if (of_environment && !ql__config_url(self, url->text, false, &url->text, &why)) ql__problem_add(self, QL__FILE_ENV, 1, 1, false, "QDRANT_URL %s", why);
+    if (of_environment && !ql__config_url(self, url->text, false, &url->text, &why)) ql__problem_add(self, QL__FILE_NONE, 0, 0, false, "QDRANT_URL %s", why);
     (void)fall_back(self, key, NULL, "QDRANT_API_KEY");
-    (void)fall_back(self, name, "documents", "QDRANT_COLLECTION_NAME");
+    if (fall_back(self, name, "documents", "QDRANT_COLLECTION_NAME") && !ql__config_is_name(name->text))
+        ql__problem_add(self, QL__FILE_NONE, 0, 0, false, "QDRANT_COLLECTION_NAME must be a name of letters, digits, '_' and '-' that begins with a letter");
     secure_url(self, url, key);
     out->store_embedded = ql__value_text(url).len == 0;
     if (out->store_embedded) out->store_reason = QL_STR("embedded store: neither global.qdrant.url nor QDRANT_URL is set");

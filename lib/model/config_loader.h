@@ -38,7 +38,7 @@ struct ql__value {
     };
 };
 
-typedef enum ql__config_file { QL__FILE_CONFIG, QL__FILE_ENV } ql__config_file;
+typedef enum ql__config_file { QL__FILE_CONFIG, QL__FILE_ENV, QL__FILE_NONE /* the environment itself */ } ql__config_file;
 
 typedef struct ql__problem {
     ql__config_file file;
@@ -89,6 +89,8 @@ void ql__config_substitute(ql__config_loader *self, ql__yaml_node *root);
 /* ---- Reading by the table (config_read.c) ---- */
 /* The root map with its defaults; problems are noted and what is wrong is left out. NULL: not a map. */
 ql__value *ql__config_read(ql__config_loader *self, const ql__yaml_node *root);
+/* A letter, then letters, digits, '_' and '-'; at most 255. */
+bool ql__config_is_name(ql_str text);
 ql__value *ql__value_get(const ql__value *map, const char *key);   /* NULL-tolerant */
 ql__value *ql__value_at(const ql__value *root, const char *path);  /* dotted */
 ql_str ql__value_text(const ql__value *value);                     /* empty for null and others */

@@ -77,7 +77,7 @@ void ql__problem_add(ql__config_loader *self, ql__config_file file, uint32_t lin
 static int compare(const void *left, const void *right)
 {
     const ql__problem *a = left, *b = right;
-    if (a->file != b->file) return a->file < b->file ? 1 : -1; /* the environment file first: what it lacks explains the rest */
+    if (a->file != b->file) return a->file < b->file ? 1 : -1; /* the environment first: what it lacks explains the rest */
     if (a->line != b->line) return a->line < b->line ? -1 : 1;
     if (a->column != b->column) return a->column < b->column ? -1 : 1;
     return a->order < b->order ? -1 : 1;
@@ -90,7 +90,11 @@ void ql__problems_sort(ql__config_loader *self)
 
 void ql__problem_print(const ql__config_loader *self, const ql__problem *problem, ql_buf *out)
 {
-    (void)ql_buf_append(out, problem->file == QL__FILE_ENV ? self->env_path : self->config_path);
-    (void)ql_buf_printf(out, ":%u:%u: ", problem->line, problem->column);
+    if (problem->file == QL__FILE_NONE) {
+        (void)ql_buf_append(out, QL_STR("environment: "));
+    } else {
+        (void)ql_buf_append(out, problem->file == QL__FILE_ENV ? self->env_path : self->config_path);
+        (void)ql_buf_printf(out, ":%u:%u: ", problem->line, problem->column);
+    }
     (void)ql_buf_append(out, problem->sentence);
 }

@@ -258,14 +258,14 @@ static ql__value *read_bool(ql__config_loader *self, const ql__config_key *row, 
 
 /* ---- Text ---- */
 
-static bool is_name(ql_str text)
+bool ql__config_is_name(ql_str text)
 {
     for (size_t i = 0; i < text.len; i++) {
         char c = text.ptr[i];
         bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'), other = (c >= '0' && c <= '9') || c == '_' || c == '-';
         if (!letter && (i == 0 || !other)) return false;
     }
-    return text.len != 0;
+    return text.len != 0 && text.len <= 255;
 }
 
 static ql__value *text_value(ql__config_loader *self, const ql__config_key *row, const ql__yaml_node *node, ql_str text)
@@ -286,8 +286,7 @@ static ql__value *read_string(ql__config_loader *self, const ql__config_key *row
         ql__problem(self, node->line, node->column, "%s must not be blank", shown);
         return NULL;
     }
-    if (row->type == QL__TYPE_NAME && !is_name(node->text)) return wrong(self, row, shown, node, "a name of letters, digits, '_' and '-' that begins with a letter");
-    if (row->type == QL__TYPE_NAME && (double)node->text.len > row->max) return wrong(self, row, shown, node, "at most 255 characters long");
+    if (row->type == QL__TYPE_NAME && !ql__config_is_name(node->text)) return wrong(self, row, shown, node, "a name of letters, digits, '_' and '-' that begins with a letter");
     return text_value(self, row, node, node->text);
 }
 
@@ -546,7 +545,7 @@ static void check_id(ql__config_loader *self, const ql__config_key *row, const q
 {
     static const char *const reserved[] = {"global", "admin", "system"};
     if (strcmp(row->path, "projects") != 0) return;
-    if (!is_name(key->text) || key->text.len > 255)
+    if (!ql__config_is_name(key->text))
         ql__problem(self, key->line, key->column, "the project id '%.*s' must begin with a letter and hold letters, digits, '_' and '-' only", (int)(key->text.len < 60 ? key->text.len : 60), key->text.ptr);
     for (size_t i = 0; i < sizeof reserved / sizeof *reserved; i++)
         if (equals_ignoring_case(key->text, reserved[i])) ql__warning(self, key->line, key->column, "the project id '%s' is easily mistaken for something of the program", reserved[i]);

@@ -431,13 +431,21 @@ size_t ql__edit_distance(ql_str a, ql_str b, size_t limit)
     return before[b.len] < limit ? before[b.len] : limit;
 }
 
+/* One word begins with the other ("batch", "batch_size"): as good as one slip. */
+static bool is_part(ql_str a, ql_str b)
+{
+    size_t shorter = a.len < b.len ? a.len : b.len;
+    return shorter >= 4 && memcmp(a.ptr, b.ptr, shorter) == 0;
+}
+
 const ql__config_key *ql__config_schema_nearest(const char *parent, ql_str name)
 {
     size_t best = name.len / 3 + 2; /* a third of a word may be wrong */
     const ql__config_key *nearest = NULL;
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         if (!ql__config_key_is_child(&keys[i], parent) || ql_str_equal(ql__config_key_name(&keys[i]), QL_STR("*"))) continue;
-        size_t distance = ql__edit_distance(name, ql__config_key_name(&keys[i]), best);
+        ql_str own = ql__config_key_name(&keys[i]);
+        size_t distance = is_part(name, own) ? 1 : ql__edit_distance(name, own, best);
         if (distance < best) {
             best = distance;
             nearest = &keys[i];
