@@ -23,6 +23,7 @@
 #define QL_LIMIT_TENSOR_HEADER_BYTES ((size_t)64 << 20) /* header of a safetensors file: real ones are 10 kB to a few MB */
 #define QL_LIMIT_MODEL_JSON_BYTES ((size_t)4 << 20)     /* one JSON file of a model's folder: a few kB */
 #define QL_LIMIT_PROMPT_BYTES ((size_t)4 << 10)         /* what a model puts before a query or passage: a sentence */
+#define QL_LIMIT_MODEL_FILE_BYTES ((uint64_t)16 << 30)  /* one file of a model that is not pinned: the largest encoders are a few GB */
 #define QL_LIMIT_VOCAB_BYTES ((size_t)64 << 20)         /* vocab.txt: 230 kB to a few MB */
 #define QL_LIMIT_THREADS 256                            /* threads of one pool */
 
