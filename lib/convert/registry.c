@@ -10,6 +10,7 @@ const ql_converter_ops *const *ql__convert_builtin(size_t *count)
     static const converter_fn functions[] = {
         ql__convert_markdown,
         ql__convert_json,
+        ql__convert_html,
         ql__convert_text, /* takes anything: last */
     };
     *count = sizeof functions / sizeof functions[0];
