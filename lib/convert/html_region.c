@@ -14,6 +14,7 @@
 
 #include <string.h>
 
+#define SMALL_LOSS_BYTES 1500 /* a footer or a login line, not an article */
 #define META_BYTES_MAX 4096 /* of title, description and language kept */
 
 const char *ql__html_reason_name(int reason)
@@ -318,7 +319,10 @@ static void pick_main(ql__html_regions *self, const uint64_t *plain, const uint6
             if (best == 0 || plain[i] > plain[best]) best = i;
         }
         if (best == 0 || text[best] == 0) continue;
-        if (plain[best] * 100 >= plain[0] * share[kind] && text[best] * 100 >= text[0] * (share[kind] / 2)) {
+        bool bulk = plain[best] * 100 >= plain[0] * share[kind] && text[best] * 100 >= text[0] * (share[kind] / 2);
+        /* A page of contents is all links; then what the author calls main is believed if little else is lost. */
+        bool small_loss = text[best] * 4 >= text[0] && text[0] - text[best] <= SMALL_LOSS_BYTES;
+        if (bulk || (kind == QL__HTML_MAIN && small_loss)) {
             self->main = (uint32_t)(best - 1);
             return;
         }
@@ -345,7 +349,8 @@ static void decide(ql__html_regions *self, uint64_t *text, uint64_t *plain)
     pick_main(self, plain, text);
     mark_main(self);
     size_t content = self->main == QL__HTML_NO_REGION ? 0 : (size_t)self->main + 1;
-    if (plain[content] * 10 < all_plain * 3 || text[content] * 20 < all_text) {
+    bool declared = self->items[content].main == QL__HTML_MAIN && text[content] * 10 >= all_text;
+    if ((plain[content] * 10 < all_plain * 3 && !declared) || text[content] * 20 < all_text) {
         self->keep_all = true;
         self->main = QL__HTML_NO_REGION;
         for (size_t i = 1; i < self->count; i++) self->items[i].removed = self->items[i].always || self->items[self->items[i].parent].removed;
@@ -381,7 +386,7 @@ static void settle_tables(ql__html_regions *self)
     const uint64_t cell_max = 2000; /* a longer cell is a column of a page, not a datum */
     for (size_t i = 0; i < self->table_count; i++) {
         ql__html_table *t = &self->tables[i];
-        if (t->cells <= 1 || t->cell_text_max > cell_max) t->layout = true;
+        if (t->rows <= 1 || t->cells <= 1 || t->cell_text_max > cell_max) t->layout = true;
     }
 }
 
