@@ -163,6 +163,7 @@ static uint64_t overlap_begin(const packer *self, uint64_t end)
         while (begin < end && ql__cut_is_inside_word(self->text, begin)) begin++;
         if (begin >= end) begin = floor; /* a script without blanks */
     }
+    while (begin < end && ql__cut_is_blank(self->text, begin, begin + 1)) begin++;
     if (begin >= end) return end;
     const ql_str since = {self->text.ptr + self->pending.begin, self->text.len - (size_t)self->pending.begin};
     uint64_t floor = self->pending.begin + ql__grapheme_floor(since, (size_t)(begin - self->pending.begin));
@@ -200,7 +201,7 @@ static void add(packer *self, uint64_t end, uint32_t block)
     pending->blank = pending->blank && blank;
     pending->heading_only = pending->heading_only && (heading || blank);
     if (heading) pending->overlap_floor = end;
-    pending->section = section_of(self, block);
+    if (!blank) pending->section = section_of(self, block);
     pending->end = end;
     self->at = end;
 }
@@ -317,7 +318,8 @@ static bool may_join(const packer *self, uint64_t lead, uint32_t parent)
     if (self->pending.heading_only && (self->pending.section == parent || home == parent)) return true;
     if (lead > self->pending.limit) return false;
     if (pending_units(self) >= self->size_min && ql__meter_count(&self->meter, self->at, lead) >= self->size_min) return false;
-    return home == parent || parent_section(self, home) == parent;
+    bool within_home = parent >= home && parent < self->blocks[home].next;
+    return within_home || parent_section(self, home) == parent;
 }
 
 /* Decides at a change of section whether the pending chunk ends here. */

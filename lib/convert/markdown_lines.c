@@ -144,10 +144,11 @@ ql_str ql__md_plain(ql_arena *arena, ql_str raw)
 {
     char text[QL_LIMIT_LABEL_BYTES + 64];
     size_t len = 0;
-    bool keep_next = false;
+    bool keep_next = false, in_code = false;
     if (raw.len > 4 * sizeof text) raw.len = 4 * sizeof text; /* a label is short; no need to read a 5 MB heading */
     for (size_t at = 0; at < raw.len && len < sizeof text;) {
-        size_t skip = keep_next ? 0 : skip_markup(raw, at, &keep_next);
+        if (raw.ptr[at] == '`' && !keep_next) in_code = !in_code;
+        size_t skip = keep_next || (in_code && raw.ptr[at] != '`') ? 0 : skip_markup(raw, at, &keep_next);
         if (skip == 0) {
             text[len++] = raw.ptr[at];
             skip = 1;

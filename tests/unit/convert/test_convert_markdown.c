@@ -99,6 +99,7 @@ static void test_convert_markdown__takes_the_title_from_front_matter_or_headings
     (void)state;
     expect_title(QL_STR("---\ntitle: \"From *here*\"\n---\n# A\n"), "From *here*");
     expect_title(QL_STR("## Second\n# The `first` [one](http://x/y(z)) *of* snake_case \\*\n"), "The first one of snake_case *");
+    expect_title(QL_STR("# `get(options[, callback])` [`x`][y]\n"), "get(options[, callback]) xy");
     expect_title(QL_STR("## Only\n"), "Only");
     expect_title(QL_STR("text\n"), "");
 }
