@@ -166,6 +166,10 @@ static void announce_written(pipeline *self, ql__prepared *document)
         return;
     }
     count_written(self, document);
+    if (document->kind == QL__PREPARED_SKIPPED) {
+        tell(self, document, QL_INGEST_SKIP, document->message);
+        return;
+    }
     tell(self, document, document->entry->is_new ? QL_INGEST_ADD : QL_INGEST_CHANGE, QL_STR(""));
     if (document->chunks_dropped)
         tell(self, document, QL_INGEST_WARN, QL_STR("max_chunks_per_document reached: the rest of this document is not indexed"));
@@ -175,7 +179,7 @@ static void write_accept(pipeline *self, ql__prepared *document)
 {
     ql_error err = {0};
     ql_status status = QL_OK;
-    bool stores = document->kind == QL__PREPARED_CHUNKS || document->kind == QL__PREPARED_UNCHANGED;
+    bool stores = document->kind == QL__PREPARED_CHUNKS || document->kind == QL__PREPARED_SKIPPED || document->kind == QL__PREPARED_UNCHANGED;
     if (stores && self->fatal >= 0) {
         QL_SPAN(STORE);
         status = write_one(self, document, &err);
@@ -224,7 +228,6 @@ static void hand_to_write(pipeline *self, ql__prepared *document)
 
 static ql_status embed_slice(pipeline *self, const ql_str *texts, float **rows, size_t count, float *scratch, ql_error *err)
 {
-    QL_SPAN(EMBED);
     const ql__ingest *ingest = self->ingest;
     QL_TRY(ingest->embedder->embed_fn(ingest->embedder_self, QL_EMBED_PASSAGE, texts, count, scratch, err));
     for (size_t i = 0; i < count; i++) memcpy(rows[i], scratch + i * self->dims, self->dims * sizeof(float));
@@ -346,10 +349,10 @@ static size_t batch_size(const pipeline *self, size_t first)
 static void announce_prepared(pipeline *self, const ql__prepared *document)
 {
     switch (document->kind) {
-    case QL__PREPARED_SKIPPED: tell(self, document, QL_INGEST_SKIP, document->message); break;
     case QL__PREPARED_FAILED: tell(self, document, QL_INGEST_FAIL, document->message); break;
     case QL__PREPARED_GONE: tell(self, document, QL_INGEST_WARN, QL_STR("vanished while the source was being read")); break;
     case QL__PREPARED_CHUNKS:
+    case QL__PREPARED_SKIPPED:
     case QL__PREPARED_UNCHANGED: break;
     }
 }

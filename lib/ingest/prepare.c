@@ -200,6 +200,16 @@ static void point_texts(ql__prepared *self)
     self->document.chunk_count = self->chunk_count;
 }
 
+/*
+ * What holds no text (a picture, a program) is stored without chunks: told once, and not read again while it stays as it is.
+ */
+static ql_status note_no_text(ql__prepared *self, ql_canonical *canonical, ql_error *err)
+{
+    self->kind = QL__PREPARED_SKIPPED;
+    *canonical = (ql_canonical){.struct_size = sizeof *canonical};
+    return ql__arena_copy(&self->memory.arena, ql_str_of(err->message), &self->message) ? QL_OK : ql__fail_nomem(err);
+}
+
 static ql_status convert_and_chunk(ql__ingest *ingest, const ql__ingest_source *source, ql__prepared *self, const ql_document *document,
                                    ql_error *err)
 {
@@ -212,9 +222,11 @@ static ql_status convert_and_chunk(ql__ingest *ingest, const ql__ingest_source *
         const ql_converter_ops *converter = pick_converter(document);
         status = converter->convert_fn(NULL, document, &scratch, &canonical, err);
     }
+    if (ql_status_kind(status) == QL_E_FORMAT || ql_status_kind(status) == QL_E_UNSUPPORTED)
+        status = note_no_text(self, &canonical, err);
     chunking state = {.prepared = self, .document = document, .canonical = &canonical,
                          .context_title = canonical.title.len > 0 ? canonical.title : document->title};
-    if (status >= 0) status = make_chunks(ingest, &state, err);
+    if (status >= 0 && self->kind == QL__PREPARED_CHUNKS) status = make_chunks(ingest, &state, err);
     if (status >= 0 && fill_document(ingest, source, self, document, &canonical) < 0) status = ql__fail_nomem(err);
     ql__arena_dispose(&scratch.arena);
     if (status < 0) return status;
@@ -245,7 +257,6 @@ static void classify_failure(ql__prepared *self, ql_status status, const ql_erro
 {
     self->status = status;
     self->kind = QL__PREPARED_FAILED;
-    if (ql_status_kind(status) == QL_E_UNSUPPORTED) self->kind = QL__PREPARED_SKIPPED; /* holds no text */
     if (ql_status_kind(status) == QL_E_NOTFOUND) self->kind = QL__PREPARED_GONE;
     if (!ql__arena_copy(&self->memory.arena, ql_str_of(err->message), &self->message)) self->message = ql_str_of(ql_status_name(status));
 }

@@ -8,7 +8,7 @@
 typedef enum ql__prepared_kind {
     QL__PREPARED_CHUNKS,    /* to be embedded and stored */
     QL__PREPARED_UNCHANGED, /* same content under a new version */
-    QL__PREPARED_SKIPPED,   /* holds no text; message says so */
+    QL__PREPARED_SKIPPED,   /* holds no text: stored without chunks; message says why */
     QL__PREPARED_GONE,      /* vanished between listing and reading: left for the next listing */
     QL__PREPARED_FAILED     /* status and message */
 } ql__prepared_kind;

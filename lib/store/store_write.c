@@ -304,6 +304,7 @@ static ql_status path_of(const ql_store_document *document, ql_buf *out, ql_erro
     ql_str folder = ql__json_str(ql__json_get(json, "file_directory"), QL_STR(""));
     ql_str name = ql__json_str(ql__json_get(json, "file_name"), QL_STR(""));
     while (folder.len && folder.ptr[folder.len - 1] == '/') folder.len--;
+    while (folder.len && folder.ptr[0] == '/') folder.ptr++, folder.len--; /* some sources root it at '/', filters never do */
     if (folder.len && !ql_str_equal(folder, QL_STR("."))) {
         ql_buf_append(out, folder);
         ql_buf_append(out, QL_STR("/"));
