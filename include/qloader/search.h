@@ -41,7 +41,8 @@ typedef struct ql_hit {
     double score_sparse;       /**< BM25, >= 0 */
     uint32_t rank_dense;       /**< 0: not among that side's candidates */
     uint32_t rank_sparse;
-    double weight_dense;       /**< how much the fusion trusted meaning over words for this query, 0..1 */
+    double part_dense;         /**< what meaning adds to the score */
+    double part_sparse;        /**< what words add to the score */
     ql_str id, document_id;
     ql_str project, source_type, source, url;
     ql_str title;              /**< of the document */

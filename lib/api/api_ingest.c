@@ -1,0 +1,264 @@
+/*
+ * ql_ingest: which sources, with which store, embedder and chunk size; then one source after the other (lib/ingest).
+ */
+#include <string.h>
+#include <strings.h>
+
+#include "api/handles.h"
+#include "base/alloc.h"
+#include "base/status.h"
+#include "ingest/ingest.h"
+#include "source/source.h"
+
+/*
+ * Size of a chunk in the model's own tokens when the configuration does not say one. Chosen by recall on labelled data
+ * (docs/internals/chunk.md): it leaves room in a window of 256 for title and section path.
+ */
+#define CHUNK_TOKENS 200
+#define CHUNK_OVERLAP_TOKENS 24
+#define CHUNK_CHARACTERS 1500
+#define CHUNK_OVERLAP_CHARACTERS 200
+
+void ql_ingest_options_init(ql_ingest_options *options)
+{
+    *options = (ql_ingest_options)QL_INGEST_OPTIONS_INIT;
+}
+
+typedef struct run {
+    ql_workspace *workspace;
+    ql__ingest ingest;
+    ql_ingest_report report;
+    ql_buf pipeline;
+    const ql__config *config;
+} run;
+
+static ql_status check_options(const ql_ingest_options *options, ql_error *err)
+{
+    if (options->struct_size != sizeof *options) return ql__fail(err, QL_E_INVALID, "options.struct_size is %u, not %zu", options->struct_size, sizeof *options);
+    for (size_t i = 0; i < sizeof options->reserved / sizeof *options->reserved; i++)
+        if (options->reserved[i] != 0) return ql__fail(err, QL_E_INVALID, "options.reserved is not zero");
+    return QL_OK;
+}
+
+/* The unit is the model's token unless the file speaks of sizes: those are characters, as in the reference. */
+static void choose_chunk_size(run *self)
+{
+    const ql__config *config = self->config;
+    ql_chunk_options *chunk = &self->ingest.chunk;
+    *chunk = (ql_chunk_options){.struct_size = sizeof *chunk};
+    bool written = config != NULL && (config->chunk_size_set || config->chunk_overlap_set);
+    const ql_measure *tokens = self->ingest.embedder->measure_fn != NULL ? self->ingest.embedder->measure_fn(self->ingest.embedder_self) : NULL;
+    uint32_t window = self->ingest.embedder->window_fn != NULL ? self->ingest.embedder->window_fn(self->ingest.embedder_self) : 0;
+    if (!written && tokens != NULL) {
+        chunk->measure = tokens;
+        chunk->size_max = window > 0 && window < CHUNK_TOKENS ? window : CHUNK_TOKENS;
+        chunk->overlap = chunk->size_max * CHUNK_OVERLAP_TOKENS / CHUNK_TOKENS;
+    } else {
+        chunk->size_max = config != NULL && config->chunk_size_set ? config->chunk_size : CHUNK_CHARACTERS;
+        chunk->overlap = config != NULL && config->chunk_overlap_set ? config->chunk_overlap : CHUNK_OVERLAP_CHARACTERS;
+        if (chunk->overlap >= chunk->size_max) chunk->overlap = chunk->size_max / 4;
+    }
+    if (config != NULL) chunk->chunks_max = config->max_chunks_per_document;
+}
+
+/* Everything that shapes chunks and vectors; documents made otherwise are made again. */
+static ql_status describe_pipeline(run *self, ql_error *err)
+{
+    const ql_chunk_options *chunk = &self->ingest.chunk;
+    ql_status status = ql_buf_printf(&self->pipeline, "1 chunk=%u/%u %s max=%u model=%s analyzer=%u", chunk->size_max, chunk->overlap,
+                                     chunk->measure != NULL ? chunk->measure->unit : "characters", chunk->chunks_max,
+                                     self->ingest.embedder->model_fn(self->ingest.embedder_self), ql__analyzer_version());
+    self->ingest.pipeline = ql_buf_str(&self->pipeline);
+    return status < 0 ? ql__fail_nomem(err) : QL_OK;
+}
+
+static ql_status open_store(run *self, ql_error *err)
+{
+    ql__ingest *ingest = &self->ingest;
+    if (ingest->options->dry_run && !ql__workspace_has_store(self->workspace)) return QL_OK;
+    uint32_t dims = ingest->embedder->dims_fn(ingest->embedder_self);
+    const char *model = ingest->embedder->model_fn(ingest->embedder_self);
+    return ql__workspace_store_open(self->workspace, !ingest->options->dry_run, dims, model, &ingest->store, err);
+}
+
+static void end(run *self)
+{
+    if (self->ingest.store != NULL) ql__store_free(self->ingest.store);
+    if (self->ingest.embedder != NULL) self->ingest.embedder->close_fn(self->ingest.embedder_self);
+    ql_buf_dispose(&self->pipeline);
+    ql__ingest_dispose(&self->ingest);
+}
+
+static ql_status begin(run *self, ql_workspace *workspace, const ql_ingest_options *options, ql_error *err)
+{
+    *self = (run){.workspace = workspace, .config = ql__workspace_config(workspace)};
+    self->report.struct_size = sizeof self->report;
+    ql__ingest *ingest = &self->ingest;
+    if (ql__ingest_init(ingest) < 0) return ql__fail_nomem(err);
+    ingest->sys = workspace->runtime->sys;
+    ingest->log = &workspace->runtime->log;
+    ingest->pool = workspace->runtime->pool;
+    ingest->prof = workspace->runtime->prof;
+    ingest->options = options;
+    ingest->report = &self->report;
+    ql_status status = ql__workspace_embedder_open(workspace, &ingest->embedder, &ingest->embedder_self, err);
+    if (status >= 0) {
+        choose_chunk_size(self);
+        status = describe_pipeline(self, err);
+    }
+    if (status >= 0) status = open_store(self, err);
+    if (status < 0) end(self);
+    return status;
+}
+
+/* A source that fails is told and the run goes on; the store or a stop ends it. */
+static bool ends_all(ql_status status)
+{
+    switch (ql_status_kind(status)) {
+    case QL_E_CANCELLED:
+    case QL_E_NOSPACE:
+    case QL_E_NOMEM:
+    case QL_E_CORRUPT:
+    case QL_E_BUSY: return true;
+    default: return false;
+    }
+}
+
+static int cancelled(void *user)
+{
+    ql__ingest *ingest = user;
+    if (ingest->options->progress_fn != NULL && !atomic_load(&ingest->stop)) {
+        ql_ingest_progress progress = {.struct_size = sizeof progress, .phase = QL_INGEST_LISTING};
+        if (ingest->options->progress_fn(ingest->options->user, &progress) != 0) {
+            atomic_store(&ingest->cancelled, true);
+            atomic_store(&ingest->stop, true);
+        }
+    }
+    return atomic_load(&ingest->stop);
+}
+
+static ql_status open_and_run(run *self, const ql__config_source *config, ql__ingest_source *source, ql_error *err)
+{
+    const char *reason = ql__source_unsupported(config->type);
+    if (reason != NULL) return ql__fail(err, QL_E_UNSUPPORTED, "%s", reason);
+    ql_buf cache = QL_BUF_INIT;
+    if (ql_buf_printf(&cache, "%s/cache", self->workspace->data_dir) < 0) return ql__fail_nomem(err);
+    ql__source_options options = {.config = config, .sys = self->ingest.sys, .log = self->ingest.log, .cache_dir = ql_buf_cstr(&cache),
+                                  .cancelled_fn = cancelled, .user = &self->ingest};
+    ql_status status = ql__source_open(&options, &source->ops, &source->self, err);
+    if (status >= 0) {
+        status = ql__ingest_source_run(&self->ingest, source, err);
+        source->ops->close_fn(source->self);
+    }
+    ql_buf_dispose(&cache);
+    return status;
+}
+
+static ql_status run_one(run *self, ql_str project, const ql__config_source *config, ql_error *err)
+{
+    ql__ingest_source source = {.project = project, .source_type = config->type_name, .source = config->name};
+    ql_error detail = {0};
+    ql_status status = open_and_run(self, config, &source, &detail);
+    if (status >= 0) return QL_OK;
+    if (ends_all(status)) {
+        if (err != NULL) *err = detail;
+        return status;
+    }
+    if (!ql__ingest_event(&self->ingest, &source, QL_INGEST_SOURCE_FAIL, status, config->base_url, ql_str_of(detail.message)))
+        return ql__fail(err, QL_E_CANCELLED, "stopped");
+    return QL_OK;
+}
+
+static bool same_name(ql_str a, ql_str b)
+{
+    return a.len == b.len && strncasecmp(a.ptr, b.ptr, a.len) == 0;
+}
+
+static bool wanted(const ql_ingest_options *options, const ql__config_source *source)
+{
+    return (options->source_type.len == 0 || same_name(options->source_type, source->type_name)) &&
+           (options->source.len == 0 || ql_str_equal(options->source, source->name));
+}
+
+static ql_status run_matching(run *self, const ql_ingest_options *options, ql_error *err)
+{
+    size_t projects = 0, sources = 0;
+    for (size_t p = 0; p < self->config->project_count; p++) {
+        const ql__config_project *project = &self->config->projects[p];
+        if (options->project.len > 0 && !ql_str_equal(options->project, project->id)) continue;
+        projects++;
+        for (size_t s = 0; s < project->source_count; s++) {
+            if (!wanted(options, &project->sources[s])) continue;
+            sources++;
+            QL_TRY(run_one(self, project->id, &project->sources[s], err));
+        }
+    }
+    if (projects == 0) return ql__fail(err, QL_E_NOTFOUND, "no project '%.*s' in the configuration", (int)options->project.len, options->project.ptr);
+    bool filtered = options->source_type.len > 0 || options->source.len > 0;
+    if (sources == 0 && filtered) return ql__fail(err, QL_E_NOTFOUND, "no configured source matches --source-type and --source");
+    return QL_OK;
+}
+
+static ql_status outcome(run *self, ql_status status, uint64_t begin_ns, ql_ingest_report *report, ql_error *err)
+{
+    self->report.elapsed_ms = (ql__monotonic_ns(self->ingest.sys) - begin_ns) / 1000000;
+    if (report != NULL) *report = self->report;
+    if (status < 0) return status;
+    if (self->report.failed == 0 && self->report.sources_failed == 0) return QL_OK;
+    return ql__fail(err, QL_E_PARTIAL, "%llu documents and %u sources failed", (unsigned long long)self->report.failed, self->report.sources_failed);
+}
+
+static ql_status prepare_options(ql_workspace *workspace, const ql_ingest_options **options, ql_ingest_report *report, ql_error *err)
+{
+    static const ql_ingest_options defaults = QL_INGEST_OPTIONS_INIT;
+    if (workspace == NULL) return ql__fail(err, QL_E_INVALID, "workspace is NULL");
+    if (report != NULL) *report = (ql_ingest_report){.struct_size = sizeof *report};
+    if (*options == NULL) *options = &defaults;
+    QL_TRY(check_options(*options, err));
+    return ql__workspace_supported(workspace, err);
+}
+
+ql_status ql_ingest(ql_workspace *workspace, const ql_ingest_options *options, ql_ingest_report *report, ql_error *err)
+{
+    QL_TRY(prepare_options(workspace, &options, report, err));
+    if (workspace->config == NULL) return ql__fail(err, QL_E_INVALID, "this workspace was opened without a configuration");
+    ql__prof *previous = ql__prof_enter(workspace->runtime->prof);
+    uint64_t begin_ns = ql__monotonic_ns(workspace->runtime->sys);
+    run self;
+    ql_status status = begin(&self, workspace, options, err);
+    if (status >= 0) {
+        status = run_matching(&self, options, err);
+        status = outcome(&self, status, begin_ns, report, err);
+        end(&self);
+    }
+    ql__prof_leave(previous);
+    return status;
+}
+
+static ql_status check_source(const ql_source_ops *ops, ql_str project, ql_str source, ql_error *err)
+{
+    if (ops == NULL || ops->struct_size != sizeof *ops) return ql__fail(err, QL_E_INVALID, "ops is NULL or of another size");
+    if (ops->type == NULL || ops->list_fn == NULL || ops->fetch_fn == NULL || ops->release_fn == NULL)
+        return ql__fail(err, QL_E_INVALID, "ops lacks type, list_fn, fetch_fn or release_fn");
+    if (project.len == 0 || source.len == 0) return ql__fail(err, QL_E_INVALID, "%s is empty", project.len == 0 ? "project" : "source");
+    return QL_OK;
+}
+
+ql_status ql_ingest_source(ql_workspace *workspace, ql_str project, ql_str source, const ql_source_ops *ops, void *object,
+                           const ql_ingest_options *options, ql_ingest_report *report, ql_error *err)
+{
+    QL_TRY(prepare_options(workspace, &options, report, err));
+    QL_TRY(check_source(ops, project, source, err));
+    ql__prof *previous = ql__prof_enter(workspace->runtime->prof);
+    uint64_t begin_ns = ql__monotonic_ns(workspace->runtime->sys);
+    run self;
+    ql_status status = begin(&self, workspace, options, err);
+    if (status >= 0) {
+        ql__ingest_source one = {.project = project, .source_type = ql_str_of(ops->type), .source = source, .ops = ops, .self = object};
+        status = ql__ingest_source_run(&self.ingest, &one, err);
+        status = outcome(&self, status, begin_ns, report, err);
+        end(&self);
+    }
+    ql__prof_leave(previous);
+    return status;
+}

@@ -1,0 +1,275 @@
+/*
+ * ql_search: a connection and a snapshot for the length of one search, the shared query embedder behind a lock, and results
+ * that own what they show.
+ */
+#include <string.h>
+
+#include "api/handles.h"
+#include "base/alloc.h"
+#include "base/limits.h"
+#include "base/status.h"
+#include "dep/json.h"
+#include "search/search.h"
+
+#define LIMIT_DEFAULT 10
+
+struct ql_results {
+    ql__search_results found;
+    ql_hit *hits;
+    ql_str query;
+    uint64_t elapsed_us;
+};
+
+void ql_search_options_init(ql_search_options *options)
+{
+    *options = (ql_search_options){.struct_size = sizeof *options};
+    options->filter = (ql_filter){.struct_size = sizeof options->filter, .since_ms = QL_TIME_UNKNOWN, .until_ms = QL_TIME_UNKNOWN};
+}
+
+static ql_status check_options(const ql_search_options *options, ql_error *err)
+{
+    if (options->struct_size != sizeof *options) return ql__fail(err, QL_E_INVALID, "options.struct_size is %u, not %zu", options->struct_size, sizeof *options);
+    if (options->limit > QL_LIMIT_SEARCH_RESULTS) return ql__fail(err, QL_E_INVALID, "limit %u is more than %d", options->limit, QL_LIMIT_SEARCH_RESULTS);
+    if (options->mode < QL_SEARCH_HYBRID || options->mode > QL_SEARCH_SPARSE) return ql__fail(err, QL_E_INVALID, "mode %d is unknown", options->mode);
+    for (size_t i = 0; i < sizeof options->reserved / sizeof *options->reserved; i++)
+        if (options->reserved[i] != 0) return ql__fail(err, QL_E_INVALID, "options.reserved is not zero");
+    return QL_OK;
+}
+
+/* --- connections ----------------------------------------------------------------------------------------------------------------- */
+
+static void reader_free(ql__reader *self)
+{
+    ql__store_free(self->store);
+    ql__analyzer_free(self->analyzer);
+    ql__free(self);
+}
+
+static ql_status reader_new(ql_workspace *workspace, ql__reader **out, ql_error *err)
+{
+    if (!ql__workspace_has_store(workspace))
+        return ql__fail(err, QL_E_NOTFOUND, "there is no index in '%s' yet: run 'qloader ingest' first", workspace->data_dir);
+    ql__reader *self = ql__alloc_zero(1, sizeof *self);
+    if (self == NULL) return ql__fail_nomem(err);
+    ql_status status = ql__workspace_store_open(workspace, false, 0, NULL, &self->store, err);
+    if (status >= 0) status = ql__analyzer_new(&self->analyzer, err);
+    if (status < 0) {
+        reader_free(self);
+        return status;
+    }
+    *out = self;
+    return QL_OK;
+}
+
+static ql_status reader_take(ql_workspace *workspace, ql__reader **out, ql_error *err)
+{
+    pthread_mutex_lock(&workspace->lock);
+    ql__reader *idle = workspace->idle;
+    if (idle != NULL) workspace->idle = idle->next;
+    pthread_mutex_unlock(&workspace->lock);
+    if (idle == NULL) return reader_new(workspace, out, err);
+    *out = idle;
+    return QL_OK;
+}
+
+static void reader_give_back(ql_workspace *workspace, ql__reader *self)
+{
+    pthread_mutex_lock(&workspace->lock);
+    self->next = workspace->idle;
+    workspace->idle = self;
+    pthread_mutex_unlock(&workspace->lock);
+}
+
+/* --- the query embedder, opened once, used by one thread at a time ------------------------------------------------------------------ */
+
+static ql_status embedder_get(ql_workspace *workspace, ql_error *err)
+{
+    pthread_mutex_lock(&workspace->embed_lock);
+    ql_status status = QL_OK;
+    if (workspace->embedder == NULL) {
+        const ql_embedder_ops *ops = NULL;
+        status = ql__workspace_embedder_open(workspace, &ops, &workspace->embedder_self, err);
+        if (status >= 0) workspace->embedder = ops;
+    }
+    pthread_mutex_unlock(&workspace->embed_lock);
+    return status;
+}
+
+static const char *locked_model(void *self)
+{
+    ql_workspace *workspace = self;
+    return workspace->embedder->model_fn(workspace->embedder_self);
+}
+
+static uint32_t locked_dims(void *self)
+{
+    ql_workspace *workspace = self;
+    return workspace->embedder->dims_fn(workspace->embedder_self);
+}
+
+static ql_status locked_embed(void *self, ql_embed_role role, const ql_str *texts, size_t count, float *out, ql_error *err)
+{
+    ql_workspace *workspace = self;
+    pthread_mutex_lock(&workspace->embed_lock);
+    ql_status status = workspace->embedder->embed_fn(workspace->embedder_self, role, texts, count, out, err);
+    pthread_mutex_unlock(&workspace->embed_lock);
+    return status;
+}
+
+static const ql_measure *locked_measure(void *self)
+{
+    ql_workspace *workspace = self;
+    return workspace->embedder->measure_fn != NULL ? workspace->embedder->measure_fn(workspace->embedder_self) : NULL;
+}
+
+static uint32_t locked_window(void *self)
+{
+    ql_workspace *workspace = self;
+    return workspace->embedder->window_fn != NULL ? workspace->embedder->window_fn(workspace->embedder_self) : 0;
+}
+
+static const ql_embedder_ops locked_ops = {.struct_size = sizeof(ql_embedder_ops), .name = "locked", .model_fn = locked_model, .dims_fn = locked_dims,
+                                           .embed_fn = locked_embed, .measure_fn = locked_measure, .window_fn = locked_window};
+
+/* --- the search ------------------------------------------------------------------------------------------------------------------- */
+
+static void fill_hit(const ql__search_results *found, size_t index, ql_hit *out)
+{
+    const ql__search_hit *hit = &found->hits[index];
+    const ql__stored_chunk *chunk = &hit->chunk;
+    *out = (ql_hit){.struct_size = sizeof *out, .rank = (uint32_t)index + 1, .score = hit->score, .score_dense = hit->cosine, .score_sparse = hit->bm25,
+                    .rank_dense = hit->rank_dense, .rank_sparse = hit->rank_sparse, .part_dense = hit->part_dense, .part_sparse = hit->part_sparse,
+                    .id = chunk->id, .document_id = chunk->document_id,
+                    .project = chunk->project, .source_type = chunk->source_type, .source = chunk->source, .url = chunk->url,
+                    .title = chunk->document_title, .section_path = chunk->section_path, .text = chunk->text, .content_type = chunk->content_type,
+                    .metadata_json = chunk->metadata_json, .document_metadata_json = chunk->document_metadata_json,
+                    .chunk_index = chunk->chunk_index, .chunk_count = chunk->chunk_count, .source_begin = chunk->source_begin,
+                    .source_end = chunk->source_end, .created_at_ms = chunk->created_at_ms, .updated_at_ms = chunk->updated_at_ms};
+}
+
+static ql_status keep(ql__search_results *found, ql_str query, uint64_t elapsed_us, ql_results **out, ql_error *err)
+{
+    ql_results *self = ql__alloc_zero(1, sizeof *self);
+    ql_hit *hits = ql__alloc_zero(found->count + 1, sizeof *hits);
+    ql_str copy;
+    if (self == NULL || hits == NULL || !ql__arena_copy(&found->arena.arena, query, &copy)) {
+        ql__free(self);
+        ql__free(hits);
+        ql__search_results_dispose(found);
+        return ql__fail_nomem(err);
+    }
+    for (size_t i = 0; i < found->count; i++) fill_hit(found, i, &hits[i]);
+    *self = (ql_results){.found = *found, .hits = hits, .query = copy, .elapsed_us = elapsed_us};
+    *out = self;
+    return QL_OK;
+}
+
+static ql_status search_with(ql_workspace *workspace, ql__reader *reader, ql_str query, const ql_search_options *options, ql_results **out, ql_error *err)
+{
+    uint64_t begin_ns = ql__monotonic_ns(workspace->runtime->sys);
+    ql__snapshot *snapshot = NULL;
+    QL_TRY(ql__snapshot_open(reader->store, &snapshot, err));
+    ql__search_engine engine = {.snapshot = snapshot, .analyzer = reader->analyzer};
+    ql__search_options internal = {.limit = options->limit != 0 ? options->limit : LIMIT_DEFAULT, .mode = (ql_search_mode)options->mode, .filter = &options->filter};
+    ql__search_results found;
+    ql_status status = QL_OK;
+    if (options->mode != QL_SEARCH_SPARSE) {
+        status = embedder_get(workspace, err);
+        engine.embedder = &locked_ops;
+        engine.embedder_self = workspace;
+    }
+    if (status >= 0) status = ql__search_run(&engine, query, &internal, &found, err);
+    ql__snapshot_free(snapshot);
+    if (status < 0) return status;
+    return keep(&found, query, (ql__monotonic_ns(workspace->runtime->sys) - begin_ns) / 1000, out, err);
+}
+
+ql_status ql_search(ql_workspace *workspace, ql_str query, const ql_search_options *options, ql_results **out, ql_error *err)
+{
+    ql_search_options defaults;
+    if (workspace == NULL || out == NULL) return ql__fail(err, QL_E_INVALID, "%s is NULL", workspace == NULL ? "workspace" : "out");
+    ql_search_options_init(&defaults);
+    if (options == NULL) options = &defaults;
+    QL_TRY(check_options(options, err));
+    QL_TRY(ql__workspace_supported(workspace, err));
+    ql__prof *previous = ql__prof_enter(workspace->runtime->prof);
+    ql__reader *reader = NULL;
+    ql_status status = reader_take(workspace, &reader, err);
+    if (status >= 0) {
+        status = search_with(workspace, reader, query, options, out, err);
+        reader_give_back(workspace, reader);
+    }
+    ql__prof_leave(previous);
+    return status;
+}
+
+/* --- results ---------------------------------------------------------------------------------------------------------------------- */
+
+void ql_results_free(ql_results *self)
+{
+    if (self == NULL) return;
+    ql__free(self->hits);
+    ql__search_results_dispose(&self->found);
+    ql__free(self);
+}
+
+size_t ql_results_count(const ql_results *self)
+{
+    return self != NULL ? self->found.count : 0;
+}
+
+const ql_hit *ql_results_hit(const ql_results *self, size_t index)
+{
+    return self != NULL && index < self->found.count ? &self->hits[index] : NULL;
+}
+
+static void write_hit(ql__json_writer *writer, const ql_hit *hit)
+{
+    const struct { const char *key; ql_str value; } texts[] = {
+        {"id", hit->id}, {"document_id", hit->document_id}, {"project", hit->project}, {"source_type", hit->source_type}, {"source", hit->source},
+        {"url", hit->url}, {"title", hit->title}, {"section_path", hit->section_path}, {"content_type", hit->content_type}, {"text", hit->text}};
+    const struct { const char *key; double value; } scores[] = {{"score", hit->score}, {"score_dense", hit->score_dense}, {"score_sparse", hit->score_sparse},
+                                                                {"part_dense", hit->part_dense}, {"part_sparse", hit->part_sparse}};
+    const struct { const char *key; uint64_t value; } numbers[] = {{"rank", hit->rank}, {"rank_dense", hit->rank_dense}, {"rank_sparse", hit->rank_sparse},
+        {"chunk_index", hit->chunk_index}, {"chunk_count", hit->chunk_count}, {"source_begin", hit->source_begin}, {"source_end", hit->source_end}};
+    ql__json_object(writer);
+    for (size_t i = 0; i < sizeof scores / sizeof *scores; i++) {
+        ql__json_key(writer, scores[i].key);
+        ql__json_double(writer, scores[i].value);
+    }
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        ql__json_key(writer, numbers[i].key);
+        ql__json_uint(writer, numbers[i].value);
+    }
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        ql__json_key(writer, texts[i].key);
+        ql__json_string(writer, texts[i].value);
+    }
+    ql__json_key(writer, "created_at");
+    ql__json_time(writer, hit->created_at_ms);
+    ql__json_key(writer, "updated_at");
+    ql__json_time(writer, hit->updated_at_ms);
+    ql__json_key(writer, "metadata");
+    ql__json_raw(writer, hit->metadata_json.len > 0 ? hit->metadata_json : QL_STR("{}"));
+    ql__json_key(writer, "document_metadata");
+    ql__json_raw(writer, hit->document_metadata_json.len > 0 ? hit->document_metadata_json : QL_STR("{}"));
+    ql__json_object_end(writer);
+}
+
+ql_status ql_results_json(const ql_results *self, ql_buf *out, ql_error *err)
+{
+    if (self == NULL || out == NULL) return ql__fail(err, QL_E_INVALID, "%s is NULL", self == NULL ? "self" : "out");
+    ql__json_writer writer;
+    ql__json_begin(&writer, out);
+    ql__json_object(&writer);
+    ql__json_key(&writer, "query");
+    ql__json_string(&writer, self->query);
+    ql__json_key(&writer, "elapsed_ms");
+    ql__json_double(&writer, (double)self->elapsed_us / 1000.0);
+    ql__json_key(&writer, "hits");
+    ql__json_array(&writer);
+    for (size_t i = 0; i < self->found.count; i++) write_hit(&writer, &self->hits[i]);
+    ql__json_array_end(&writer);
+    ql__json_object_end(&writer);
+    return out->status < 0 ? ql__fail(err, out->status, "cannot write the results") : QL_OK;
+}

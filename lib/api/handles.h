@@ -1,0 +1,59 @@
+/* The structs behind the public handles. */
+#ifndef QL_HANDLES_H
+#define QL_HANDLES_H
+
+#include <pthread.h>
+
+#include "embed/embed.h"
+#include "model/config.h"
+#include "prof/span.h"
+#include "store/store.h"
+#include "sys/log.h"
+#include "sys/pool.h"
+#include "text/analyze.h"
+#include <qloader.h>
+
+struct ql_runtime {
+    const ql__sys *sys;
+    ql__log log;
+    ql__pool *pool;
+    ql__prof *prof; /* NULL: off */
+};
+
+/* A connection for searches, with what one search needs at a time. */
+typedef struct ql__reader {
+    struct ql__reader *next;
+    ql__store *store;
+    ql__analyzer *analyzer;
+} ql__reader;
+
+struct ql_workspace {
+    ql_runtime *runtime;
+    ql__config_set *config; /* NULL: opened with data_dir alone */
+    char *dir, *data_dir, *model_dir;
+    ql__precision precision;
+
+    pthread_mutex_t lock; /* guards idle */
+    ql__reader *idle;
+
+    pthread_mutex_t embed_lock; /* one query embedding at a time; an ingest has an embedder of its own */
+    const ql_embedder_ops *embedder;
+    void *embedder_self;
+};
+
+static inline const ql__config *ql__workspace_config(const ql_workspace *self)
+{
+    return self->config != NULL ? ql__config_get(self->config) : NULL;
+}
+
+/* QL_E_UNSUPPORTED, by name, when the configuration chose a store or an embedder that this build lacks. */
+ql_status ql__workspace_supported(const ql_workspace *self, ql_error *err);
+ql_status ql__workspace_embedder_open(const ql_workspace *self, const ql_embedder_ops **ops, void **out, ql_error *err);
+/* Opens for writing; creates the index when there is none. */
+ql_status ql__workspace_store_open(const ql_workspace *self, bool write, uint32_t dims, const char *model, ql__store **out, ql_error *err);
+/* False when nothing was ever ingested here. */
+bool ql__workspace_has_store(const ql_workspace *self);
+/* Why this build cannot read a source type; NULL: it can. */
+const char *ql__source_unsupported(ql__source_type type);
+
+#endif

@@ -1,0 +1,322 @@
+/*
+ * Opening a workspace: configuration, folders, and what of the configuration this build can do. The index and the model are opened
+ * when they are first needed.
+ */
+#include <string.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "api/handles.h"
+#include "base/alloc.h"
+#include "base/status.h"
+#include "dep/json.h"
+#include "embed/model_file.h"
+
+void ql_workspace_options_init(ql_workspace_options *options)
+{
+    *options = (ql_workspace_options)QL_WORKSPACE_OPTIONS_INIT;
+}
+
+static ql_status check_options(const ql_workspace_options *options, ql__precision *precision, ql_error *err)
+{
+    if (options->struct_size != sizeof *options) return ql__fail(err, QL_E_INVALID, "options.struct_size is %u, not %zu", options->struct_size, sizeof *options);
+    for (size_t i = 0; i < sizeof options->reserved / sizeof *options->reserved; i++)
+        if (options->reserved[i] != 0) return ql__fail(err, QL_E_INVALID, "options.reserved is not zero");
+    if (options->dir != NULL && options->config_path != NULL)
+        return ql__fail(err, QL_E_INVALID, "a workspace folder and a configuration file exclude each other");
+    const char *name = options->precision != NULL ? options->precision : "auto";
+    if (strcmp(name, "auto") == 0) *precision = QL__PRECISION_AUTO;
+    else if (strcmp(name, "fp32") == 0) *precision = QL__PRECISION_FP32;
+    else if (strcmp(name, "bf16") == 0) *precision = QL__PRECISION_BF16;
+    else return ql__fail(err, QL_E_INVALID, "precision '%s' is not auto, fp32 or bf16", name);
+    return QL_OK;
+}
+
+static ql_status copy_path(char **out, const char *path, ql_error *err)
+{
+    if (path == NULL || path[0] == '\0') return QL_OK;
+    *out = ql__strdup(ql_str_of(path));
+    return *out != NULL ? QL_OK : ql__fail_nomem(err);
+}
+
+static ql_status load_config(ql_workspace *self, const ql_workspace_options *options, ql_buf *problems, ql_error *err)
+{
+    ql__config_options from = {.workspace_dir = options->dir, .config_path = options->config_path, .env_path = options->env_path,
+                               .lenient = options->lenient != 0, .sys = self->runtime->sys, .log = &self->runtime->log};
+    if (options->dir == NULL && options->config_path == NULL) from.workspace_dir = ".";
+    QL_TRY(ql__config_load(&from, &self->config, problems, err));
+    const ql__config *config = ql__config_get(self->config);
+    QL_TRY(copy_path(&self->dir, config->workspace_dir.ptr, err));
+    return options->data_dir != NULL ? QL_OK : copy_path(&self->data_dir, config->data_dir.ptr, err);
+}
+
+ql_status ql_workspace_open(ql_runtime *runtime, const ql_workspace_options *options, ql_workspace **out, ql_buf *problems, ql_error *err)
+{
+    static const ql_workspace_options defaults = QL_WORKSPACE_OPTIONS_INIT;
+    ql__precision precision = QL__PRECISION_AUTO;
+    if (runtime == NULL || out == NULL) return ql__fail(err, QL_E_INVALID, "%s is NULL", runtime == NULL ? "runtime" : "out");
+    if (options == NULL) options = &defaults;
+    QL_TRY(check_options(options, &precision, err));
+    ql_workspace *self = ql__alloc_zero(1, sizeof *self);
+    if (self == NULL) return ql__fail_nomem(err);
+    self->runtime = runtime;
+    self->precision = precision;
+    pthread_mutex_init(&self->lock, NULL);
+    pthread_mutex_init(&self->embed_lock, NULL);
+    ql_status status = copy_path(&self->data_dir, options->data_dir, err);
+    if (status >= 0) status = copy_path(&self->model_dir, options->model_dir, err);
+    bool needs_config = options->data_dir == NULL || options->dir != NULL || options->config_path != NULL;
+    if (status >= 0 && needs_config) status = load_config(self, options, problems, err);
+    if (status < 0) {
+        ql_workspace_free(self);
+        return status;
+    }
+    *out = self;
+    return QL_OK;
+}
+
+static void free_readers(ql__reader *reader)
+{
+    while (reader != NULL) {
+        ql__reader *next = reader->next;
+        ql__store_free(reader->store);
+        ql__analyzer_free(reader->analyzer);
+        ql__free(reader);
+        reader = next;
+    }
+}
+
+void ql_workspace_free(ql_workspace *self)
+{
+    if (self == NULL) return;
+    free_readers(self->idle);
+    if (self->embedder != NULL && self->embedder->close_fn != NULL) self->embedder->close_fn(self->embedder_self);
+    ql__config_free(self->config);
+    pthread_mutex_destroy(&self->lock);
+    pthread_mutex_destroy(&self->embed_lock);
+    ql__free(self->dir);
+    ql__free(self->data_dir);
+    ql__free(self->model_dir);
+    ql__free(self);
+}
+
+ql_status ql__workspace_supported(const ql_workspace *self, ql_error *err)
+{
+    const ql__config *config = ql__workspace_config(self);
+    if (config == NULL) return QL_OK;
+    if (!config->store_embedded)
+        return ql__fail(err, QL_E_UNSUPPORTED, "the Qdrant store is not in this build (%.*s); unset it to use the embedded store",
+                        (int)config->store_reason.len, config->store_reason.ptr);
+    if (!config->embedder_local)
+        return ql__fail(err, QL_E_UNSUPPORTED, "remote embeddings are not in this build (%.*s); unset it to use the local model",
+                        (int)config->embedder_reason.len, config->embedder_reason.ptr);
+    return QL_OK;
+}
+
+const char *ql__source_unsupported(ql__source_type type)
+{
+    switch (type) {
+    case QL__SOURCE_CONFLUENCE: return "reading Confluence is not in this build";
+    case QL__SOURCE_JIRA: return "reading Jira is not in this build";
+    case QL__SOURCE_PUBLICDOCS: return "reading documentation sites is not in this build";
+    case QL__SOURCE_SHAREPOINT: return "reading SharePoint is not in this build";
+    case QL__SOURCE_GIT:
+    case QL__SOURCE_LOCALFILE:
+    case QL__SOURCE_TYPE_COUNT: break;
+    }
+    return NULL;
+}
+
+ql_status ql__workspace_embedder_open(const ql_workspace *self, const ql_embedder_ops **ops, void **out, ql_error *err)
+{
+    ql_buf dir = QL_BUF_INIT;
+    ql_status status = self->model_dir != NULL ? ql_buf_append(&dir, ql_str_of(self->model_dir))
+                                               : ql__model_find(self->runtime->sys, self->dir, QL_STR(QL__MODEL_DEFAULT), &dir, err);
+    if (status >= 0) {
+        ql__embed_local_options options = {.model_dir = ql_buf_cstr(&dir), .precision = self->precision, .pool = self->runtime->pool,
+                                           .sys = self->runtime->sys, .log = &self->runtime->log};
+        status = ql__embedder_local_open(&options, ops, out, err);
+    }
+    ql_buf_dispose(&dir);
+    return status;
+}
+
+static const char *collection_name(const ql_workspace *self)
+{
+    const ql__config *config = ql__workspace_config(self);
+    return config != NULL && config->collection_name.len > 0 ? config->collection_name.ptr : "documents";
+}
+
+ql_status ql__workspace_store_open(const ql_workspace *self, bool write, uint32_t dims, const char *model, ql__store **out, ql_error *err)
+{
+    ql__store_options options = {.dir = self->data_dir, .collection = collection_name(self), .write = write, .dims = dims, .model = model,
+                                 .sys = self->runtime->sys, .log = &self->runtime->log};
+    if (write) QL_TRY(ql__dir_make(self->runtime->sys, self->data_dir, 0755, err));
+    return ql__store_open(&options, out, err);
+}
+
+bool ql__workspace_has_store(const ql_workspace *self)
+{
+    ql_buf path = QL_BUF_INIT;
+    struct stat st;
+    const ql__file_ops *file = self->runtime->sys->file;
+    bool found = ql_buf_printf(&path, "%s/qloader.db", self->data_dir) >= 0 &&
+                 file->fstatat_fn(file->user, AT_FDCWD, ql_buf_cstr(&path), &st, 0) == 0;
+    ql_buf_dispose(&path);
+    return found;
+}
+
+ql_status ql_workspace_init(ql_workspace *self, int force, ql_error *err)
+{
+    if (self == NULL) return ql__fail(err, QL_E_INVALID, "self is NULL");
+    QL_TRY(ql__workspace_supported(self, err));
+    const ql_embedder_ops *ops = NULL;
+    void *embedder = NULL;
+    QL_TRY(ql__workspace_embedder_open(self, &ops, &embedder, err));
+    ql__store *store = NULL;
+    ql_status status = ql__workspace_store_open(self, true, ops->dims_fn(embedder), ops->model_fn(embedder), &store, err);
+    if (status >= 0 && force) status = ql__store_clear(store, err);
+    ql__store_free(store);
+    ops->close_fn(embedder);
+    return status;
+}
+
+ql_status ql_workspace_config(const ql_workspace *self, const char *format, ql_buf *out, ql_error *err)
+{
+    if (self == NULL || format == NULL || out == NULL) return ql__fail(err, QL_E_INVALID, "an argument is NULL");
+    if (self->config == NULL) return ql__fail(err, QL_E_INVALID, "this workspace was opened without a configuration");
+    if (strcmp(format, "json") == 0) return ql__config_write_json(self->config, out, err);
+    if (strcmp(format, "yaml") == 0) return ql__config_write_yaml(self->config, out, err);
+    return ql__fail(err, QL_E_INVALID, "format '%s' is not json or yaml", format);
+}
+
+/* --- what is in it ------------------------------------------------------------------------------------------------------------- */
+
+static void write_key_str(ql__json_writer *writer, const char *key, ql_str value)
+{
+    ql__json_key(writer, key);
+    ql__json_string(writer, value);
+}
+
+static void write_source(ql__json_writer *writer, const ql__config_source *source)
+{
+    const char *reason = ql__source_unsupported(source->type);
+    ql__json_object(writer);
+    write_key_str(writer, "source_type", source->type_name);
+    write_key_str(writer, "source", source->name);
+    write_key_str(writer, "base_url", source->base_url);
+    ql__json_key(writer, "supported");
+    ql__json_bool(writer, reason == NULL);
+    if (reason != NULL) write_key_str(writer, "reason", ql_str_of(reason));
+    ql__json_object_end(writer);
+}
+
+/* Sums over the sources of a project; the array is small (a row a source). */
+static void write_status(ql__json_writer *writer, const ql__json *rows, ql_str project)
+{
+    uint64_t documents = 0, chunks = 0;
+    int64_t latest = QL_TIME_UNKNOWN;
+    for (size_t i = 0; i < ql__json_count(rows); i++) {
+        const ql__json *row = ql__json_at(rows, i);
+        if (!ql_str_equal(ql__json_str(ql__json_get(row, "project"), QL_STR("")), project)) continue;
+        documents += (uint64_t)ql__json_int_of(ql__json_get(row, "documents"), 0);
+        chunks += (uint64_t)ql__json_int_of(ql__json_get(row, "chunks"), 0);
+        int64_t done = ql__json_int_of(ql__json_get(row, "last_complete_ms"), QL_TIME_UNKNOWN);
+        if (done > latest) latest = done;
+    }
+    ql__json_key(writer, "document_count");
+    ql__json_uint(writer, documents);
+    ql__json_key(writer, "chunk_count");
+    ql__json_uint(writer, chunks);
+    ql__json_key(writer, "latest_ingestion");
+    ql__json_time(writer, latest);
+}
+
+static ql_status read_rows(ql_workspace *self, ql__json **out, ql_error *err)
+{
+    *out = NULL;
+    if (!ql__workspace_has_store(self)) return QL_OK;
+    ql__store *store = NULL;
+    ql_buf json = QL_BUF_INIT;
+    ql_status status = ql__workspace_store_open(self, false, 0, NULL, &store, err);
+    if (status >= 0) status = ql__store_sources_json(store, &json, err);
+    if (status >= 0) status = ql__json_parse(ql_buf_str(&json), out, err);
+    ql__store_free(store);
+    ql_buf_dispose(&json);
+    return status;
+}
+
+static void write_project(ql__json_writer *writer, const ql__config *config, const ql__config_project *project, const ql__json *rows, bool status)
+{
+    ql__json_object(writer);
+    write_key_str(writer, "project_id", project->id);
+    write_key_str(writer, "display_name", project->display_name);
+    write_key_str(writer, "description", project->description);
+    write_key_str(writer, "collection_name", config->collection_name);
+    ql__json_key(writer, "source_count");
+    ql__json_uint(writer, project->source_count);
+    ql__json_key(writer, "sources");
+    ql__json_array(writer);
+    for (size_t i = 0; i < project->source_count; i++) write_source(writer, &project->sources[i]);
+    ql__json_array_end(writer);
+    if (status) write_status(writer, rows, project->id);
+    ql__json_object_end(writer);
+}
+
+ql_status ql_workspace_projects_json(ql_workspace *self, ql_str project, int status, ql_buf *out, ql_error *err)
+{
+    if (self == NULL || out == NULL) return ql__fail(err, QL_E_INVALID, "%s is NULL", self == NULL ? "self" : "out");
+    const ql__config *config = ql__workspace_config(self);
+    if (config == NULL) return ql__fail(err, QL_E_INVALID, "this workspace was opened without a configuration");
+    ql__json *rows = NULL;
+    if (status) QL_TRY(read_rows(self, &rows, err));
+    ql__json_writer writer;
+    bool found = project.len == 0;
+    ql__json_begin(&writer, out);
+    ql__json_array(&writer);
+    for (size_t i = 0; i < config->project_count; i++) {
+        if (project.len > 0 && !ql_str_equal(project, config->projects[i].id)) continue;
+        found = true;
+        write_project(&writer, config, &config->projects[i], rows, status != 0);
+    }
+    ql__json_array_end(&writer);
+    ql__json_free(rows);
+    if (!found) return ql__fail(err, QL_E_NOTFOUND, "no project '%.*s' in the configuration", (int)project.len, project.ptr);
+    return out->status < 0 ? ql__fail(err, out->status, "cannot write the list of projects") : QL_OK;
+}
+
+static void write_choice(ql__json_writer *writer, const ql__config *config)
+{
+    bool embedded = config == NULL || config->store_embedded, local = config == NULL || config->embedder_local;
+    write_key_str(writer, "store", embedded ? QL_STR("embedded") : QL_STR("qdrant"));
+    if (config != NULL) write_key_str(writer, "store_reason", config->store_reason);
+    write_key_str(writer, "embedder", local ? QL_STR("local") : QL_STR("remote"));
+    if (config != NULL) write_key_str(writer, "embedder_reason", config->embedder_reason);
+}
+
+ql_status ql_workspace_info_json(ql_workspace *self, ql_buf *out, ql_error *err)
+{
+    if (self == NULL || out == NULL) return ql__fail(err, QL_E_INVALID, "%s is NULL", self == NULL ? "self" : "out");
+    ql__store_stats stats = {0};
+    if (ql__workspace_has_store(self)) {
+        ql__store *store = NULL;
+        QL_TRY(ql__workspace_store_open(self, false, 0, NULL, &store, err));
+        ql_status status = ql__store_stats_read(store, &stats, err);
+        ql__store_free(store);
+        if (status < 0) return status;
+    }
+    ql__json_writer writer;
+    ql__json_begin(&writer, out);
+    ql__json_object(&writer);
+    write_choice(&writer, ql__workspace_config(self));
+    write_key_str(&writer, "data_dir", ql_str_of(self->data_dir));
+    write_key_str(&writer, "model", ql_str_of(stats.model));
+    const struct { const char *key; uint64_t value; } facts[] = {{"documents", stats.documents}, {"chunks", stats.chunks}, {"dims", stats.dims},
+                                                                 {"vector_bytes", stats.vector_bytes}, {"database_bytes", stats.database_bytes}};
+    for (size_t i = 0; i < sizeof facts / sizeof *facts; i++) {
+        ql__json_key(&writer, facts[i].key);
+        ql__json_uint(&writer, facts[i].value);
+    }
+    ql__json_object_end(&writer);
+    return out->status < 0 ? ql__fail(err, out->status, "cannot write the facts") : QL_OK;
+}
