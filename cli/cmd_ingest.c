@@ -1,0 +1,257 @@
+/*
+ * qloader ingest: progress on a terminal as one line that moves, elsewhere as plain lines; events; a summary; exit code.
+ */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "exit_code.h"
+#include "session.h"
+
+#define PLAIN_EVERY_MS 5000
+
+typedef struct ingest_view {
+    cli *cli;
+    bool quiet, verbose, json, dry_run;
+    bool line_open;      /* a progress line is on the terminal */
+    uint64_t plain_ms;   /* when the last plain line was written, of this source */
+    json_t *events;      /* with --json */
+} ingest_view;
+
+static int stdout_or_err_width(void)
+{
+    struct winsize size;
+    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 20) return size.ws_col;
+    return 80;
+}
+
+static void clear_line(ingest_view *self)
+{
+    if (self->line_open) fprintf(stderr, "\r\033[K");
+    self->line_open = false;
+}
+
+static void format_duration(uint64_t ms, char out[24])
+{
+    unsigned long long s = ms / 1000;
+    if (s >= 3600) snprintf(out, 24, "%llu:%02llu:%02llu", s / 3600, s / 60 % 60, s % 60);
+    else snprintf(out, 24, "%llu:%02llu", s / 60, s % 60);
+}
+
+/* Documents differ much in size, but their sizes are not known for every source: the rate of documents is what there is. */
+static void format_eta(const ql_ingest_progress *progress, char out[24])
+{
+    if (progress->documents_done == 0 || progress->work_elapsed_ms < 1000) {
+        snprintf(out, 24, "-");
+        return;
+    }
+    uint64_t left = progress->documents_total - progress->documents_done;
+    format_duration(progress->work_elapsed_ms * left / progress->documents_done, out);
+}
+
+static double per_second(uint64_t count, uint64_t ms)
+{
+    return ms == 0 ? 0.0 : (double)count * 1000.0 / (double)ms;
+}
+
+static void working_text(const ql_ingest_progress *progress, char *out, size_t size)
+{
+    char eta[24];
+    format_eta(progress, eta);
+    snprintf(out, size, "%.*s/%.*s: %llu of %llu documents, %llu chunks, %.1f docs/s, %.0f tokens/s, ETA %s", (int)progress->source_type.len,
+             progress->source_type.ptr, (int)progress->source.len, progress->source.ptr, (unsigned long long)progress->documents_done,
+             (unsigned long long)progress->documents_total, (unsigned long long)progress->chunks_done,
+             per_second(progress->documents_done, progress->work_elapsed_ms), per_second(progress->tokens_done, progress->work_elapsed_ms), eta);
+}
+
+static void show_line(ingest_view *self, const char *text)
+{
+    fprintf(stderr, "\r\033[K%.*s", stdout_or_err_width() - 1, text);
+    fflush(stderr);
+    self->line_open = true;
+}
+
+static void show_listing(ingest_view *self, const ql_ingest_progress *progress)
+{
+    char text[256];
+    if (!self->cli->progress_tty || progress->source.len == 0) return;
+    snprintf(text, sizeof text, "%.*s/%.*s: listing, %llu found", (int)progress->source_type.len, progress->source_type.ptr,
+             (int)progress->source.len, progress->source.ptr, (unsigned long long)progress->listed);
+    show_line(self, text);
+}
+
+static int on_progress(void *user, const ql_ingest_progress *progress)
+{
+    ingest_view *self = user;
+    char text[512];
+    if (self->quiet) return stop_asked();
+    if (progress->phase == QL_INGEST_LISTING) show_listing(self, progress);
+    else {
+        working_text(progress, text, sizeof text);
+        bool done = progress->phase == QL_INGEST_SOURCE_DONE;
+        if (self->cli->progress_tty && !done) show_line(self, text);
+        else if (done || progress->work_elapsed_ms >= self->plain_ms + PLAIN_EVERY_MS) {
+            clear_line(self);
+            if (progress->documents_total > 0) fprintf(stderr, "%s\n", text);
+            self->plain_ms = done ? 0 : progress->work_elapsed_ms;
+        }
+    }
+    return stop_asked();
+}
+
+static const char *action_name(int action)
+{
+    switch (action) {
+    case QL_INGEST_ADD: return "add";
+    case QL_INGEST_CHANGE: return "change";
+    case QL_INGEST_DELETE: return "delete";
+    case QL_INGEST_SKIP: return "skip";
+    case QL_INGEST_FAIL: return "failed";
+    case QL_INGEST_WARN: return "warning";
+    default: return "source failed";
+    }
+}
+
+static void keep_event(ingest_view *self, const ql_ingest_event *event)
+{
+    json_t *object = json_object();
+    const struct { const char *key; ql_str value; } texts[] = {{"project", event->project}, {"source_type", event->source_type},
+                                                               {"source", event->source}, {"url", event->url}, {"message", event->message}};
+    json_object_set_new(object, "action", json_string(action_name(event->action)));
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        if (texts[i].value.len == 0) continue;
+        json_t *text = json_stringn(texts[i].value.ptr, texts[i].value.len);
+        json_object_set_new(object, texts[i].key, text != NULL ? text : json_string("(not UTF-8)"));
+    }
+    json_array_append_new(self->events, object);
+}
+
+/* Control characters in a name would move the cursor. */
+static void print_safely(ql_str text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.ptr[i];
+        if (c < 0x20 || c == 0x7f) fprintf(stderr, "\\x%02x", c);
+        else fputc(c, stderr);
+    }
+}
+
+static int on_event(void *user, const ql_ingest_event *event)
+{
+    ingest_view *self = user;
+    bool bad = event->action == QL_INGEST_FAIL || event->action == QL_INGEST_WARN || event->action == QL_INGEST_SOURCE_FAIL;
+    if (self->json) {
+        if (bad || self->verbose || self->dry_run) keep_event(self, event);
+        return stop_asked();
+    }
+    if (!bad && !self->verbose) return stop_asked();
+    if (self->quiet && !bad) return stop_asked();
+    clear_line(self);
+    fprintf(stderr, "%s: ", action_name(event->action));
+    if (event->action == QL_INGEST_SOURCE_FAIL) fprintf(stderr, "%.*s/%.*s: ", (int)event->source_type.len, event->source_type.ptr, (int)event->source.len, event->source.ptr);
+    print_safely(event->url);
+    if (event->message.len > 0) {
+        fprintf(stderr, ": ");
+        print_safely(event->message);
+    }
+    fprintf(stderr, "\n");
+    return stop_asked();
+}
+
+static void print_summary(const ingest_view *self, const ql_ingest_report *report, bool stopped)
+{
+    char time[24];
+    format_duration(report->elapsed_ms, time);
+    printf("%s%llu documents in %u source%s: %llu added, %llu changed, %llu deleted, %llu unchanged, %llu skipped, %llu failed%s\n",
+           self->dry_run ? "would do: " : "", (unsigned long long)report->listed, report->sources, report->sources == 1 ? "" : "s",
+           (unsigned long long)report->added, (unsigned long long)report->changed, (unsigned long long)report->deleted,
+           (unsigned long long)report->unchanged, (unsigned long long)report->skipped, (unsigned long long)report->failed,
+           stopped ? " (stopped)" : "");
+    if (self->dry_run) return;
+    printf("%llu chunks, %llu tokens in %s (%llu.%03llu s)\n", (unsigned long long)report->chunks, (unsigned long long)report->tokens, time,
+           (unsigned long long)(report->elapsed_ms / 1000), (unsigned long long)(report->elapsed_ms % 1000));
+}
+
+static void print_json(ingest_view *self, const ql_ingest_report *report, ql_status status, const ql_error *err)
+{
+    json_t *object = json_object();
+    const struct { const char *key; uint64_t value; } facts[] = {
+        {"sources", report->sources}, {"sources_failed", report->sources_failed}, {"listed", report->listed}, {"unchanged", report->unchanged},
+        {"added", report->added}, {"changed", report->changed}, {"deleted", report->deleted}, {"skipped", report->skipped},
+        {"failed", report->failed}, {"warnings", report->warnings}, {"chunks", report->chunks}, {"tokens", report->tokens},
+        {"bytes", report->bytes}, {"elapsed_ms", report->elapsed_ms}};
+    json_object_set_new(object, "status", json_string(status >= 0 ? "ok" : ql_status_name(status)));
+    json_object_set_new(object, "dry_run", json_boolean(self->dry_run));
+    for (size_t i = 0; i < sizeof facts / sizeof *facts; i++) json_object_set_new(object, facts[i].key, json_integer((json_int_t)facts[i].value));
+    json_object_set(object, "events", self->events);
+    if (status < 0) json_object_set_new(object, "message", json_string(err->message));
+    json_dumpf(object, stdout, JSON_INDENT(2));
+    printf("\n");
+    json_decref(object);
+}
+
+static void print_profile(const ql_runtime *runtime)
+{
+    ql_buf json = QL_BUF_INIT;
+    ql_error err = {0};
+    if (ql_runtime_stats_json(runtime, &json, &err) < 0) return;
+    json_t *root = json_loads(ql_buf_cstr(&json), 0, NULL);
+    const char *name = NULL;
+    json_t *span = NULL;
+    fprintf(stderr, "\n%-14s %10s %14s %12s\n", "stage", "count", "total ms", "longest ms");
+    json_object_foreach(json_object_get(root, "spans"), name, span)
+        fprintf(stderr, "%-14s %10lld %14.1f %12.1f\n", name, (long long)json_integer_value(json_object_get(span, "count")),
+                (double)json_integer_value(json_object_get(span, "wall_ns")) / 1e6, (double)json_integer_value(json_object_get(span, "max_ns")) / 1e6);
+    fprintf(stderr, "(sums over threads; stages overlap)\n");
+    json_decref(root);
+    ql_buf_dispose(&json);
+}
+
+static int finish(ingest_view *self, const cli_session *session, ql_status status, const ql_ingest_report *report, const ql_error *err)
+{
+    bool stopped = ql_status_kind(status) == QL_E_CANCELLED;
+    clear_line(self);
+    if (self->json) print_json(self, report, status, err);
+    else if (!self->quiet && (status >= 0 || stopped || ql_status_kind(status) == QL_E_PARTIAL)) print_summary(self, report, stopped);
+    if (cli_has(self->cli, OPT_PROFILE)) print_profile(session->runtime);
+    if (stopped) {
+        fprintf(stderr, "stopped; the index is consistent. Run 'qloader ingest' again to go on.\n");
+        return stop_exit_code();
+    }
+    if (status >= 0) return EXIT_OK;
+    if (self->json) {
+        fprintf(stderr, "error: %s\n", err->message);
+        return cli_exit_of(status);
+    }
+    return cli_fail(self->cli, status, err);
+}
+
+int cmd_ingest(cli *self)
+{
+    cli_session session;
+    int code = session_open(self, cli_has(self, OPT_PROFILE), &session);
+    if (code >= 0) return code;
+    ingest_view view = {.cli = self, .quiet = cli_has(self, OPT_QUIET), .verbose = cli_has(self, OPT_VERBOSE), .json = cli_has(self, OPT_JSON),
+                 .dry_run = cli_has(self, OPT_DRY_RUN), .events = json_array()};
+    if (view.dry_run && !view.json && !view.quiet) view.verbose = true;
+    ql_ingest_options options = QL_INGEST_OPTIONS_INIT;
+    options.force = cli_has(self, OPT_FORCE);
+    options.dry_run = view.dry_run;
+    options.project = cli_str(self, OPT_PROJECT);
+    options.source_type = cli_str(self, OPT_SOURCE_TYPE);
+    options.source = cli_str(self, OPT_SOURCE);
+    options.progress_fn = on_progress;
+    options.event_fn = on_event;
+    options.user = &view;
+    ql_ingest_report report;
+    ql_error err = {0};
+    stop_install();
+    ql_status status = ql_ingest(session.workspace, &options, &report, &err);
+    code = finish(&view, &session, status, &report, &err);
+    json_decref(view.events);
+    session_close(&session);
+    return code;
+}

@@ -1,0 +1,97 @@
+/* qloader model: the embedding models on this machine. */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "exit_code.h"
+#include "session.h"
+
+static ql_str model_name(const cli *self)
+{
+    return ql_str_of(self->positional_count > 0 ? self->positional[0] : ql_model_default());
+}
+
+static const char *workspace_dir(const cli *self)
+{
+    return cli_has(self, OPT_WORKSPACE) ? self->values[OPT_WORKSPACE] : ".";
+}
+
+int cmd_model_list(cli *self)
+{
+    ql_buf json = QL_BUF_INIT;
+    ql_error err = {0};
+    ql_status status = ql_model_list_json(workspace_dir(self), &json, &err);
+    int code = status < 0 ? cli_fail(self, status, &err) : EXIT_OK;
+    if (status >= 0 && cli_has(self, OPT_JSON)) printf("%s\n", ql_buf_cstr(&json));
+    else if (status >= 0) {
+        size_t i = 0;
+        json_t *models = json_loads(ql_buf_cstr(&json), 0, NULL), *model = NULL;
+        printf("%-28s %5s %8s  %s\n", "MODEL", "DIMS", "MB", "WHERE");
+        json_array_foreach(models, i, model)
+        {
+            const char *path = json_string_value(json_object_get(model, "path"));
+            printf("%-28s %5lld %8.1f  %s\n", json_string_value(json_object_get(model, "name")), (long long)json_integer_value(json_object_get(model, "dims")),
+                   (double)json_integer_value(json_object_get(model, "size_bytes")) / 1e6, path != NULL ? path : "not here; 'qloader model pull' brings it");
+        }
+        json_decref(models);
+    }
+    ql_buf_dispose(&json);
+    return code;
+}
+
+int cmd_model_info(cli *self)
+{
+    ql_buf json = QL_BUF_INIT;
+    ql_error err = {0};
+    ql_status status = ql_model_info_json(workspace_dir(self), model_name(self), &json, &err);
+    int code = status < 0 ? cli_fail(self, status, &err) : EXIT_OK;
+    if (status >= 0 && cli_has(self, OPT_JSON)) printf("%s\n", ql_buf_cstr(&json));
+    else if (status >= 0) {
+        const char *key = NULL;
+        json_t *info = json_loads(ql_buf_cstr(&json), 0, NULL), *value = NULL;
+        json_object_foreach(info, key, value)
+        {
+            char *text = json_is_string(value) ? NULL : json_dumps(value, JSON_ENCODE_ANY);
+            printf("%-20s %s\n", key, text != NULL ? text : json_string_value(value));
+            free(text);
+        }
+        json_decref(info);
+    }
+    ql_buf_dispose(&json);
+    return code;
+}
+
+int cmd_model_verify(cli *self)
+{
+    ql_error err = {0};
+    ql_status status = ql_model_verify(workspace_dir(self), model_name(self), &err);
+    if (status < 0) return cli_fail(self, status, &err);
+    ql_str name = model_name(self);
+    if (cli_has(self, OPT_JSON)) printf("{\"name\": \"%.*s\", \"verified\": true}\n", (int)name.len, name.ptr);
+    else printf("%.*s: every file matches its pinned SHA-256\n", (int)name.len, name.ptr);
+    return EXIT_OK;
+}
+
+static int on_pull(void *user, ql_str file, uint64_t done_bytes, uint64_t total_bytes)
+{
+    const cli *self = user;
+    if (self->progress_tty && !cli_has(self, OPT_QUIET)) {
+        fprintf(stderr, "\r\033[K%.*s: %.1f MB", (int)file.len, file.ptr, (double)done_bytes / 1e6);
+        if (total_bytes > 0) fprintf(stderr, " of %.1f MB (%llu %%)", (double)total_bytes / 1e6, (unsigned long long)(done_bytes * 100 / total_bytes));
+        fflush(stderr);
+    }
+    return stop_asked();
+}
+
+int cmd_model_pull(cli *self)
+{
+    ql_error err = {0};
+    stop_install();
+    ql_status status = ql_model_pull(model_name(self), self->values[OPT_FROM], self->values[OPT_TO], on_pull, self, &err);
+    if (self->progress_tty && !cli_has(self, OPT_QUIET)) fprintf(stderr, "\r\033[K");
+    if (status < 0) return cli_fail(self, status, &err);
+    ql_str name = model_name(self);
+    if (!cli_has(self, OPT_QUIET)) printf("%.*s is ready\n", (int)name.len, name.ptr);
+    return EXIT_OK;
+}

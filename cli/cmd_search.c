@@ -1,0 +1,233 @@
+/* qloader search: the question from the words of the command line; hits for people, for programs (JSON) or for models (Markdown). */
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "exit_code.h"
+#include "session.h"
+
+#define SNIPPET_BYTES 400
+#define LIMIT_DEFAULT 5
+
+static bool join_words(const cli *self, ql_buf *out)
+{
+    for (int i = 0; i < self->positional_count; i++) {
+        if (i > 0) ql_buf_append_char(out, ' ');
+        ql_buf_append(out, ql_str_of(self->positional[i]));
+    }
+    return out->status >= 0;
+}
+
+/* "7d", "12h", "2w", "30m" ago, or an ISO date with optional time; UTC. */
+static bool parse_since(const char *text, int64_t *out_ms)
+{
+    char *end = NULL;
+    long amount = strtol(text, &end, 10);
+    static const struct { char unit; int64_t ms; } units[] = {{'m', 60000}, {'h', 3600000}, {'d', 86400000}, {'w', 604800000}};
+    if (end != text && end[0] != '\0' && end[1] == '\0' && amount >= 0 && amount < 100000)
+        for (size_t i = 0; i < sizeof units / sizeof *units; i++)
+            if (*end == units[i].unit) {
+                *out_ms = (int64_t)time(NULL) * 1000 - amount * units[i].ms;
+                return true;
+            }
+    struct tm tm = {0};
+    const char *rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
+    if (rest == NULL) {
+        memset(&tm, 0, sizeof tm);
+        rest = strptime(text, "%Y-%m-%d", &tm);
+    }
+    if (rest == NULL || (*rest != '\0' && strcmp(rest, "Z") != 0)) return false;
+    *out_ms = (int64_t)timegm(&tm) * 1000;
+    return true;
+}
+
+static bool parse_mode(const char *text, int32_t *out)
+{
+    if (text == NULL || strcmp(text, "hybrid") == 0) *out = QL_SEARCH_HYBRID;
+    else if (strcmp(text, "dense") == 0) *out = QL_SEARCH_DENSE;
+    else if (strcmp(text, "sparse") == 0) *out = QL_SEARCH_SPARSE;
+    else return false;
+    return true;
+}
+
+static bool build_options(const cli *self, ql_search_options *options)
+{
+    unsigned long limit = LIMIT_DEFAULT;
+    ql_search_options_init(options);
+    if (!cli_number(self, OPT_LIMIT, 1, 1000, &limit)) return false;
+    options->limit = (uint32_t)limit;
+    options->filter.project = cli_str(self, OPT_PROJECT);
+    options->filter.source_type = cli_str(self, OPT_SOURCE_TYPE);
+    options->filter.source = cli_str(self, OPT_SOURCE);
+    options->filter.path_prefix = cli_str(self, OPT_PATH);
+    if (!parse_mode(self->values[OPT_MODE], &options->mode)) {
+        fprintf(stderr, "error: --mode '%s' is not hybrid, dense or sparse\n", self->values[OPT_MODE]);
+        return false;
+    }
+    if (cli_has(self, OPT_SINCE) && !parse_since(self->values[OPT_SINCE], &options->filter.since_ms)) {
+        fprintf(stderr, "error: --since '%s' is neither a date (2026-01-31, 2026-01-31T12:00:00) nor an age (30m, 12h, 7d, 2w)\n", self->values[OPT_SINCE]);
+        return false;
+    }
+    return true;
+}
+
+/* --- for people ---------------------------------------------------------------------------------------------------------------- */
+
+static int terminal_width(void)
+{
+    struct winsize size;
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 40) return size.ws_col > 120 ? 120 : size.ws_col;
+    return 100;
+}
+
+static size_t code_point_bytes(unsigned char lead)
+{
+    return lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+}
+
+/* The passage with white space as it is (code keeps its shape), indented, long lines wrapped at blanks, control characters dropped. */
+static void print_passage(ql_str text, size_t limit, int width)
+{
+    bool cut = text.len > limit;
+    if (cut) {
+        text.len = limit;
+        while (text.len > 0 && ((unsigned char)text.ptr[text.len] & 0xc0) == 0x80) text.len--;
+    }
+    while (text.len > 0 && isspace((unsigned char)text.ptr[text.len - 1])) text.len--;
+    while (text.len > 0 && (text.ptr[0] == '\n' || text.ptr[0] == '\r')) text.ptr++, text.len--;
+    printf("     ");
+    int column = 5;
+    for (size_t i = 0; i < text.len;) {
+        unsigned char c = (unsigned char)text.ptr[i];
+        size_t n = code_point_bytes(c);
+        if (i + n > text.len) break;
+        if (c == '\n' || (c == ' ' && column >= width - 12)) {
+            printf("\n     ");
+            column = 5;
+        } else if (c == '\t') {
+            printf("    ");
+            column += 4;
+        } else if (c >= 0x20 && c != 0x7f) {
+            fwrite(text.ptr + i, 1, n, stdout);
+            column++;
+        }
+        i += n;
+    }
+    printf("%s\n", cut ? " ..." : "");
+}
+
+static void print_explain(const ql_hit *hit)
+{
+    printf("     why: score %.3f from meaning %.3f and words %.3f; cosine %.3f", hit->score, hit->part_dense, hit->part_sparse, hit->score_dense);
+    if (hit->rank_dense > 0) printf(" (rank %u)", hit->rank_dense);
+    printf(", BM25 %.2f", hit->score_sparse);
+    if (hit->rank_sparse > 0) printf(" (rank %u)", hit->rank_sparse);
+    printf("; chunk %u of %u, bytes %llu-%llu\n", hit->chunk_index + 1, hit->chunk_count, (unsigned long long)hit->source_begin,
+           (unsigned long long)hit->source_end);
+}
+
+static void print_clean(ql_str text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if ((unsigned char)text.ptr[i] >= 0x20 && text.ptr[i] != 0x7f) fputc(text.ptr[i], stdout);
+}
+
+static void print_text(const cli *self, const ql_results *results)
+{
+    const char *bold = self->color_out ? "\033[1m" : "", *dim = self->color_out ? "\033[2m" : "", *off = self->color_out ? "\033[0m" : "";
+    int width = terminal_width();
+    for (size_t i = 0; i < ql_results_count(results); i++) {
+        const ql_hit *hit = ql_results_hit(results, i);
+        printf("%2u.  %s", hit->rank, bold);
+        print_clean(hit->title);
+        if (hit->section_path.len > 0) {
+            printf(" > ");
+            print_clean(hit->section_path);
+        }
+        printf("%s  %s%.3f%s\n     %s", off, dim, hit->score, off, dim);
+        print_clean(hit->url);
+        printf("%s\n", off);
+        if (cli_has(self, OPT_EXPLAIN)) print_explain(hit);
+        print_passage(hit->text, cli_has(self, OPT_FULL) ? hit->text.len : SNIPPET_BYTES, width);
+        printf("\n");
+    }
+}
+
+/* --- for models ---------------------------------------------------------------------------------------------------------------- */
+
+static void print_markdown(const ql_results *results)
+{
+    for (size_t i = 0; i < ql_results_count(results); i++) {
+        const ql_hit *hit = ql_results_hit(results, i);
+        size_t fence = 3, run = 0; /* longer than any run of backticks inside */
+        for (size_t c = 0; c < hit->text.len; c++) {
+            run = hit->text.ptr[c] == '`' ? run + 1 : 0;
+            if (run >= fence) fence = run + 1;
+        }
+        printf("## %u. ", hit->rank);
+        print_clean(hit->title);
+        printf("\n\nSource: ");
+        print_clean(hit->url);
+        if (hit->section_path.len > 0) {
+            printf("\nSection: ");
+            print_clean(hit->section_path);
+        }
+        printf("\nScore: %.3f\n\n", hit->score);
+        for (size_t c = 0; c < fence; c++) putchar('`');
+        printf("text\n%.*s%s", (int)hit->text.len, hit->text.ptr, hit->text.len > 0 && hit->text.ptr[hit->text.len - 1] == '\n' ? "" : "\n");
+        for (size_t c = 0; c < fence; c++) putchar('`');
+        printf("\n\n");
+    }
+}
+
+static int print_results(const cli *self, const char *format, const ql_results *results)
+{
+    ql_error err = {0};
+    if (strcmp(format, "json") == 0) {
+        ql_buf json = QL_BUF_INIT;
+        ql_status status = ql_results_json(results, &json, &err);
+        if (status >= 0) printf("%s\n", ql_buf_cstr(&json));
+        ql_buf_dispose(&json);
+        if (status < 0) return cli_fail(self, status, &err);
+    } else if (strcmp(format, "md") == 0) {
+        print_markdown(results);
+    } else {
+        print_text(self, results);
+    }
+    if (fflush(stdout) != 0) {
+        perror("error: stdout");
+        return EXIT_STORAGE;
+    }
+    return EXIT_OK;
+}
+
+static const char *choose_format(const cli *self)
+{
+    const char *format = cli_has(self, OPT_JSON) ? "json" : cli_has(self, OPT_FORMAT) ? self->values[OPT_FORMAT] : "text";
+    if (strcmp(format, "text") == 0 || strcmp(format, "json") == 0 || strcmp(format, "md") == 0) return format;
+    fprintf(stderr, "error: --format '%s' is not text, json or md\n", format);
+    return NULL;
+}
+
+int cmd_search(cli *self)
+{
+    ql_search_options options;
+    const char *format = choose_format(self);
+    if (format == NULL || !build_options(self, &options)) return EXIT_USAGE;
+    cli_session session;
+    int code = session_open(self, false, &session);
+    if (code >= 0) return code;
+    ql_buf question = QL_BUF_INIT;
+    ql_results *results = NULL;
+    ql_error err = {0};
+    ql_status status = join_words(self, &question) ? ql_search(session.workspace, ql_buf_str(&question), &options, &results, &err) : QL_E_NOMEM;
+    code = status < 0 ? cli_fail(self, status, &err) : print_results(self, format, results);
+    ql_results_free(results);
+    ql_buf_dispose(&question);
+    session_close(&session);
+    return code;
+}

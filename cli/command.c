@@ -1,0 +1,280 @@
+/* Parsing and help, driven by the tables in main.c. */
+#include "command.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "exit_code.h"
+
+static const cli_option_id common[] = {OPT_WORKSPACE, OPT_CONFIG, OPT_ENV, OPT_LENIENT, OPT_LOG_LEVEL, OPT_THREADS,
+                                       OPT_JSON, OPT_QUIET, OPT_VERBOSE, OPT_COLOR, OPT_HELP, OPT_COUNT};
+
+static const cli_option *option_of(cli_option_id id)
+{
+    for (const cli_option *option = cli_options; option->name != NULL; option++)
+        if (option->id == id) return option;
+    return NULL;
+}
+
+bool cli_has(const cli *self, cli_option_id id)
+{
+    return self->values[id] != NULL;
+}
+
+ql_str cli_str(const cli *self, cli_option_id id)
+{
+    return ql_str_of(self->values[id]);
+}
+
+bool cli_number(const cli *self, cli_option_id id, unsigned long min, unsigned long max, unsigned long *out)
+{
+    const char *text = self->values[id];
+    if (text == NULL) return true;
+    char *end = NULL;
+    errno = 0;
+    unsigned long value = strtoul(text, &end, 10);
+    if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 || value < min || value > max) {
+        fprintf(stderr, "error: --%s '%s' is not a number from %lu to %lu\n", option_of(id)->name, text, min, max);
+        return false;
+    }
+    *out = value;
+    return true;
+}
+
+/* --- help ---------------------------------------------------------------------------------------------------------------------- */
+
+static void print_option(const cli_option *option)
+{
+    char left[64];
+    int n = snprintf(left, sizeof left, "%s%c%s--%s%s%s", option->letter ? "-" : " ", option->letter ? option->letter : ' ',
+                     option->letter ? ", " : "  ", option->name, option->argument ? " " : "", option->argument ? option->argument : "");
+    printf("  %-30s%s%s\n", left, n > 29 ? "\n                                " : "", option->help);
+}
+
+static void program_help(void)
+{
+    printf("qloader %s - ingests documents and answers questions about them\n\nUsage: qloader COMMAND [OPTIONS]\n\nCommands:\n", ql_version());
+    for (const cli_command *command = cli_commands; command->name != NULL; command++) printf("  %-18s %s\n", command->name, command->summary);
+    printf("\nExamples:\n"
+           "  qloader init                          make the index of the workspace in this folder\n"
+           "  qloader ingest                        bring it up to date with every configured source\n"
+           "  qloader search \"how do I undo a commit?\"\n"
+           "\n'qloader COMMAND --help' tells more; 'qloader help exit-codes' lists the exit codes.\n");
+}
+
+static void exit_codes_help(void)
+{
+    printf("Exit codes:\n");
+#define CLI_EXIT_LINE(code, name, meaning) printf("  %3d  %s\n", code, meaning);
+    CLI_EXITS(CLI_EXIT_LINE)
+#undef CLI_EXIT_LINE
+}
+
+void cli_help(const cli_command *command)
+{
+    if (command == NULL) {
+        program_help();
+        return;
+    }
+    printf("%s\n\nUsage: qloader %s [OPTIONS]%s%s\n", command->summary, command->name, command->arguments[0] ? " " : "", command->arguments);
+    if (command->details != NULL) printf("\n%s\n", command->details);
+    if (command->options[0] != OPT_COUNT) printf("\nOptions:\n");
+    for (const cli_option_id *id = command->options; *id != OPT_COUNT; id++) print_option(option_of(*id));
+    printf("\nCommon options:\n");
+    for (const cli_option_id *id = common; *id != OPT_COUNT; id++) print_option(option_of(*id));
+    if (command->examples != NULL) printf("\nExamples:\n%s", command->examples);
+}
+
+/* --- parsing ------------------------------------------------------------------------------------------------------------------- */
+
+/* "project list" takes two words; returns how many were used, 0: unknown. */
+static int find_command(int argc, char **argv, const cli_command **out)
+{
+    for (const cli_command *command = cli_commands; command->name != NULL; command++) {
+        const char *blank = strchr(command->name, ' ');
+        size_t first = blank != NULL ? (size_t)(blank - command->name) : strlen(command->name);
+        if (strlen(argv[0]) != first || strncmp(argv[0], command->name, first) != 0) continue;
+        if (blank == NULL || (argc > 1 && strcmp(argv[1], blank + 1) == 0)) {
+            *out = command;
+            return blank != NULL ? 2 : 1;
+        }
+    }
+    return 0;
+}
+
+static unsigned distance(const char *a, const char *b)
+{
+    unsigned row[64];
+    size_t la = strlen(a), lb = strlen(b);
+    if (la >= 60 || lb >= 60) return 99;
+    for (size_t j = 0; j <= lb; j++) row[j] = (unsigned)j;
+    for (size_t i = 1; i <= la; i++) {
+        unsigned diagonal = row[0];
+        row[0] = (unsigned)i;
+        for (size_t j = 1; j <= lb; j++) {
+            unsigned above = row[j], best = diagonal + (a[i - 1] != b[j - 1]);
+            if (above + 1 < best) best = above + 1;
+            if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
+            row[j] = best;
+            diagonal = above;
+        }
+    }
+    return row[lb];
+}
+
+static int unknown_command(int argc, char **argv)
+{
+    const char *nearest = NULL;
+    unsigned best = 3;
+    bool group = false;
+    for (const cli_command *command = cli_commands; command->name != NULL; command++) {
+        unsigned d = distance(argv[0], command->name);
+        if (d < best) best = d, nearest = command->name;
+        size_t len = strlen(argv[0]);
+        if (strncmp(command->name, argv[0], len) == 0 && command->name[len] == ' ') group = true;
+    }
+    if (group) {
+        fprintf(stderr, "error: '%s' needs one of:", argv[0]);
+        for (const cli_command *command = cli_commands; command->name != NULL; command++) {
+            size_t len = strlen(argv[0]);
+            if (strncmp(command->name, argv[0], len) == 0 && command->name[len] == ' ') fprintf(stderr, " %s", command->name + len + 1);
+        }
+        fprintf(stderr, "\n");
+        return EXIT_USAGE;
+    }
+    (void)argc;
+    fprintf(stderr, "error: no command '%s'", argv[0]);
+    if (nearest != NULL) fprintf(stderr, " (did you mean '%s'?)", nearest);
+    fprintf(stderr, "; 'qloader --help' lists them\n");
+    return EXIT_USAGE;
+}
+
+static bool command_takes(const cli_command *command, cli_option_id id)
+{
+    for (const cli_option_id *own = command->options; *own != OPT_COUNT; own++)
+        if (*own == id) return true;
+    for (const cli_option_id *own = common; *own != OPT_COUNT; own++)
+        if (*own == id) return true;
+    return false;
+}
+
+/* getopt's tables for one command. */
+typedef struct getopt_tables {
+    struct option longs[OPT_COUNT + 1];
+    char shorts[3 * OPT_COUNT + 2];
+} getopt_tables;
+
+static void build_tables(const cli_command *command, getopt_tables *tables)
+{
+    size_t l = 0, s = 0;
+    tables->shorts[s++] = ':';
+    for (const cli_option *option = cli_options; option->name != NULL; option++) {
+        if (!command_takes(command, option->id)) continue;
+        int has = option->argument != NULL ? required_argument : no_argument;
+        tables->longs[l++] = (struct option){option->name, has, NULL, 256 + (int)option->id};
+        if (option->letter == 0) continue;
+        tables->shorts[s++] = option->letter;
+        if (has) tables->shorts[s++] = ':';
+    }
+    tables->longs[l] = (struct option){NULL, 0, NULL, 0};
+    tables->shorts[s] = '\0';
+}
+
+static int id_of(int found)
+{
+    if (found >= 256) return found - 256;
+    for (const cli_option *option = cli_options; option->name != NULL; option++)
+        if (option->letter == found) return (int)option->id;
+    return -1;
+}
+
+static int bad_option(const cli_command *command, int argc, char **argv, int found)
+{
+    const char *word = optind > 0 && optind <= argc ? argv[optind - 1] : "";
+    if (found == ':') fprintf(stderr, "error: option '%s' needs a value\n", word);
+    else fprintf(stderr, "error: 'qloader %s' does not take '%s'; 'qloader %s --help' lists its options\n", command->name, word, command->name);
+    return EXIT_USAGE;
+}
+
+static int parse_options(cli *self, int argc, char **argv)
+{
+    getopt_tables tables;
+    build_tables(self->command, &tables);
+    opterr = 0;
+    optind = 1;
+    int found;
+    while ((found = getopt_long(argc, argv, tables.shorts, tables.longs, NULL)) != -1) {
+        int id = found == '?' || found == ':' ? -1 : id_of(found);
+        if (id < 0) return bad_option(self->command, argc, argv, found);
+        self->values[id] = optarg != NULL ? optarg : "";
+    }
+    self->positional = argv + optind;
+    self->positional_count = argc - optind;
+    return -1;
+}
+
+static int check_positional(const cli *self)
+{
+    if (self->positional_count >= self->command->positional_min && self->positional_count <= self->command->positional_max) return -1;
+    if (self->positional_count < self->command->positional_min)
+        fprintf(stderr, "error: 'qloader %s' needs %s\n", self->command->name, self->command->arguments);
+    else fprintf(stderr, "error: 'qloader %s' does not take '%s'\n", self->command->name, self->positional[self->command->positional_max]);
+    return EXIT_USAGE;
+}
+
+static void choose_colors(cli *self)
+{
+    const char *wish = self->values[OPT_COLOR];
+    const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
+    bool dumb = term == NULL || strcmp(term, "dumb") == 0;
+    bool off = (wish != NULL && strcmp(wish, "never") == 0) || (wish == NULL && no_color != NULL && no_color[0] != '\0');
+    bool on = wish != NULL && strcmp(wish, "always") == 0;
+    self->color_out = on || (!off && !dumb && isatty(STDOUT_FILENO));
+    self->color_err = on || (!off && !dumb && isatty(STDERR_FILENO));
+    self->progress_tty = !dumb && isatty(STDERR_FILENO);
+}
+
+static int global_option(const char *word)
+{
+    if (strcmp(word, "--version") == 0 || strcmp(word, "-V") == 0) printf("qloader %s\n", ql_version());
+    else if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) program_help();
+    else {
+        fprintf(stderr, "error: options come after the command; 'qloader --help' lists the commands\n");
+        return EXIT_USAGE;
+    }
+    return EXIT_OK;
+}
+
+static int help_command(int argc, char **argv)
+{
+    const cli_command *command = NULL;
+    if (argc == 0) program_help();
+    else if (strcmp(argv[0], "exit-codes") == 0) exit_codes_help();
+    else if (find_command(argc, argv, &command) > 0) cli_help(command);
+    else return unknown_command(argc, argv);
+    return EXIT_OK;
+}
+
+int cli_parse(cli *self, int argc, char **argv)
+{
+    if (argc < 2) {
+        program_help();
+        return EXIT_USAGE;
+    }
+    if (argv[1][0] == '-') return global_option(argv[1]);
+    if (strcmp(argv[1], "help") == 0) return help_command(argc - 2, argv + 2);
+    int words = find_command(argc - 1, argv + 1, &self->command);
+    if (words == 0) return unknown_command(argc - 1, argv + 1);
+    int code = parse_options(self, argc - words, argv + words);
+    if (code >= 0) return code;
+    if (cli_has(self, OPT_HELP)) {
+        cli_help(self->command);
+        return EXIT_OK;
+    }
+    choose_colors(self);
+    return check_positional(self);
+}

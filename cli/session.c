@@ -1,0 +1,120 @@
+/* Runtime, workspace, log lines, signals. */
+#include "session.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "exit_code.h"
+
+static volatile sig_atomic_t stop_signal;
+
+static void on_stop(int signal_number)
+{
+    if (stop_signal != 0) _exit(128 + signal_number);
+    stop_signal = signal_number;
+    static const char text[] = "\nstopping after the documents under way (once more to stop at once)\n";
+    if (write(STDERR_FILENO, text, sizeof text - 1) < 0) return;
+}
+
+void stop_install(void)
+{
+    struct sigaction action = {.sa_handler = on_stop, .sa_flags = SA_RESTART};
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGHUP, &action, NULL);
+}
+
+bool stop_asked(void)
+{
+    return stop_signal != 0;
+}
+
+int stop_exit_code(void)
+{
+    return 128 + (stop_signal != 0 ? (int)stop_signal : SIGINT);
+}
+
+static void on_log(void *user, ql_log_level level, const char *subsystem, const char *message)
+{
+    const cli *self = user;
+    const char *name = level >= QL_LOG_ERROR ? "error" : level >= QL_LOG_WARNING ? "warning" : level >= QL_LOG_INFO ? "info" : "debug";
+    fprintf(stderr, "%s%s: %s: %s\n", self->progress_tty ? "\r\033[K" : "", name, subsystem, message);
+}
+
+static bool log_level(const cli *self, int32_t *out)
+{
+    static const struct { const char *name; int32_t level; } names[] = {
+        {"DEBUG", QL_LOG_DEBUG}, {"INFO", QL_LOG_INFO}, {"WARNING", QL_LOG_WARNING}, {"ERROR", QL_LOG_ERROR}, {"CRITICAL", QL_LOG_ERROR}};
+    *out = cli_has(self, OPT_VERBOSE) ? QL_LOG_INFO : QL_LOG_WARNING;
+    if (!cli_has(self, OPT_LOG_LEVEL)) return true;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcasecmp(self->values[OPT_LOG_LEVEL], names[i].name) == 0) {
+            *out = names[i].level;
+            return true;
+        }
+    fprintf(stderr, "error: --log-level '%s' is not DEBUG, INFO, WARNING or ERROR\n", self->values[OPT_LOG_LEVEL]);
+    return false;
+}
+
+static void tell_problems(const cli *self, const ql_buf *problems)
+{
+    if (problems->len == 0) return;
+    fprintf(stderr, "%s", ql_buf_cstr(problems));
+    if (problems->ptr[problems->len - 1] != '\n') fprintf(stderr, "\n");
+    (void)self;
+}
+
+static int open_workspace(cli *self, cli_session *out)
+{
+    ql_error err = {0};
+    ql_buf problems = QL_BUF_INIT;
+    ql_workspace_options options = QL_WORKSPACE_OPTIONS_INIT;
+    options.dir = self->values[OPT_WORKSPACE];
+    options.config_path = self->values[OPT_CONFIG];
+    options.env_path = self->values[OPT_ENV];
+    options.lenient = cli_has(self, OPT_LENIENT);
+    options.precision = self->values[OPT_PRECISION];
+    ql_status status = ql_workspace_open(out->runtime, &options, &out->workspace, &problems, &err);
+    int code = -1;
+    if (status < 0) {
+        tell_problems(self, &problems);
+        code = cli_fail(self, status, &err);
+        bool no_config = ql_status_kind(status) == QL_E_NOTFOUND;
+        if (no_config) {
+            fprintf(stderr, "A workspace needs a config.yaml. The smallest one:\n\n"
+                            "    sources:\n      localfile:\n        docs:\n          base_url: \"file:///path/to/your/documents\"\n\n");
+            code = EXIT_CONFIG;
+        }
+    }
+    ql_buf_dispose(&problems);
+    return code;
+}
+
+int session_open(cli *self, bool profile, cli_session *out)
+{
+    *out = (cli_session){0};
+    unsigned long threads = 0;
+    ql_error err = {0};
+    ql_runtime_options options = QL_RUNTIME_OPTIONS_INIT;
+    if (!cli_number(self, OPT_THREADS, 1, 256, &threads) || !log_level(self, &options.log_level)) return EXIT_USAGE;
+    options.threads = (uint32_t)threads;
+    options.profile = profile;
+    options.log_fn = on_log;
+    options.log_user = self;
+    ql_status status = ql_runtime_new(&options, &out->runtime, &err);
+    if (status < 0) return cli_fail(self, status, &err);
+    int code = open_workspace(self, out);
+    if (code >= 0) session_close(out);
+    return code;
+}
+
+void session_close(cli_session *self)
+{
+    ql_workspace_free(self->workspace);
+    ql_runtime_free(self->runtime);
+    *self = (cli_session){0};
+}

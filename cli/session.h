@@ -1,0 +1,21 @@
+/* What most commands begin with: a runtime with the log on stderr, and a workspace; and stopping by signal. */
+#ifndef CLI_SESSION_H
+#define CLI_SESSION_H
+
+#include "command.h"
+
+typedef struct cli_session {
+    ql_runtime *runtime;
+    ql_workspace *workspace;
+} cli_session;
+
+/* Returns -1, or the exit code after telling why. */
+int session_open(cli *cli, bool profile, cli_session *out);
+void session_close(cli_session *self);
+
+/* First Ctrl-C or SIGTERM asks, the second ends the process at once (the index survives that too). */
+void stop_install(void);
+bool stop_asked(void);
+int stop_exit_code(void); /* 128 + signal */
+
+#endif
