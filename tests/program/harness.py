@@ -1,0 +1,93 @@
+"""What the whole-program tests share: a workspace in a temporary folder, running qloader in it, comparing indexes."""
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+QLOADER = os.environ["QLOADER_PROGRAM"]
+STORE_DUMP = os.environ.get("QLOADER_STORE_DUMP", "")
+
+
+class Workspace:
+    """A folder with config.yaml and documents; gone when closed."""
+
+    def __init__(self, parent=None):
+        self.dir = tempfile.mkdtemp(prefix="qloader-test-", dir=parent)
+        self.docs = os.path.join(self.dir, "docs")
+        os.mkdir(self.docs)
+        self.configure("sources:\n  localfile:\n    docs:\n      base_url: \"file://%s\"\n" % self.docs)
+
+    def configure(self, text):
+        with open(os.path.join(self.dir, "config.yaml"), "w") as f:
+            f.write(text)
+
+    def write(self, name, content):
+        path = os.path.join(os.fsencode(self.docs), os.fsencode(name))
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb") as f:
+            f.write(content if isinstance(content, bytes) else content.encode())
+
+    def remove(self, name):
+        os.unlink(os.path.join(os.fsencode(self.docs), os.fsencode(name)))
+
+    def command(self, *words):
+        args = [QLOADER] + list(words)
+        if words[0] not in ("help", "--version", "--help") and words[0] != "model":
+            args += ["--workspace", self.dir]
+        return args
+
+    def run(self, *words, timeout=300, env=None):
+        return subprocess.run(self.command(*words), capture_output=True, text=True, errors="replace", timeout=timeout,
+                              env=dict(os.environ, **(env or {})), stdin=subprocess.DEVNULL)
+
+    def ingest(self, *words):
+        """Runs ingest --json and returns its report; fails the test on any other exit than 0."""
+        done = self.run("ingest", "--json", *words)
+        if done.returncode != 0:
+            raise AssertionError("ingest exited with %d:\n%s\n%s" % (done.returncode, done.stdout, done.stderr))
+        return json.loads(done.stdout)
+
+    def search(self, question, *words):
+        done = self.run("search", "--json", *words, question)
+        if done.returncode != 0:
+            raise AssertionError("search exited with %d:\n%s\n%s" % (done.returncode, done.stdout, done.stderr))
+        return json.loads(done.stdout)["hits"]
+
+    def dump(self):
+        """The index in canonical form, see tests/support/store_dump.c."""
+        done = subprocess.run([STORE_DUMP, os.path.join(self.dir, "data")], capture_output=True, timeout=120)
+        if done.returncode != 0:
+            raise AssertionError("store_dump exited with %d: %s" % (done.returncode, done.stderr.decode(errors="replace")))
+        return done.stdout.decode(errors="surrogateescape")
+
+    def drop_index(self):
+        shutil.rmtree(os.path.join(self.dir, "data"), ignore_errors=True)
+
+    def close(self):
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+
+class Case(unittest.TestCase):
+    """A test with a workspace."""
+
+    def setUp(self):
+        self.ws = Workspace()
+        self.addCleanup(self.ws.close)
+
+
+def fill(ws, documents, paragraphs=4):
+    """Documents whose text is a function of their number."""
+    words = "index vector query branch commit merge table column server client token cache queue thread page block".split()
+    for d in range(documents):
+        lines = ["# Document %d about %s\n" % (d, words[d % len(words)])]
+        for p in range(paragraphs):
+            lines.append("## Part %d\n" % p)
+            lines.append(" ".join("%s%s" % (words[(d * 7 + p * 3 + w) % len(words)], "" if w % 5 else str(d * 100 + w)) for w in range(60)) + ".\n")
+        ws.write("folder%d/doc%03d.md" % (d % 5, d), "\n".join(lines))
+
+
+def main():
+    unittest.main(argv=[sys.argv[0], "-v"] + sys.argv[1:])

@@ -1,0 +1,50 @@
+"""A full disk stops an ingest with a clear error, keeps what was acknowledged, and the next run with room finishes it."""
+import os
+import subprocess
+import tempfile
+import unittest
+
+import harness
+
+
+def can_mount():
+    """A tmpfs of a few MB is the honest full disk; it needs root (or a user namespace)."""
+    with tempfile.TemporaryDirectory() as d:
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", d], capture_output=True).returncode != 0:
+            return False
+        subprocess.run(["umount", d], check=True)
+        return True
+
+
+class FullDisk(harness.Case):
+    def test_is_told_and_survived(self):
+        if not can_mount():
+            self.fail("this test needs the right to mount a tmpfs (run it as root, or in a container that may)")
+        harness.fill(self.ws, 60, paragraphs=6)
+        data = os.path.join(self.ws.dir, "data")
+        os.mkdir(data)
+        self.ws.ingest()
+        expected = self.ws.dump()
+        self.ws.drop_index()
+        os.mkdir(data)
+        seen = 0
+        for size in ("300k", "700k", "1200k"):
+            subprocess.run(["mount", "-t", "tmpfs", "-o", "size=%s" % size, "none", data], check=True)
+            try:
+                done = self.ws.run("ingest")
+                if done.returncode != 0:
+                    seen += 1
+                    self.assertEqual(done.returncode, 7, done.stderr)
+                    self.assertIn("space", done.stderr.lower())
+                # What fits can be searched; nothing is half there.
+                self.assertIn(self.ws.run("search", "--json", "vector").returncode, (0, 4))
+                subprocess.run(["mount", "-o", "remount,size=64m", data], check=True)
+                self.ws.ingest()
+                self.assertEqual(expected, self.ws.dump())
+            finally:
+                subprocess.run(["umount", data], check=True)
+        self.assertGreater(seen, 0)
+
+
+if __name__ == "__main__":
+    harness.main()

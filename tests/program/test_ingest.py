@@ -1,0 +1,203 @@
+"""Ingest and search as a user does them: what is added, changed, deleted, left alone, told, and with which exit code."""
+import json
+import os
+import signal
+import subprocess
+import time
+import unittest
+
+import harness
+
+
+class Ingest(harness.Case):
+    def test_finds_the_passage_by_meaning_and_by_words(self):
+        self.ws.write("cats.md", "# Pets\n\nThe cat sleeps on the warm sofa all day.\n")
+        self.ws.write("git.md", "# Version control\n\nUse a branch for every feature, then open a pull request.\n")
+        self.ws.write("soup.txt", "Boil the carrots for twenty minutes, then add salt and pepper.\n")
+        report = self.ws.ingest()
+        self.assertEqual(report["added"], 3)
+        self.assertTrue(self.ws.search("where does the kitten rest?")[0]["url"].endswith("cats.md"))
+        self.assertTrue(self.ws.search("carrots")[0]["url"].endswith("soup.txt"))
+
+    def test_second_run_does_nothing(self):
+        harness.fill(self.ws, 6)
+        self.ws.ingest()
+        before = self.ws.dump()
+        report = self.ws.ingest()
+        self.assertEqual((report["unchanged"], report["added"], report["changed"], report["deleted"], report["chunks"]), (6, 0, 0, 0, 0))
+        self.assertEqual(before, self.ws.dump())
+
+    def test_change_shrink_and_vanish(self):
+        harness.fill(self.ws, 4, paragraphs=12)
+        self.ws.ingest()
+        self.ws.write("folder0/doc000.md", "# Short\n\nNow it says zebra.\n")
+        self.ws.remove("folder1/doc001.md")
+        self.ws.write("new.md", "A giraffe is new here.\n")
+        report = self.ws.ingest()
+        self.assertEqual((report["added"], report["changed"], report["deleted"], report["unchanged"]), (1, 1, 1, 2))
+        hits = self.ws.search("zebra", "--limit", "50", "--path", "folder0/doc000")
+        self.assertEqual([h["chunk_count"] for h in hits], [1])
+        self.assertFalse([h for h in self.ws.search("document about vector", "--limit", "100") if "doc001" in h["url"]])
+        # An index built from scratch over the same files is the same index.
+        dump = self.ws.dump()
+        self.ws.drop_index()
+        self.ws.ingest()
+        self.assertEqual(dump, self.ws.dump())
+
+    def test_touched_file_keeps_its_chunks(self):
+        self.ws.write("a.md", "Same text.\n")
+        self.ws.ingest()
+        os.utime(os.path.join(self.ws.docs, "a.md"), (1, 1))
+        report = self.ws.ingest()
+        self.assertEqual((report["unchanged"], report["changed"], report["chunks"]), (1, 0, 0))
+
+    def test_dry_run_changes_nothing(self):
+        harness.fill(self.ws, 3)
+        done = self.ws.run("ingest", "--dry-run")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("3 added", done.stdout)
+        self.assertFalse(os.path.exists(os.path.join(self.ws.dir, "data", "qloader.db")))
+
+    def test_names_in_any_encoding(self):
+        for name in (b"caf\xc3\xa9.md", b"latin1-\xe9.md", b"new\nline.md", b"sp ace.md", b"quo'te\".md", b"percent%41.md", b"hash#tag.md"):
+            self.ws.write(name, b"The text of a file with an odd name: okapi.\n")
+        report = self.ws.ingest()
+        self.assertEqual(report["added"], 7)
+        self.assertEqual(len(self.ws.search("okapi", "--limit", "20")), 7)
+        self.assertEqual(self.ws.ingest()["unchanged"], 7)
+
+    def test_symlink_does_not_leave_the_root(self):
+        outside = os.path.join(self.ws.dir, "secret.md")
+        with open(outside, "w") as f:
+            f.write("xylophone secret\n")
+        os.symlink(outside, os.path.join(self.ws.docs, "link.md"))
+        os.symlink(self.ws.dir, os.path.join(self.ws.docs, "linkdir"))
+        self.ws.write("a.md", "inside\n")
+        self.assertEqual(self.ws.ingest()["added"], 1)
+
+    def test_binary_and_empty_files_are_told_not_indexed(self):
+        self.ws.write("a.bin", bytes(range(256)) * 20)
+        self.ws.write("empty.md", b"")
+        self.ws.write("b.md", "text\n")
+        done = self.ws.run("ingest", "--json", "--verbose")
+        self.assertEqual(done.returncode, 0, done.stdout)
+        report = json.loads(done.stdout)
+        self.assertTrue([e for e in report["events"] if e["action"] == "skip" and e["url"].endswith("a.bin") and e["message"]])
+        self.assertEqual(self.ws.ingest()["chunks"], 0)
+
+    def test_ctrl_c_leaves_a_consistent_index(self):
+        harness.fill(self.ws, 120)
+        run = subprocess.Popen(self.ws.command("ingest"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        time.sleep(1.5)
+        run.send_signal(signal.SIGINT)
+        out, err = run.communicate(timeout=120)
+        self.assertIn(run.returncode, (0, 130), err)
+        if run.returncode == 130:
+            self.assertIn("qloader ingest", err)
+        self.ws.ingest()
+        dump = self.ws.dump()
+        self.ws.drop_index()
+        self.ws.ingest()
+        self.assertEqual(dump, self.ws.dump())
+
+    def test_second_writer_is_told_who_writes(self):
+        harness.fill(self.ws, 150)
+        first = subprocess.Popen(self.ws.command("ingest", "--quiet"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            code = 0
+            for _ in range(100):
+                second = self.ws.run("ingest")
+                code = second.returncode
+                if code == 6:
+                    self.assertIn(str(first.pid), second.stderr)
+                if code == 6 or first.poll() is not None:
+                    break
+            self.assertEqual(code, 6)
+        finally:
+            self.assertEqual(first.wait(timeout=120), 0)
+
+    def test_same_index_for_any_number_of_threads(self):
+        harness.fill(self.ws, 12)
+        dumps = []
+        for threads in ("1", "2", "3"):
+            self.ws.drop_index()
+            self.ws.ingest("--threads", threads)
+            dumps.append(self.ws.dump())
+        self.assertEqual(dumps[0], dumps[1])
+        self.assertEqual(dumps[0], dumps[2])
+
+
+class Manners(harness.Case):
+    def expect(self, code, *words, text=None):
+        done = self.ws.run(*words)
+        self.assertEqual(done.returncode, code, done.stdout + done.stderr)
+        if text is not None:
+            self.assertIn(text, done.stderr)
+        return done
+
+    def test_exit_codes(self):
+        self.expect(4, "search", "anything", text="ingest")
+        self.expect(2, "search")
+        self.expect(2, "ingest", "--nonsense", text="--nonsense")
+        self.expect(2, "search", "--limit", "0", "x", text="--limit")
+        self.expect(2, "search", "--since", "yesterday", "x", text="--since")
+        self.expect(4, "ingest", "--project", "nosuch", text="nosuch")
+        self.expect(4, "project", "status", "--project-id", "nosuch", text="nosuch")
+        self.ws.configure("sources:\n  localfil:\n    a: {base_url: 'file:///'}\n")
+        done = self.expect(3, "ingest")
+        self.assertIn("config.yaml:2:", done.stderr)
+        self.assertIn("localfile", done.stderr)
+        os.unlink(os.path.join(self.ws.dir, "config.yaml"))
+        self.expect(3, "ingest", text="config.yaml")
+
+    def test_remote_store_and_sources_say_not_in_this_build(self):
+        self.ws.configure("global:\n  qdrant:\n    url: 'http://127.0.0.1:6333'\nsources:\n  localfile:\n    d: {base_url: 'file://%s'}\n" % self.ws.docs)
+        self.expect(9, "ingest", text="Qdrant")
+        self.ws.configure("sources:\n  confluence:\n    wiki: {base_url: 'https://wiki.example.com', space_key: 'ENG', token: 't', email: 'a@example.com'}\n")
+        self.expect(5, "ingest", text="Confluence")
+
+    def test_failed_source_does_not_delete(self):
+        self.ws.write("a.md", "still here\n")
+        self.ws.ingest()
+        os.rename(self.ws.docs, self.ws.docs + ".away")
+        self.expect(5, "ingest")
+        os.rename(self.ws.docs + ".away", self.ws.docs)
+        self.assertEqual(self.ws.ingest()["unchanged"], 1)
+
+    def test_search_options(self):
+        self.ws.write("guide/one.md", "# Install\n\nThe walrus installs the package.\n")
+        self.ws.write("other/two.md", "# Remove\n\nThe walrus removes the package.\n")
+        self.ws.ingest()
+        self.assertEqual(len(self.ws.search("walrus", "--limit", "1")), 1)
+        self.assertEqual([h["url"][-6:] for h in self.ws.search("walrus", "--path", "guide/")], ["one.md"])
+        self.expect(4, "search", "--since", "2999-01-01", "walrus")
+        done = self.expect(0, "search", "--format", "md", "--explain", "walrus")
+        self.assertIn("Source: file://", done.stdout)
+        self.assertIn("why:", self.expect(0, "search", "--explain", "walrus").stdout)
+        self.expect(4, "search", "--project", "nosuch", "walrus")
+
+    def test_config_and_projects(self):
+        self.ws.configure("global:\n  chunking: {chunk_size: 800, chunk_overlap: 50}\nprojects:\n  p1:\n    display_name: One\n    sources:\n      git:\n"
+                          "        r: {base_url: 'https://user:hunter2@example.com/r.git', token: 'topsecret', branch: main}\n")
+        for words in (("config",), ("config", "--format", "yaml")):
+            done = self.expect(0, *words)
+            self.assertNotIn("topsecret", done.stdout)
+            self.assertNotIn("hunter2", done.stdout)
+            self.assertIn("800", done.stdout)
+        json.loads(self.expect(0, "config").stdout)
+        self.assertEqual(json.loads(self.expect(0, "project", "list", "--json").stdout)[0]["project_id"], "p1")
+        self.expect(0, "project", "validate")
+
+    def test_help_of_every_command(self):
+        top = self.expect(0, "--help").stdout
+        for command in ("init", "ingest", "search", "config", "project list", "project status", "project validate", "model list",
+                        "model pull", "model info", "model verify"):
+            self.assertIn(command, top)
+            done = subprocess.run([harness.QLOADER] + command.split() + ["--help"], capture_output=True, text=True)
+            self.assertEqual(done.returncode, 0)
+            self.assertIn("Usage: qloader " + command, done.stdout)
+        self.assertIn("130", subprocess.run([harness.QLOADER, "help", "exit-codes"], capture_output=True, text=True).stdout)
+
+
+if __name__ == "__main__":
+    harness.main()

@@ -1,0 +1,37 @@
+#!/bin/sh
+# Every test a change must pass: installs what it needs, builds with warnings as errors, runs the quick and full suites, then the same
+# under ASan and UBSan. Sampled counts (kill, faults, fuzz) print their seed; tests/slow runs them in full.
+# Usage: tests/run.sh [quick]   quick: one build, quick tests only
+set -eu
+cd "$(dirname "$0")/.."
+top=$(pwd)
+deps=${QLOADER_DEPS_DIR:-$top/build/deps}
+seed=${QL_SEED:-$(date +%s)}
+export QL_SEED="$seed" QL_FUZZ_SEED="$seed" QL_KILL_SEED="$seed"
+started=$(date +%s)
+step() { printf '\n== %s (%s s)\n' "$*" "$(( $(date +%s) - started ))"; }
+
+step "packages of the distribution"
+sh pkgconfig/deps/packages
+step "pinned sources and the model"
+sh pkgconfig/deps/fetch "$deps"
+export QLOADER_MODEL_DIR="$deps/models/all-MiniLM-L6-v2"
+
+run_preset() { # preset, extra ctest arguments
+  preset=$1
+  shift
+  step "build $preset"
+  cmake --preset "$preset" -DQLOADER_DEPS_DIR="$deps" > "build/configure-$preset.log" || { cat "build/configure-$preset.log"; exit 1; }
+  cmake --build --preset "$preset" > "build/build-$preset.log" || { tail -n 60 "build/build-$preset.log"; exit 1; }
+  step "tests $preset (seed $seed)"
+  ctest --test-dir "build/$preset" --output-on-failure --no-tests=error -j "$(nproc)" "$@"
+}
+
+mkdir -p build
+if [ "${1:-}" = quick ]; then
+  run_preset dev -L quick
+else
+  run_preset dev -LE slow
+  run_preset asan -LE 'slow|noasan'
+fi
+step "all passed"
