@@ -219,9 +219,10 @@ static const ql__member *find_member(const ql__value *map, const char *key)
 static void check_projects(ql__config_loader *self, ql__value *root, const ql__yaml_node *file)
 {
     const ql__member *short_form = find_member(root, "sources");
+    const ql__yaml_node *written = ql__yaml_get(file, QL_STR("sources"));
     bool has_projects = ql__yaml_get(file, QL_STR("projects")) != NULL;
     if (has_projects && short_form != NULL) ql__warning(self, short_form->line, short_form->column, "'sources' at the top level is ignored because there are 'projects'");
-    if (!has_projects && short_form == NULL && ql__yaml_get(file, QL_STR("sources")) == NULL)
+    if (!has_projects && (written == NULL || written->kind == QL__YAML_NULL))
         ql__problem(self, file->line, file->column, "there is nothing to ingest: the file needs 'sources' or 'projects'");
     if (!has_projects && short_form != NULL) adopt_sources(self, root, short_form);
     const ql__value *projects = ql__value_get(root, "projects");

@@ -7,6 +7,7 @@
 #include "base/status.h"
 #include "dep/json.h"
 #include "model/config_loader.h"
+#include "text/utf8.h"
 
 #define MASK "****"
 
@@ -170,7 +171,30 @@ static void indent(ql_buf *out, unsigned depth)
     for (unsigned i = 0; i < depth; i++) (void)ql_buf_append(out, QL_STR("  "));
 }
 
-/* Plain only where nothing but text can be meant; otherwise as a JSON string, which YAML reads as it is. */
+/* Characters that YAML does not take raw inside double quotes, or takes for line breaks. */
+static bool needs_escape(uint32_t c)
+{
+    return c < 0x20 || (c >= 0x7F && c < 0xA0) || c == 0x2028 || c == 0x2029 || c == 0xFEFF || c == 0xFFFE || c == 0xFFFF;
+}
+
+static void write_yaml_quoted(ql_buf *out, ql_str text)
+{
+    (void)ql_buf_append_char(out, '"');
+    for (size_t at = 0; at < text.len;) {
+        uint32_t code_point;
+        size_t taken = ql__utf8_next(text, at, &code_point);
+        if (needs_escape(code_point)) (void)ql_buf_printf(out, "\\u%04x", code_point);
+        else if (taken == 1 && code_point == 0xFFFD) (void)ql_buf_append(out, QL_STR("\xEF\xBF\xBD")); /* a byte that is no UTF-8 */
+        else {
+            if (code_point == '"' || code_point == '\\') (void)ql_buf_append_char(out, '\\');
+            (void)ql_buf_append(out, (ql_str){text.ptr + at, taken});
+        }
+        at += taken;
+    }
+    (void)ql_buf_append_char(out, '"');
+}
+
+/* Plain only where nothing but text can be meant. */
 static void write_yaml_word(ql_buf *out, ql_str text)
 {
     ql__yaml_node read;
@@ -184,11 +208,9 @@ static void write_yaml_word(ql_buf *out, ql_str text)
     }
     if (plain && !ql_str_equal(text, QL_STR("y")) && !ql_str_equal(text, QL_STR("n"))) {
         (void)ql_buf_append(out, text);
-        return;
+    } else {
+        write_yaml_quoted(out, text);
     }
-    ql__json_writer writer;
-    ql__json_begin(&writer, out);
-    ql__json_string(&writer, text);
 }
 
 static void write_yaml(ql_buf *out, const ql__value *value, ql_str key, unsigned depth, bool under_secret);

@@ -2,6 +2,7 @@
 #include "config_run.h"
 
 static const wrong_case wrong[] = {
+    {"sources:\n", "1:1: there is nothing to ingest: the file needs 'sources' or 'projects'\n"},
     {"global: {}\n", "1:1: there is nothing to ingest: the file needs 'sources' or 'projects'\n"},
     {"projects:\n  p: {display_name: x, collection_name: c}\n  q: {display_name: y, collection_name: c}\n", "3:41: the collection_name 'c' is used by two projects\n"},
     {"soruces: {}\n", "1:1: unknown key 'soruces' (did you mean 'sources'?)\n1:1: there is nothing to ingest: the file needs 'sources' or 'projects'\n"},

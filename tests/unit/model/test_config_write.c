@@ -30,7 +30,7 @@ static void test_config_write__yaml_output_reads_back_as_the_same(void **state)
 {
     (void)state;
     run self, again;
-    start(&self, "projects:\n  a-b: {display_name: 'yes', description: \"two\\nlines: x # y\", sources: {localfile: {'1 2': {base_url: /x, include_paths: ['- a', '', 'null', '1.5', 'a: b', \"q'\\\"\"]}}}}\n"
+    start(&self, "projects:\n  a-b: {display_name: 'yes', description: \"two\\nlines: x # y\", sources: {localfile: {'1 2': {base_url: /x, include_paths: ['- a', '', 'null', '1.5', 'a: b', \"q'\\\"\", \"\\x7f\\x85\\u2028\\ufeff \\t\"]}}}}\n"
                  "global: {chunking: {chunk_size: 300}, workers: {schedules: {incremental_pull: {interval: 90}}}}\nsearch: {conflict_llm_timeout_s: 1.5}\n", NULL);
     load(&self);
     (void)expect_loaded(&self);
