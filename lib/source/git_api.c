@@ -52,7 +52,7 @@ ql_status ql__git_api_get(const ql__git_api **out, ql_error *err)
     return status;
 }
 
-static ql_status kind_of(int code, int class)
+static ql_status kind_of(int code, int class, const char *message)
 {
     switch (code) {
     case GIT_ENOTFOUND:
@@ -71,6 +71,8 @@ static ql_status kind_of(int code, int class)
     default:
         break;
     }
+    if (class == GIT_ERROR_HTTP && strstr(message, "status code: 404") != NULL) return QL_E_NOTFOUND;
+    if (class == GIT_ERROR_HTTP && strstr(message, "status code: 403") != NULL) return QL_E_AUTH;
     switch (class) {
     case GIT_ERROR_NOMEMORY:
         return QL_E_NOMEM;
@@ -115,6 +117,7 @@ ql_status ql__git_fail(const ql__git_api *api, int code, ql_str secret, const ch
 {
     const git_error *last = api->git_error_last();
     QL_AUTO(ql_buf, ql_buf_dispose) text = QL_BUF_INIT;
-    append_clean(&text, ql_str_of(last != NULL && last->message != NULL ? last->message : "no reason given"), secret);
-    return ql__fail(err, kind_of(code, last != NULL ? last->klass : 0), "%s: %s", what, ql_buf_cstr(&text));
+    const char *message = last != NULL && last->message != NULL ? last->message : "no reason given";
+    append_clean(&text, ql_str_of(message), secret);
+    return ql__fail(err, kind_of(code, last != NULL ? last->klass : 0, message), "%s: %s", what, ql_buf_cstr(&text));
 }

@@ -245,7 +245,9 @@ static ql_status load_parents(ql__git_history *self, uint32_t at, git_commit *co
     unsigned count = api->git_commit_parentcount(commit);
     uint32_t first = (uint32_t)self->parent_count, distance = self->commits[at].distance + 1;
     bool beyond = self->depth > 0 && distance >= self->depth && count > 0;
-    if (beyond || has_id(self->edges, self->edge_count, self->commits[at].id)) {
+    /* git lists a commit of the wanted depth as an edge even if it is the first of all. libgit2 hides an edge's parents, its text does not. */
+    bool edge = has_id(self->edges, self->edge_count, self->commits[at].id) && strstr(api->git_commit_raw_header(commit), "\nparent ") != NULL;
+    if (beyond || edge) {
         self->commits[at].edge = self->incomplete = true;
         return QL_OK;
     }

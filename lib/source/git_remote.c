@@ -25,6 +25,7 @@ typedef struct remote_call {
     const ql__git_url *url;
     uint32_t password_tries, key_tries;
     bool agent_tried;
+    bool permanent; /* the last failure will not go away by itself */
 } remote_call;
 
 ql_str ql__git_secret(const ql__source_options *options, const ql__git_url *url)
@@ -363,6 +364,7 @@ static ql_status update_copy(remote_call *call, git_repository *repo, ql_buf *re
     call->password_tries = call->key_tries = 0;
     call->agent_tried = false;
     code = call->api->git_remote_connect(remote, GIT_DIRECTION_FETCH, &callbacks, &proxy, NULL);
+    call->permanent = code == GIT_ECERTIFICATE;
     git_oid commit;
     ql_buf_clear(reference);
     ql_status status = code < 0 ? fail(call, code, "cannot connect", err) : choose_reference(call, remote, reference, &commit, err);
@@ -378,7 +380,7 @@ static ql_status update_with_retries(remote_call *call, git_repository *repo, ql
     for (int attempt = 1;; attempt++) {
         ql_status status = update_copy(call, repo, reference, err);
         ql_status kind = ql_status_kind(status);
-        if ((kind != QL_E_NET && kind != QL_E_TIMEOUT) || attempt == TRIES) return status;
+        if ((kind != QL_E_NET && kind != QL_E_TIMEOUT) || call->permanent || attempt == TRIES) return status;
         ql__log_write(call->options->log, QL_LOG_WARNING, "git", "%s: try %d of %d failed (%s)", ql_buf_cstr(&call->url->base), attempt,
                       (int)TRIES, err != NULL ? err->message : ql_status_name(kind));
         QL_TRY(pause_ms(call->options, RETRY_PAUSE_MS, err));

@@ -80,7 +80,7 @@ static ql_status parse_local(ql_str text, ql__git_url *self, ql_error *err)
     return QL_OK;
 }
 
-/* user[:password]@host[:port]; returns the length of what comes before the path. */
+/* user[:password]@host[:port]; returns the host and port. */
 static ql_str parse_authority(ql_str authority, ql__git_url *self)
 {
     size_t at = authority.len;
@@ -130,8 +130,8 @@ static ql_status parse_scp(ql_str text, size_t colon, ql__git_url *self, ql_erro
     self->reach = QL__GIT_SSH;
     self->encrypted = true;
     ql_str path = after(text, colon + 1);
-    (void)parse_authority((ql_str){text.ptr, colon}, self);
-    if (self->host.len == 0 || path.len == 0) return ql__fail(err, QL_E_CONFIG, "base_url names no repository");
+    ql_str host = parse_authority((ql_str){text.ptr, colon}, self);
+    if (host.len == 0 || path.len == 0) return ql__fail(err, QL_E_CONFIG, "base_url names no repository");
     (void)ql_buf_append(&self->remote, text);
     (void)ql_buf_append(&self->base, QL_STR("ssh://"));
     (void)ql_buf_append(&self->base, (ql_str){text.ptr, colon});

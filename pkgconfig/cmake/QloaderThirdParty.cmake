@@ -147,3 +147,6 @@ target_compile_definitions(qloader_git2 PRIVATE _GNU_SOURCE _FILE_OFFSET_BITS=64
   LINK_SIZE=2 HEAP_LIMIT=20000000 MATCH_LIMIT=10000000 MATCH_LIMIT_DEPTH=MATCH_LIMIT MAX_VARLOOKBEHIND=255
   NEWLINE_DEFAULT=2 PARENS_NEST_LIMIT=250 MAX_NAME_SIZE=128 MAX_NAME_COUNT=10000)
 target_link_libraries(qloader_git2 PRIVATE OpenSSL::SSL OpenSSL::Crypto ZLIB::ZLIB PkgConfig::SSH2 Threads::Threads rt)
+# For tests that speak to libgit2 themselves.
+add_library(git2_headers INTERFACE)
+target_include_directories(git2_headers SYSTEM INTERFACE ${QLOADER_GIT2_INCLUDE_DIR})

@@ -1,0 +1,253 @@
+/*
+ * First and last changes held against what "git log" says, on random histories with branches, merges, deletions and files that come back;
+ * walked in one go, and continued after every few commits from the kept result.
+ */
+#include <unistd.h>
+
+#include "source/git_history.h"
+#include "source/git_remote.h"
+#include "unit/source/git_fixture.h"
+
+typedef struct opened {
+    git_repository *repo;
+    ql__git_history *history;
+} opened;
+
+static const ql__git_api *api;
+
+static opened open_history(git_fixture *self, const char *cache_path)
+{
+    ql__source_options source = {.config = &self->config, .sys = ql__sys_default()};
+    char head[100];
+    git_ask(self, head, sizeof head, "git rev-parse HEAD");
+    ql__git_history_options options = {.api = api, .source = &source, .cache_path = cache_path};
+    for (size_t i = 0; i < 20; i++) {
+        unsigned value;
+        assert_int_equal(sscanf(head + 2 * i, "%2x", &value), 1);
+        options.head.id[i] = (unsigned char)value;
+    }
+    opened result = {0};
+    ql_error err = {0};
+    if (ql__git_open(api, self->work, &result.repo, &err) != QL_OK) fail_msg("%s", err.message);
+    options.repo = result.repo;
+    if (ql__git_history_new(&options, &result.history, &err) != QL_OK) fail_msg("%s", err.message);
+    return result;
+}
+
+static void close_history(opened *self)
+{
+    ql__git_history_free(self->history);
+    api->git_repository_free(self->repo);
+}
+
+/* One "git log" for each file: slow and sure. Merges in which git's simplification looks at one side only are compared by commit id. */
+static void assert_agrees_with_git(git_fixture *self, const ql__git_history *history)
+{
+    size_t count, seen = 0;
+    const ql__git_file *files = ql__git_history_files(history, &count);
+    for (size_t i = 0; i < count; i++) {
+        if (!files[i].in_head) continue;
+        seen++;
+        char expected[200], actual[200], first[100];
+        git_ask(self, expected, sizeof expected, "git log -1 --format='%%H %%ct' -- '%s'", files[i].path.ptr);
+        size_t used = 0;
+        for (size_t b = 0; b < 20; b++) used += (size_t)snprintf(actual + used, sizeof actual - used, "%02x", files[i].last[b]);
+        snprintf(actual + used, sizeof actual - used, " %lld", (long long)files[i].last_s);
+        if (strcmp(actual, expected) != 0) fail_msg("%s: last is %s, git says %s", files[i].path.ptr, actual, expected);
+        git_ask(self, first, sizeof first, "git log --full-history --no-merges --format=%%ct -- '%s' | sort -n | head -1", files[i].path.ptr);
+        if (atoll(first) != files[i].first_s) fail_msg("%s: first is %lld, git says %s", files[i].path.ptr, (long long)files[i].first_s, first);
+    }
+    char total[50];
+    git_ask(self, total, sizeof total, "git ls-files | wc -l");
+    assert_int_equal(seen, atoi(total));
+}
+
+static uint32_t random_below(uint32_t *seed, uint32_t limit)
+{
+    *seed = *seed * 1664525u + 1013904223u;
+    return (*seed >> 10) % limit;
+}
+
+static void random_commit(git_fixture *self, uint32_t *seed)
+{
+    static const char *const names[] = {"a.md", "b.md", "d/c.md", "d/e/f.md", "d.md", "g/h.md", "i.md", "d/e.md"};
+    const char *name = names[random_below(seed, 8)], *other = names[random_below(seed, 8)];
+    if (random_below(seed, 5) == 0) git_run(self, "rm -f '%s'", name);
+    else git_run(self, "mkdir -p $(dirname '%s') && echo %u > '%s'", name, random_below(seed, 1000), name);
+    if (random_below(seed, 3) == 0) git_run(self, "mkdir -p $(dirname '%s') && echo %u >> '%s'", other, random_below(seed, 3), other);
+    git_commit_all(self, "c");
+}
+
+/* A side branch of a few commits, merged; conflicts are solved by one side or the other. */
+static void random_merge(git_fixture *self, uint32_t *seed)
+{
+    git_run(self, "git checkout -q -b side%ld HEAD~%u 2>/dev/null || git checkout -q -b side%ld", self->clock_s, random_below(seed, 3), self->clock_s);
+    for (uint32_t n = 1 + random_below(seed, 3); n > 0; n--) random_commit(self, seed);
+    git_run(self, "git branch -f merged && git checkout -q main");
+    if (random_below(seed, 2) == 0) random_commit(self, seed);
+    git_run(self, "git merge -q --no-ff -X %s -m merge merged || { git add -A; git rm -q --cached --ignore-unmatch x; git commit -q -m merge; }",
+            random_below(seed, 2) == 0 ? "ours" : "theirs");
+}
+
+static void test_git_history__agrees_with_git_log_on_random_histories(void **state)
+{
+    git_fixture *self = *state;
+    for (uint32_t round = 0; round < 4; round++) {
+        uint32_t seed = round;
+        char kept[600];
+        snprintf(kept, sizeof kept, "%s/kept-%u", self->dir, round);
+        git_run(self, "cd '%s' && rm -rf work && mkdir work && cd work && git init -q -b main . && echo x > a.md", self->dir);
+        git_commit_all(self, "first");
+        for (int step = 0; step < 14; step++) {
+            if (random_below(&seed, 3) == 0) random_merge(self, &seed);
+            else random_commit(self, &seed);
+            if (step % 3 != 1) continue;
+            opened continued = open_history(self, kept);
+            assert_agrees_with_git(self, continued.history);
+            close_history(&continued);
+        }
+        opened whole = open_history(self, NULL);
+        assert_agrees_with_git(self, whole.history);
+        opened continued = open_history(self, kept);
+        size_t count, other_count;
+        const ql__git_file *a = ql__git_history_files(whole.history, &count);
+        (void)ql__git_history_files(continued.history, &other_count);
+        for (size_t i = 0; i < count; i++) {
+            const ql__git_file *b = ql__git_history_find(continued.history, a[i].path);
+            assert_non_null(b);
+            assert_int_equal(a[i].in_head, b->in_head);
+            assert_int_equal(a[i].first_s, b->first_s);
+            if (a[i].in_head) assert_memory_equal(a[i].last, b->last, 20);
+        }
+        close_history(&continued);
+        close_history(&whole);
+    }
+}
+
+static void make_three(git_fixture *self)
+{
+    git_run(self, "git init -q -b main .");
+    git_write(self, "a.md", "1");
+    git_commit_all(self, "1");
+    git_write(self, "b.md", "1");
+    git_commit_all(self, "2");
+    git_write(self, "a.md", "2");
+    git_commit_all(self, "3");
+}
+
+static void test_git_history__walks_only_new_commits(void **state)
+{
+    git_fixture *self = *state;
+    char kept[600];
+    snprintf(kept, sizeof kept, "%s/kept", self->dir);
+    make_three(self);
+    opened one = open_history(self, kept);
+    assert_int_equal(ql__git_history_walked(one.history), 3);
+    close_history(&one);
+    one = open_history(self, kept);
+    assert_int_equal(ql__git_history_walked(one.history), 0);
+    close_history(&one);
+    git_write(self, "c.md", "1");
+    git_commit_all(self, "4");
+    one = open_history(self, kept);
+    assert_int_equal(ql__git_history_walked(one.history), 1);
+    assert_agrees_with_git(self, one.history);
+    close_history(&one);
+    /* The branch is rewritten: what was kept is of no use. */
+    git_run(self, "git reset -q --hard HEAD~2 && echo z > z.md");
+    git_commit_all(self, "other");
+    one = open_history(self, kept);
+    assert_int_equal(ql__git_history_walked(one.history), 3);
+    assert_agrees_with_git(self, one.history);
+    close_history(&one);
+}
+
+static void test_git_history__a_damaged_kept_result_changes_nothing(void **state)
+{
+    git_fixture *self = *state;
+    char kept[600];
+    snprintf(kept, sizeof kept, "%s/kept", self->dir);
+    make_three(self);
+    opened one = open_history(self, kept);
+    close_history(&one);
+    ql_buf whole = QL_BUF_INIT;
+    ql_test_file_read(kept, &whole);
+    for (size_t i = 0; i < whole.len; i += 7) {
+        char saved = whole.ptr[i];
+        whole.ptr[i] = (char)(saved ^ 0x55);
+        ql_test_file_write(kept, ql_buf_str(&whole));
+        whole.ptr[i] = saved;
+        one = open_history(self, kept);
+        assert_int_equal(ql__git_history_walked(one.history), 3);
+        close_history(&one);
+    }
+    ql_test_file_write(kept, (ql_str){whole.ptr, whole.len / 2});
+    one = open_history(self, kept);
+    assert_int_equal(ql__git_history_walked(one.history), 3);
+    assert_agrees_with_git(self, one.history);
+    close_history(&one);
+    ql_buf_dispose(&whole);
+}
+
+/* A repository that is shallow itself: nothing is known beyond its edge, whatever depth is asked. */
+static void test_git_history__knows_the_edge_of_a_shallow_repository(void **state)
+{
+    git_fixture *self = *state;
+    make_three(self);
+    git_run(self, "cd .. && git clone -q --depth 1 'file://%s' shallow && rm -rf work && mv shallow work", self->work);
+    opened one = open_history(self, NULL);
+    const ql__git_file *a = ql__git_history_find(one.history, QL_STR("a.md"));
+    assert_non_null(a);
+    assert_true(a->in_head && a->first_s == QL_TIME_UNKNOWN && a->last_s == QL_TIME_UNKNOWN);
+    close_history(&one);
+}
+
+/* git's own idea of depth, on a history with a merge: the same commits are beyond the edge. */
+static void test_git_history__depth_means_what_git_means(void **state)
+{
+    git_fixture *self = *state;
+    make_three(self);
+    git_run(self, "git checkout -q -b side HEAD~1 && echo s > s.md && git add -A && git commit -q -m s && git checkout -q main && "
+                  "git merge -q --no-ff -m m side");
+    char original[600];
+    snprintf(original, sizeof original, "%s/original", self->dir);
+    git_run(self, "cp -r '%s' '%s'", self->work, original);
+    for (unsigned depth = 1; depth < 5; depth++) {
+        git_run(self, "rm -rf '%s' && cp -r '%s' '%s'", self->work, original, self->work);
+        self->config.depth_set = true;
+        self->config.depth = depth;
+        opened limited = open_history(self, NULL);
+        git_run(self, "cd .. && git clone -q --depth %u 'file://%s' shallow && rm -rf work && mv shallow work", depth, original);
+        self->config.depth_set = false;
+        opened shallow = open_history(self, NULL);
+        size_t count;
+        const ql__git_file *files = ql__git_history_files(limited.history, &count);
+        for (size_t i = 0; i < count; i++) {
+            const ql__git_file *other = ql__git_history_find(shallow.history, files[i].path);
+            assert_non_null(other);
+            assert_int_equal(files[i].first_s, other->first_s);
+            assert_int_equal(files[i].last_s, other->last_s);
+        }
+        close_history(&limited);
+        close_history(&shallow);
+    }
+}
+
+static int load_api(void **state)
+{
+    (void)state;
+    return ql__git_api_get(&api, NULL) == QL_OK ? 0 : -1;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(test_git_history__##name, git_set_up, git_tear_down)
+        TEST(agrees_with_git_log_on_random_histories),
+        TEST(walks_only_new_commits),
+        TEST(a_damaged_kept_result_changes_nothing),
+        TEST(knows_the_edge_of_a_shallow_repository),
+        TEST(depth_means_what_git_means),
+    };
+    return cmocka_run_group_tests(tests, load_api, NULL);
+}
