@@ -20,6 +20,14 @@ function(qloader_pinned out name)
       "Run: pkgconfig/deps/fetch ${QLOADER_DEPS_DIR}\n(or name the folder it was fetched to: -DQLOADER_DEPS_DIR=...)")
   endif()
   set(${out} ${folder} PARENT_SCOPE)
+  if(QLOADER_INSTALL) # the notices travel with what is built from it
+    foreach(notice LICENSE NOTICE lexbor/LICENSE lexbor/NOTICE libgit2/COPYING libgit2/AUTHORS)
+      if(EXISTS ${folder}/${notice})
+        string(REPLACE "/" "-" file ${notice})
+        install(FILES ${folder}/${notice} DESTINATION ${CMAKE_INSTALL_DOCDIR}/licences/${name} RENAME ${file})
+      endif()
+    endforeach()
+  endif()
 endfunction()
 
 # What every foreign target has in common.
