@@ -48,7 +48,9 @@ typedef struct local_embedder {
     ql__encoder *encoder;
     ql_measure measure;
     pthread_mutex_t lock; /* all below */
-    ql__encoder_scratch **scratch; /* per worker */
+    ql__linear_engine *engine; /* for passages; made on the first */
+    bool engine_refused;       /* there is none: passages too go by the kernels */
+    ql__encoder_scratch **scratch[2]; /* per role and worker */
     size_t workers;
     uint32_t *tokens; /* of one text */
     size_t token_capacity;
@@ -120,9 +122,9 @@ static ql_status open_parts(local_embedder *self, const char *dir, ql_error *err
         return ql__fail(err, QL_E_FORMAT, "'%s': vocab.txt has %u tokens, the model %u", dir, ql__wordpiece_count(self->words), self->config.vocab);
     QL_TRY(open_weights(self, dir, err));
     self->workers = ql__pool_size(self->options.pool);
-    self->scratch = ql__alloc_zero(self->workers, sizeof *self->scratch);
+    for (int role = 0; role < 2; role++) self->scratch[role] = ql__alloc_zero(self->workers, sizeof *self->scratch[role]);
     self->name = ql__strdup(folder_name(dir));
-    if (!self->scratch || !self->name) return ql__fail_nomem(err);
+    if (!self->scratch[0] || !self->scratch[1] || !self->name) return ql__fail_nomem(err);
     self->measure = (ql_measure){.struct_size = sizeof(ql_measure), .unit = "tokens", .units_fn = count_units, .user = self->words};
     return QL_OK;
 }
@@ -131,8 +133,11 @@ static void close_local(void *user)
 {
     local_embedder *self = user;
     if (!self) return;
-    for (size_t i = 0; self->scratch && i < self->workers; i++) ql__encoder_scratch_free(self->scratch[i]);
-    ql__free(self->scratch);
+    for (int role = 0; role < 2; role++) {
+        for (size_t i = 0; self->scratch[role] && i < self->workers; i++) ql__encoder_scratch_free(self->scratch[role][i]);
+        ql__free(self->scratch[role]);
+    }
+    ql__linear_engine_free(self->engine);
     ql__encoder_free(self->encoder);
     ql__safetensors_close(self->file);
     ql__wordpiece_free(self->words);
@@ -147,6 +152,35 @@ static void close_local(void *user)
     ql__free(self->name);
     pthread_mutex_destroy(&self->lock);
     ql__free(self);
+}
+
+/* ---- precision ---- */
+
+static bool cpu_has_bf16(void)
+{
+#if defined(__x86_64__)
+    return __builtin_cpu_supports("avx512bf16"); /* every CPU with AMX has it too */
+#else
+    return false;
+#endif
+}
+
+/* Passages go by oneDNN; where it is missing, float32 goes by the kernels, slower but the same. Queries always go by the kernels. */
+static ql_status make_engine(local_embedder *self, ql_error *err)
+{
+    ql__precision wanted = self->options.precision;
+    ql_error inner = {0};
+    if (self->engine || self->engine_refused) return QL_OK;
+    bool bf16 = wanted == QL__PRECISION_BF16 || (wanted == QL__PRECISION_AUTO && cpu_has_bf16());
+    ql_status status = ql__encoder_engine_new(self->encoder, bf16, &self->engine, &inner);
+    if (status >= 0) return QL_OK;
+    if (ql_status_kind(status) != QL_E_UNSUPPORTED || wanted == QL__PRECISION_BF16) {
+        if (err) *err = inner;
+        return status;
+    }
+    ql__log_write(self->options.log, QL_LOG_WARNING, "embed", "embedding without oneDNN, which is slower: %s", inner.message);
+    self->engine_refused = true;
+    return QL_OK;
 }
 
 /* ---- texts to windows ---- */
@@ -238,8 +272,9 @@ static ql_status make_batches(local_embedder *self, ql_error *err)
     return QL_OK;
 }
 
-static ql_status prepare_wave(local_embedder *self, ql_error *err)
+static ql_status prepare_wave(local_embedder *self, ql_embed_role role, ql_error *err)
 {
+    ql__encoder_scratch **scratch = self->scratch[role];
     size_t width = self->config.width, rows = BATCH_ROWS > self->config.sequence_max ? BATCH_ROWS : self->config.sequence_max;
     qsort(self->windows, self->window_count, sizeof *self->windows, longer_first);
     QL_TRY(make_batches(self, err));
@@ -255,18 +290,20 @@ static ql_status prepare_wave(local_embedder *self, ql_error *err)
         w->first = at;
         at += w->length;
     }
-    if (self->id_count < rows && !self->scratch[0]) rows = self->id_count; /* a single query needs little */
+    if (role == QL_EMBED_PASSAGE) QL_TRY(make_engine(self, err));
+    if (self->id_count < rows) rows = self->id_count; /* a query needs little; memory grows with the first large wave */
     for (size_t i = 0; i < self->workers && i < self->batch_count; i++) {
-        if (self->scratch[i] && ql__encoder_scratch_rows(self->scratch[i]) >= (self->id_count < rows ? self->id_count : rows)) continue;
-        ql__encoder_scratch_free(self->scratch[i]);
-        self->scratch[i] = NULL;
-        QL_TRY(ql__encoder_scratch_new(self->encoder, rows, &self->scratch[i], err));
+        if (scratch[i] && ql__encoder_scratch_rows(scratch[i]) >= rows) continue;
+        ql__encoder_scratch_free(scratch[i]);
+        scratch[i] = NULL;
+        QL_TRY(ql__encoder_scratch_new(self->encoder, rows, &scratch[i], err));
     }
     return QL_OK;
 }
 
 typedef struct wave_run {
     local_embedder *self;
+    ql_embed_role role;
     pthread_mutex_t lock;
     ql_status status;
     ql_error error;
@@ -280,7 +317,7 @@ static void run_batch(void *user, size_t index, size_t worker)
     ql__encoder_batch args = {.ids = self->batch_ids + self->windows[b->first].first, .lengths = self->lengths + b->first,
                               .count = b->count, .out = self->vectors + b->first * self->config.width};
     ql_error error = {0};
-    ql_status status = ql__encoder_run(self->encoder, self->scratch[worker], &args, &error);
+    ql_status status = ql__encoder_run(self->encoder, self->scratch[run->role][worker], run->role == QL_EMBED_PASSAGE ? self->engine : NULL, &args, &error);
     if (status >= 0) return;
     pthread_mutex_lock(&run->lock);
     if (run->status >= 0) {
@@ -303,11 +340,11 @@ static void pool_windows(local_embedder *self, size_t texts, float *out)
     for (size_t i = 0; i < texts; i++) ql__unit_length(out + i * width, width);
 }
 
-static ql_status run_wave(local_embedder *self, size_t texts, float *out, ql_error *err)
+static ql_status run_wave(local_embedder *self, ql_embed_role role, size_t texts, float *out, ql_error *err)
 {
     QL_SPAN(EMBED);
-    wave_run run = {.self = self, .status = QL_OK};
-    QL_TRY(prepare_wave(self, err));
+    wave_run run = {.self = self, .role = role, .status = QL_OK};
+    QL_TRY(prepare_wave(self, role, err));
     ql__counter_add(QL__COUNTER_TOKENS, self->id_count);
     pthread_mutex_init(&run.lock, NULL);
     ql__pool_run(self->options.pool, self->batch_count, run_batch, &run);
@@ -333,7 +370,7 @@ static ql_status embed_all(local_embedder *self, ql_embed_role role, const ql_st
             QL_TRY(add_text(self, &before, (uint32_t)(end - begin), tokens, err));
             end++;
         }
-        QL_TRY(run_wave(self, end - begin, out + begin * self->config.width, err));
+        QL_TRY(run_wave(self, role, end - begin, out + begin * self->config.width, err));
         begin = end;
     }
     return QL_OK;

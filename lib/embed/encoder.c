@@ -4,7 +4,9 @@
  *
  * Dimensions: T rows (tokens of the batch), W width, F width of the feed-forward part, H heads. Shapes at each buffer below.
  * Weights are used where they lie in the mapped file; only tensors that are not aligned float32 are converted, once, on opening.
- * Linear layers run over all rows at once, attention and pooling per sequence.
+ * Linear layers run over blocks of rows, so that what one writes is still in the cache when the next reads it; attention and pooling
+ * run per sequence. With an engine in bfloat16 the residual stream, norms, softmax and sums stay float32; only what enters a matrix
+ * product is rounded.
  *
  * Threads: the encoder is immutable, a scratch belongs to one thread at a time. Cost: about 2 * (4 W^2 + 2 W F) * layers operations a
  * token; no allocation after ql__encoder_scratch_new.
@@ -46,12 +48,14 @@ struct ql__encoder {
 };
 
 struct ql__encoder_scratch {
-    size_t rows;      /* T at most */
+    size_t rows;      /* T at most; the buffers have room for T rounded up to a bucket of the engine */
     float *x;         /* (T, W) the residual stream */
     float *qkv;       /* (T, 3 W) */
-    float *context;   /* (T, W) */
-    float *hidden;    /* (T, F) */
+    void *context;    /* (T, W) of attention, in the engine's type */
+    uint16_t *half;   /* (T, W) x as bfloat16, for engines that take it */
+    void *hidden;     /* (QL__LINEAR_ROWS, F) in the engine's type */
     float *attention; /* ql__attention_scratch */
+    ql__linear_worker *worker; /* made on the first run with an engine */
 };
 
 /* ---- weights ---- */
@@ -176,13 +180,15 @@ ql_status ql__encoder_scratch_new(const ql__encoder *self, size_t rows, ql__enco
     ql__encoder_scratch *scratch = ql__alloc_zero(1, sizeof *scratch);
     if (!scratch) return ql__fail_nomem(err);
     size_t width = config->width, longest = rows < config->sequence_max ? rows : config->sequence_max;
+    size_t room = ql__linear_bucket(rows), block = room < QL__LINEAR_ROWS ? room : QL__LINEAR_ROWS;
     scratch->rows = rows;
-    scratch->x = ql__alloc_zero(rows * width, sizeof(float));
-    scratch->qkv = ql__alloc_zero(rows * 3 * width, sizeof(float));
-    scratch->context = ql__alloc_zero(rows * width, sizeof(float));
-    scratch->hidden = ql__alloc_zero(rows * config->intermediate, sizeof(float));
+    scratch->x = ql__alloc_zero(room * width, sizeof(float));
+    scratch->qkv = ql__alloc_zero(room * 3 * width, sizeof(float));
+    scratch->context = ql__alloc_zero(room * width, sizeof(float));
+    scratch->half = ql__alloc_zero(room * width, sizeof(uint16_t));
+    scratch->hidden = ql__alloc_zero(block * config->intermediate, sizeof(float));
     scratch->attention = ql__alloc_zero(ql__attention_scratch(longest, width / config->heads), sizeof(float));
-    if (!scratch->x || !scratch->qkv || !scratch->context || !scratch->hidden || !scratch->attention) {
+    if (!scratch->x || !scratch->qkv || !scratch->context || !scratch->half || !scratch->hidden || !scratch->attention) {
         ql__encoder_scratch_free(scratch);
         return ql__fail_nomem(err);
     }
@@ -196,8 +202,10 @@ void ql__encoder_scratch_free(ql__encoder_scratch *self)
     ql__free(self->x);
     ql__free(self->qkv);
     ql__free(self->context);
+    ql__free(self->half);
     ql__free(self->hidden);
     ql__free(self->attention);
+    ql__linear_worker_free(self->worker);
     ql__free(self);
 }
 
@@ -206,11 +214,42 @@ size_t ql__encoder_scratch_rows(const ql__encoder_scratch *self)
     return self->rows;
 }
 
+/* ---- the engine ---- */
+
+enum { LINEAR_QKV, LINEAR_MIX, LINEAR_UP, LINEAR_DOWN, LINEAR_COUNT };
+
+static ql__linear_source linear_source(ql__linear_kind kind, const linear *weights, size_t outputs, size_t inputs)
+{
+    return (ql__linear_source){.kind = kind, .inputs = inputs, .outputs = outputs, .parts = 1, .weight = {weights->weight}, .bias = {weights->bias}};
+}
+
+static void layer_sources(const ql__bert_config *config, const layer *from, ql__linear_source out[LINEAR_COUNT])
+{
+    size_t width = config->width, inner = config->intermediate;
+    out[LINEAR_QKV] = (ql__linear_source){.kind = QL__LINEAR_PROJECT, .inputs = width, .outputs = width, .parts = 3,
+                                          .weight = {from->query.weight, from->key.weight, from->value.weight},
+                                          .bias = {from->query.bias, from->key.bias, from->value.bias}};
+    out[LINEAR_MIX] = linear_source(QL__LINEAR_ADD, &from->mix, width, width);
+    out[LINEAR_UP] = linear_source(QL__LINEAR_GELU, &from->up, inner, width);
+    out[LINEAR_DOWN] = linear_source(QL__LINEAR_ADD, &from->down, width, inner);
+}
+
+ql_status ql__encoder_engine_new(const ql__encoder *self, bool bf16, ql__linear_engine **out, ql_error *err)
+{
+    size_t count = (size_t)self->config->layers * LINEAR_COUNT;
+    QL_AUTO(ql__linear_source *, ql__free_cleanup) sources = ql__alloc_zero(count, sizeof *sources);
+    if (!sources) return ql__fail_nomem(err);
+    for (size_t i = 0; i < self->config->layers; i++) layer_sources(self->config, &self->layers[i], sources + i * LINEAR_COUNT);
+    return ql__linear_engine_new(sources, count, bf16, out, err);
+}
+
 /* ---- forward ---- */
 
 typedef struct forward {
     const ql__encoder *encoder;
     ql__encoder_scratch *scratch;
+    ql__linear_engine *engine; /* NULL: the kernels */
+    bool bf16;                 /* matrix products take bfloat16 */
     const ql__encoder_batch *batch;
     size_t rows; /* T */
 } forward;
@@ -230,11 +269,12 @@ static ql_status check_batch(const ql__encoder *self, const ql__encoder_scratch 
     return QL_OK;
 }
 
-static void norm_rows(const forward *run, const float *gamma, const float *beta)
+static void norm_rows(const forward *run, size_t row, size_t rows, const float *gamma, const float *beta)
 {
     const ql__bert_config *config = run->encoder->config;
-    run->encoder->kernels->norm(&(ql__norm){.x = run->scratch->x, .gamma = gamma, .beta = beta, .rows = run->rows,
-                                            .width = config->width, .epsilon = config->norm_epsilon});
+    size_t at = row * config->width;
+    run->encoder->kernels->norm(&(ql__norm){.x = run->scratch->x + at, .out_bf16 = run->bf16 ? run->scratch->half + at : NULL, .gamma = gamma,
+                                            .beta = beta, .rows = rows, .width = config->width, .epsilon = config->norm_epsilon});
 }
 
 /* x = LayerNorm(word + position + type 0) */
@@ -250,14 +290,40 @@ static ql_status embed_tokens(const forward *run, ql_error *err)
             for (size_t i = 0; i < width; i++) x[i] = x[i] + self->types[i] + place[i];
         }
     }
-    norm_rows(run, self->gamma, self->beta);
+    norm_rows(run, 0, run->rows, self->gamma, self->beta);
+    memset(run->scratch->x + row * width, 0, (ql__linear_bucket(row) - row) * width * sizeof(float)); /* rows that fill the last bucket */
     return QL_OK;
 }
 
-static void apply(const forward *run, const linear *weights, const float *source, size_t inputs, float *target, size_t outputs, size_t stride, bool accumulate)
+/* What a matrix product reads of the residual stream. */
+static const void *stream_at(const forward *run, size_t row)
+{
+    size_t at = row * run->encoder->config->width;
+    return run->bf16 ? (const void *)(run->scratch->half + at) : (const void *)(run->scratch->x + at);
+}
+
+static void *context_at(const forward *run, size_t row)
+{
+    return (char *)run->scratch->context + row * run->encoder->config->width * (run->bf16 ? sizeof(uint16_t) : sizeof(float));
+}
+
+static void multiply(const forward *run, const linear *weights, const void *source, size_t inputs, float *target, size_t outputs, size_t stride, size_t rows, bool accumulate)
 {
     run->encoder->kernels->matmul(&(ql__matmul){.a = source, .w = weights->weight, .bias = weights->bias, .c = target, .c_stride = stride,
-                                                .rows = run->rows, .n = outputs, .k = inputs, .accumulate = accumulate});
+                                                .rows = rows, .n = outputs, .k = inputs, .accumulate = accumulate});
+}
+
+static ql_status project(const forward *run, size_t index, size_t row, size_t rows, ql_error *err)
+{
+    const layer *weights = &run->encoder->layers[index];
+    size_t width = run->encoder->config->width;
+    float *target = run->scratch->qkv + row * 3 * width;
+    const void *source = stream_at(run, row);
+    if (run->engine) return ql__linear_run(run->scratch->worker, index * LINEAR_COUNT + LINEAR_QKV, rows, source, target, err);
+    multiply(run, &weights->query, source, width, target, width, 3 * width, rows, false);
+    multiply(run, &weights->key, source, width, target + width, width, 3 * width, rows, false);
+    multiply(run, &weights->value, source, width, target + 2 * width, width, 3 * width, rows, false);
+    return QL_OK;
 }
 
 static void attend(const forward *run)
@@ -265,28 +331,59 @@ static void attend(const forward *run)
     const ql__bert_config *config = run->encoder->config;
     size_t width = config->width, row = 0;
     for (size_t s = 0; s < run->batch->count; s++) {
+        void *out = context_at(run, row);
         run->encoder->kernels->attention(&(ql__attention){
-            .qkv = run->scratch->qkv + row * 3 * width, .out = run->scratch->context + row * width, .scratch = run->scratch->attention,
-            .length = run->batch->lengths[s], .heads = config->heads, .head_dims = width / config->heads});
+            .qkv = run->scratch->qkv + row * 3 * width, .out = run->bf16 ? NULL : out, .out_bf16 = run->bf16 ? out : NULL,
+            .scratch = run->scratch->attention, .length = run->batch->lengths[s], .heads = config->heads, .head_dims = width / config->heads});
         row += run->batch->lengths[s];
     }
 }
 
-static void run_layer(const forward *run, const layer *weights)
+/* x += mix(context) */
+static ql_status mix(const forward *run, size_t index, size_t row, size_t rows, ql_error *err)
 {
-    const ql__bert_config *config = run->encoder->config;
-    ql__encoder_scratch *s = run->scratch;
-    size_t width = config->width, inner = config->intermediate;
-    apply(run, &weights->query, s->x, width, s->qkv, width, 3 * width, false);
-    apply(run, &weights->key, s->x, width, s->qkv + width, width, 3 * width, false);
-    apply(run, &weights->value, s->x, width, s->qkv + 2 * width, width, 3 * width, false);
+    size_t width = run->encoder->config->width;
+    float *target = run->scratch->x + row * width;
+    if (run->engine) return ql__linear_run(run->scratch->worker, index * LINEAR_COUNT + LINEAR_MIX, rows, context_at(run, row), target, err);
+    multiply(run, &run->encoder->layers[index].mix, context_at(run, row), width, target, width, width, rows, true);
+    return QL_OK;
+}
+
+/* x += down(gelu(up(x))) */
+static ql_status feed_forward(const forward *run, size_t index, size_t row, size_t rows, ql_error *err)
+{
+    const layer *weights = &run->encoder->layers[index];
+    size_t width = run->encoder->config->width, inner = run->encoder->config->intermediate;
+    float *target = run->scratch->x + row * width;
+    void *hidden = run->scratch->hidden;
+    if (run->engine) {
+        QL_TRY(ql__linear_run(run->scratch->worker, index * LINEAR_COUNT + LINEAR_UP, rows, stream_at(run, row), hidden, err));
+        return ql__linear_run(run->scratch->worker, index * LINEAR_COUNT + LINEAR_DOWN, rows, hidden, target, err);
+    }
+    multiply(run, &weights->up, stream_at(run, row), width, hidden, inner, inner, rows, false);
+    run->encoder->kernels->gelu(hidden, rows * inner);
+    multiply(run, &weights->down, hidden, inner, target, width, width, rows, true);
+    return QL_OK;
+}
+
+static size_t block_rows(const forward *run, size_t row)
+{
+    return run->rows - row < QL__LINEAR_ROWS ? run->rows - row : QL__LINEAR_ROWS;
+}
+
+static ql_status run_layer(const forward *run, size_t index, ql_error *err)
+{
+    const layer *weights = &run->encoder->layers[index];
+    for (size_t row = 0; row < run->rows; row += QL__LINEAR_ROWS) QL_TRY(project(run, index, row, block_rows(run, row), err));
     attend(run);
-    apply(run, &weights->mix, s->context, width, s->x, width, width, true);
-    norm_rows(run, weights->mix_gamma, weights->mix_beta);
-    apply(run, &weights->up, s->x, width, s->hidden, inner, inner, false);
-    run->encoder->kernels->gelu(s->hidden, run->rows * inner);
-    apply(run, &weights->down, s->hidden, inner, s->x, width, width, true);
-    norm_rows(run, weights->down_gamma, weights->down_beta);
+    for (size_t row = 0; row < run->rows; row += QL__LINEAR_ROWS) {
+        size_t rows = block_rows(run, row);
+        QL_TRY(mix(run, index, row, rows, err));
+        norm_rows(run, row, rows, weights->mix_gamma, weights->mix_beta);
+        QL_TRY(feed_forward(run, index, row, rows, err));
+        norm_rows(run, row, rows, weights->down_gamma, weights->down_beta);
+    }
+    return QL_OK;
 }
 
 /* The mean needs no division: the vector is scaled to unit length anyway. */
@@ -304,12 +401,16 @@ static void pool_sequences(const forward *run)
     }
 }
 
-ql_status ql__encoder_run(const ql__encoder *self, ql__encoder_scratch *scratch, const ql__encoder_batch *batch, ql_error *err)
+ql_status ql__encoder_run(const ql__encoder *self, ql__encoder_scratch *scratch, ql__linear_engine *engine, const ql__encoder_batch *batch, ql_error *err)
 {
-    forward run = {self, scratch, batch, 0};
+    forward run = {.encoder = self, .scratch = scratch, .engine = engine, .bf16 = engine && ql__linear_engine_bf16(engine), .batch = batch};
     QL_TRY(check_batch(self, scratch, batch, &run.rows, err));
+    if (engine && !scratch->worker) QL_TRY(ql__linear_worker_new(engine, &scratch->worker, err));
     QL_TRY(embed_tokens(&run, err));
-    for (size_t i = 0; i < self->config->layers; i++) run_layer(&run, &self->layers[i]);
-    pool_sequences(&run);
-    return QL_OK;
+    int previous = engine ? ql__linear_enter(engine) : 0;
+    ql_status status = QL_OK;
+    for (size_t i = 0; i < self->config->layers && status >= 0; i++) status = run_layer(&run, i, err);
+    if (engine) ql__linear_leave(engine, previous);
+    if (status >= 0) pool_sequences(&run);
+    return status;
 }

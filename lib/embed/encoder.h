@@ -7,6 +7,7 @@
 
 #include "embed/bert_config.h"
 #include "embed/kernels.h"
+#include "embed/linear_dnnl.h"
 #include "embed/safetensors.h"
 
 #define QL__ENCODER_ROWS_MAX (1 << 16) /* tokens of one batch: keeps every size below 2^40 */
@@ -29,7 +30,14 @@ typedef struct ql__encoder_batch {
     float *out;              /* (count, width): pooled, unit length */
 } ql__encoder_batch;
 
-/* QL_E_INVALID: an id the model does not have, a sequence too long for it or a batch too large for the scratch. */
-ql_status ql__encoder_run(const ql__encoder *self, ql__encoder_scratch *scratch, const ql__encoder_batch *batch, ql_error *err);
+/* Packs the linear layers for oneDNN; bf16 or float32. Free it with ql__linear_engine_free after the scratches that used it. */
+ql_status ql__encoder_engine_new(const ql__encoder *self, bool bf16, ql__linear_engine **out, ql_error *err);
+
+/*
+ * engine NULL: float32 by the kernels, on the weights where they lie (nothing to prepare: for a query). A scratch is used with
+ * one engine, or none, for its life.
+ * QL_E_INVALID: an id the model does not have, a sequence too long for it or a batch too large for the scratch.
+ */
+ql_status ql__encoder_run(const ql__encoder *self, ql__encoder_scratch *scratch, ql__linear_engine *engine, const ql__encoder_batch *batch, ql_error *err);
 
 #endif

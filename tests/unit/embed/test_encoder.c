@@ -53,7 +53,7 @@ static void expect_forward(const small_shape *shape, const ql__kernels *kernels)
     double wanted[256];
     ql__encoder_scratch *scratch = NULL;
     assert_int_equal(ql__encoder_scratch_new(m.encoder, total, &scratch, NULL), QL_OK);
-    assert_int_equal(ql__encoder_run(m.encoder, scratch, &(ql__encoder_batch){ids, lengths, 4, out}, NULL), QL_OK);
+    assert_int_equal(ql__encoder_run(m.encoder, scratch, NULL, &(ql__encoder_batch){ids, lengths, 4, out}, NULL), QL_OK);
     size_t at = 0;
     for (size_t i = 0; i < 4; at += lengths[i++]) {
         plain_forward(&m.model, ids + at, lengths[i], wanted);
@@ -91,11 +91,44 @@ static void test_encoder__vector_does_not_depend_on_the_batch(void **state)
     float together[3 * 48], single[48];
     ql__encoder_scratch *scratch = NULL;
     assert_int_equal(ql__encoder_scratch_new(m.encoder, 64, &scratch, NULL), QL_OK);
-    assert_int_equal(ql__encoder_run(m.encoder, scratch, &(ql__encoder_batch){ids, lengths, 3, together}, NULL), QL_OK);
-    assert_int_equal(ql__encoder_run(m.encoder, scratch, &(ql__encoder_batch){ids + 11, &alone, 1, single}, NULL), QL_OK);
+    assert_int_equal(ql__encoder_run(m.encoder, scratch, NULL, &(ql__encoder_batch){ids, lengths, 3, together}, NULL), QL_OK);
+    assert_int_equal(ql__encoder_run(m.encoder, scratch, NULL, &(ql__encoder_batch){ids + 11, &alone, 1, single}, NULL), QL_OK);
     assert_memory_equal(single, together + 48, sizeof single);
     ql__encoder_scratch_free(scratch);
     close_model(&m);
+}
+
+/* The same sequences through oneDNN, more rows than one block. */
+static void test_encoder__is_bert_on_the_engine(void **state)
+{
+    (void)state;
+    for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
+        opened m;
+        ql__linear_engine *engine = NULL;
+        ql__encoder_scratch *scratch = NULL;
+        uint32_t ids[300], lengths[20];
+        float out[20 * 128], alone[128];
+        double wanted[128];
+        size_t total = 0, width = shapes[s].width;
+        open_model(&m, &shapes[s], ql__kernels_best());
+        for (size_t i = 0; i < 20; i++) total += lengths[i] = 1 + (uint32_t)(i * 7 % 20);
+        fill_ids(ids, total, shapes[s].vocab, 11);
+        assert_true(total > QL__LINEAR_ROWS && total <= 300);
+        assert_int_equal(ql__encoder_engine_new(m.encoder, false, &engine, NULL), QL_OK);
+        assert_int_equal(ql__encoder_scratch_new(m.encoder, total, &scratch, NULL), QL_OK);
+        assert_int_equal(ql__encoder_run(m.encoder, scratch, engine, &(ql__encoder_batch){ids, lengths, 20, out}, NULL), QL_OK);
+        size_t at = 0;
+        for (size_t i = 0; i < 20; at += lengths[i++]) {
+            plain_forward(&m.model, ids + at, lengths[i], wanted);
+            assert_true(cosine_of(out + i * width, wanted, width) >= FP32_COSINE);
+            assert_int_equal(ql__encoder_run(m.encoder, scratch, engine, &(ql__encoder_batch){ids + at, &lengths[i], 1, alone}, NULL), QL_OK);
+            for (size_t d = 0; d < width; d++) wanted[d] = (double)alone[d];
+            assert_true(cosine_of(out + i * width, wanted, width) >= 1 - 1e-6); /* whatever the batch */
+        }
+        ql__encoder_scratch_free(scratch);
+        ql__linear_engine_free(engine);
+        close_model(&m);
+    }
 }
 
 static void test_encoder__refuses_what_the_model_cannot_take(void **state)
@@ -108,10 +141,10 @@ static void test_encoder__refuses_what_the_model_cannot_take(void **state)
     ql_error err = {0};
     ql__encoder_scratch *scratch = NULL;
     assert_int_equal(ql__encoder_scratch_new(m.encoder, 16, &scratch, NULL), QL_OK);
-    assert_int_equal(ql__encoder_run(m.encoder, scratch, &(ql__encoder_batch){bad_id, &two, 1, out}, &err), QL_E_INVALID);
-    assert_int_equal(ql__encoder_run(m.encoder, scratch, &(ql__encoder_batch){ids, &none, 1, out}, &err), QL_E_INVALID);
-    assert_int_equal(ql__encoder_run(m.encoder, scratch, &(ql__encoder_batch){ids, &long_one, 1, out}, &err), QL_E_INVALID);
-    assert_int_equal(ql__encoder_run(m.encoder, scratch, &(ql__encoder_batch){ids, &full, 1, out}, &err), QL_E_INVALID);
+    assert_int_equal(ql__encoder_run(m.encoder, scratch, NULL, &(ql__encoder_batch){bad_id, &two, 1, out}, &err), QL_E_INVALID);
+    assert_int_equal(ql__encoder_run(m.encoder, scratch, NULL, &(ql__encoder_batch){ids, &none, 1, out}, &err), QL_E_INVALID);
+    assert_int_equal(ql__encoder_run(m.encoder, scratch, NULL, &(ql__encoder_batch){ids, &long_one, 1, out}, &err), QL_E_INVALID);
+    assert_int_equal(ql__encoder_run(m.encoder, scratch, NULL, &(ql__encoder_batch){ids, &full, 1, out}, &err), QL_E_INVALID);
     ql__encoder_scratch_free(scratch);
     assert_int_equal(ql__encoder_scratch_new(m.encoder, 0, &scratch, &err), QL_E_INVALID);
     close_model(&m);
@@ -162,6 +195,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_encoder__is_bert_for_every_kernel_table),
         cmocka_unit_test(test_encoder__vector_does_not_depend_on_the_batch),
+        cmocka_unit_test(test_encoder__is_bert_on_the_engine),
         cmocka_unit_test(test_encoder__refuses_what_the_model_cannot_take),
         cmocka_unit_test(test_encoder__names_a_tensor_of_another_shape),
         cmocka_unit_test(test_encoder__survives_failing_memory),
