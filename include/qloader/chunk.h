@@ -2,8 +2,9 @@
  * qloader/chunk.h - from canonical text to chunks.
  *
  * Guarantees of every chunker, checked by the library: chunks cover the canonical text, in order; nothing is lost
- * and nothing repeated beyond the declared overlap; each chunk is within the size limit; no chunk boundary splits a
- * grapheme cluster of up to 256 bytes.
+ * and nothing repeated beyond the declared overlap; each chunk is within the size limit (a single grapheme cluster
+ * excepted); no chunk boundary splits a grapheme cluster of up to 256 bytes. The built-in chunker also ends a chunk at 32 bytes
+ * per unit of size_max (at least 4 kB, at most 1 MB), since a measure may take a megabyte without white space for one unit.
  */
 #ifndef QLOADER_CHUNK_H
 #define QLOADER_CHUNK_H
@@ -30,7 +31,7 @@ typedef struct ql_measure {
 typedef struct ql_chunk_options {
     uint32_t struct_size;
     uint32_t size_max;   /**< units in a chunk, overlap included; > 0 */
-    uint32_t overlap;    /**< units repeated from the chunk before, < size_max; 0: none. Never across a heading */
+    uint32_t overlap;    /**< units repeated from the chunk before, < size_max (the built-in chunker uses at most half of it); 0: none. Never across a heading */
     uint32_t size_min;   /**< smaller neighbours are joined up to size_max where they share a section; 0: size_max / 4 */
     const ql_measure *measure; /**< NULL: characters (code points) */
     uint32_t chunks_max; /**< 0: no cap; else later chunks are dropped (and the caller warned) */

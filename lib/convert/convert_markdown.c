@@ -181,6 +181,7 @@ typedef struct reader {
     line_index lines;
     ql__md_outline outline;
     ql__blocks *blocks;
+    uint64_t trimmed_end, trimmed; /* what without_empty_lines found last */
 } reader;
 
 static int kind_of(cmark_node *node)
@@ -216,28 +217,33 @@ static bool has_text(ql_str line)
     return i < line.len;
 }
 
-/* [begin, end) without empty lines at its end. */
-static uint64_t without_empty_lines(ql_str text, uint64_t begin, uint64_t end)
+/* [begin, end) without empty lines at its end. Nested blocks that end together ask again for the same end. */
+static uint64_t without_empty_lines(reader *self, uint64_t begin, uint64_t end)
 {
-    uint64_t at = end;
-    while (at > begin && (text.ptr[at - 1] == ' ' || (text.ptr[at - 1] >= '\t' && text.ptr[at - 1] <= '\r'))) at--;
-    if (at == begin) return end;
-    uint64_t line_end = ql__md_line_end(text, (size_t)at);
+    const ql_str text = self->lines.text;
+    if (self->trimmed_end != end || self->trimmed <= begin) {
+        uint64_t at = end;
+        while (at > begin && (text.ptr[at - 1] == ' ' || (text.ptr[at - 1] >= '\t' && text.ptr[at - 1] <= '\r'))) at--;
+        if (at == begin) return end;
+        self->trimmed_end = end;
+        self->trimmed = at;
+    }
+    uint64_t line_end = ql__md_line_end(text, (size_t)self->trimmed);
     return line_end < end ? line_end : end;
 }
 
 /* End of the node's last line that is not empty, as far as cmark can be trusted with it (setext headings, lists). */
-static uint64_t end_of(const reader *self, cmark_node *node, uint64_t begin)
+static uint64_t end_of(reader *self, cmark_node *node, uint64_t begin)
 {
     uint64_t bound = bound_of(self, node), end;
     int first = cmark_node_get_start_line(node), last = cmark_node_get_end_line(node);
     end = line_start(&self->lines, (last < first ? first : last) + 1);
     if (end > bound) end = bound;
-    return end < begin ? begin : without_empty_lines(self->lines.text, begin, end);
+    return end < begin ? begin : without_empty_lines(self, begin, end);
 }
 
 /* cmark leaves out the line that ends a markup block, such as "-->". */
-static uint64_t end_of_markup(const reader *self, cmark_node *node, uint64_t begin)
+static uint64_t end_of_markup(reader *self, cmark_node *node, uint64_t begin)
 {
     uint64_t end = end_of(self, node, begin), bound = bound_of(self, node);
     if (end >= bound) return end;

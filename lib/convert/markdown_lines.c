@@ -56,7 +56,9 @@ unsigned ql__md_atx(ql_str line, ql_str *raw)
 
 size_t ql__md_fence(ql_str line, char *mark, ql_str *info)
 {
-    line = trim(unindent(line));
+    line = unindent(line);
+    if (line.len > 0 && (line.ptr[0] == ' ' || line.ptr[0] == '\t')) return 0;
+    line = trim(line);
     if (line.len < 3 || (line.ptr[0] != '`' && line.ptr[0] != '~')) return 0;
     size_t len = 1;
     while (len < line.len && line.ptr[len] == line.ptr[0]) len++;

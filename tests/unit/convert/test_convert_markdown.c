@@ -1,6 +1,8 @@
 /* Blocks of Markdown where cmark's positions are known to be weak, titles, labels, and inputs meant to hurt. */
 #include "support/outline.h"
 
+#include <pthread.h>
+
 static void expect(ql_str content, const char *expected)
 {
     outline_expect(ql__convert_markdown(), "md", content, expected);
@@ -166,6 +168,30 @@ static void test_convert_markdown__reads_what_is_too_large_for_a_parser_line_by_
     ql_buf_dispose(&text);
 }
 
+static void *convert_in_thread(void *user)
+{
+    (void)user;
+    for (int i = 0; i < 50; i++) {
+        expect(QL_STR("# A\n\n- x\n\n| a |\n|---|\n"), "section1 'A': # A//- x//| a |/|---|/\n"
+                                                     "  heading1: # A/\n"
+                                                     "  list: - x/\n"
+                                                     "    item: - x/\n"
+                                                     "      paragraph: - x/\n"
+                                                     "  table: | a |/|---|/\n"
+                                                     "    row: | a |/\n"
+                                                     "    row: |---|/\n");
+    }
+    return NULL;
+}
+
+static void test_convert_markdown__runs_in_many_threads(void **state)
+{
+    (void)state;
+    pthread_t threads[4];
+    for (size_t i = 0; i < 4; i++) assert_int_equal(pthread_create(&threads[i], NULL, convert_in_thread, NULL), 0);
+    for (size_t i = 0; i < 4; i++) assert_int_equal(pthread_join(threads[i], NULL), 0);
+}
+
 static ql_status scenario(void *user, ql_error *err)
 {
     (void)user;
@@ -200,6 +226,7 @@ int main(void)
         cmocka_unit_test(test_convert_markdown__takes_the_title_from_front_matter_or_headings),
         cmocka_unit_test(test_convert_markdown__survives_inputs_meant_to_hurt),
         cmocka_unit_test(test_convert_markdown__reads_what_is_too_large_for_a_parser_line_by_line),
+        cmocka_unit_test(test_convert_markdown__runs_in_many_threads),
         cmocka_unit_test(test_convert_markdown__survives_every_failing_allocation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
