@@ -31,7 +31,7 @@ struct ql__yaml_node {
     uint32_t line, column; /* from 1; columns count characters */
     uint32_t height;       /* levels below and including this node */
     bool plain;            /* a scalar without quotes or tag */
-    bool seen, replaced;   /* for whoever walks the tree: visited; its text is not what the file says */
+    bool seen, replaced, unresolved; /* for whoever walks the tree: visited; not what the file says; still holds a name of something missing */
     bool open;             /* being read: an alias to it would be endless */
     uint64_t weight;       /* nodes when every alias is written out */
     ql_str text;           /* scalars: as written, quotes and escapes resolved */

@@ -234,6 +234,9 @@ static void check_projects(ql__config_loader *self, ql__value *root, const ql__y
         if (sources == NULL || sources->map.count == 0)
             ql__warning(self, project->line, project->column, "the project '%.*s' has no sources: nothing will be ingested for it", (int)project->key.len, project->key.ptr);
         check_sources(self, sources);
+        const ql__value *id = ql__value_get(project->value, "project_id");
+        if (id != NULL && !ql_str_equal(ql__value_text(id), project->key))
+            ql__warning(self, id->line, id->column, "the project_id '%.60s' has no effect: the key '%.*s' above it is the id", ql__value_text(id).ptr, (int)project->key.len, project->key.ptr);
     }
 }
 

@@ -147,7 +147,7 @@ static bool may_be_missing(ql_str name)
     return ql_str_equal(name, QL_STR("STATE_DB_PATH"));
 }
 
-static void insert_variable(ql__config_loader *self, const ql__yaml_node *node, ql_str reference, ql_buf *out)
+static void insert_variable(ql__config_loader *self, ql__yaml_node *node, ql_str reference, ql_buf *out)
 {
     ql_str name = {reference.ptr + 2, reference.len - 3}, value;
     if (find_variable(self, name, &value)) {
@@ -156,12 +156,13 @@ static void insert_variable(ql__config_loader *self, const ql__yaml_node *node, 
     }
     (void)ql_buf_append(out, reference);
     if (may_be_missing(name)) return;
+    node->unresolved = true;
     ql__problem_add(self, QL__FILE_CONFIG, node->line, node->column, self->options->lenient, "the environment variable '%.*s' is not set; export it or write it into %s",
                     (int)(name.len < 100 ? name.len : 100), name.ptr, self->env_path.len != 0 ? self->env_path.ptr : ".env");
 }
 
 /* One pass: plain text with $HOME, then a ${NAME}, and so on. */
-static void insert_all(ql__config_loader *self, const ql__yaml_node *node, ql_buf *out)
+static void insert_all(ql__config_loader *self, ql__yaml_node *node, ql_buf *out)
 {
     ql_str text = node->text;
     while (text.len != 0) {

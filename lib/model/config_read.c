@@ -95,9 +95,16 @@ static const char *not_this(const ql__config_key *row, const ql__yaml_node *node
     return out;
 }
 
+/* A missing variable is a problem already; what follows from it would only repeat that. */
+static bool is_reported(const ql__config_loader *self, const ql__yaml_node *node)
+{
+    return node->unresolved && !self->options->lenient;
+}
+
 static ql__value *wrong(ql__config_loader *self, const ql__config_key *row, const char *shown, const ql__yaml_node *node, const char *wanted)
 {
     char tail[80];
+    if (is_reported(self, node)) return NULL;
     ql__problem(self, node->line, node->column, "%s must be %s%s", shown, wanted, not_this(row, node, tail));
     return NULL;
 }
@@ -331,7 +338,7 @@ static ql__value *read_place(ql__config_loader *self, const ql__config_key *row,
     else good = ql__config_url(self, node->text, of_source, &out, &why);
     if (good) return text_value(self, row, node, out);
     if ((row->flags & QL__KEY_NULLABLE) && trim(node->text).len == 0) return new_value(self, row, QL__YAML_NULL, node); /* url: "${MAYBE}" */
-    ql__problem(self, node->line, node->column, "%s %s", shown, why != NULL ? why : "is not a place");
+    if (!is_reported(self, node)) ql__problem(self, node->line, node->column, "%s %s", shown, why != NULL ? why : "is not a place");
     return NULL;
 }
 
@@ -521,6 +528,34 @@ static bool is_known(const char *path, ql_str name)
     return child != NULL && ql_str_equal(ql__config_key_name(child), name);
 }
 
+static const char *reason_without_effect(const ql__member *member)
+{
+    const ql__config_key *row = member->value->row;
+    return row != NULL && row->fate == QL__FATE_NONE && member->line != 0 ? row->note : NULL;
+}
+
+/* Keys without effect that were written, one warning for those of a section that share a reason: old files are full of them. */
+static void warn_without_effect(ql__config_loader *self, const char *shown, const ql__value *map)
+{
+    for (size_t i = 0; i < map->map.count; i++) {
+        const ql__member *first = &map->map.members[i];
+        const char *reason = reason_without_effect(first);
+        bool told = reason == NULL;
+        for (size_t j = 0; j < i && !told; j++) told = reason_without_effect(&map->map.members[j]) == reason;
+        if (told) continue;
+        char names[400];
+        size_t used = 0, count = 0;
+        for (size_t j = i; j < map->map.count; j++) {
+            if (reason_without_effect(&map->map.members[j]) != reason) continue;
+            ql_str key = map->map.members[j].key;
+            if (used + key.len + 3 < sizeof names) used += (size_t)snprintf(names + used, sizeof names - used, "%s%.*s", count ? ", " : "", (int)key.len, key.ptr);
+            count++;
+        }
+        if (count == 1) ql__warning(self, first->line, first->column, "%s%s%s %s", shown, *shown != '\0' ? "." : "", names, reason);
+        else ql__warning(self, first->line, first->column, "%s: %s: each %s", shown, names, reason);
+    }
+}
+
 static ql__value *read_map(ql__config_loader *self, const char *path, const ql__config_key *row, const char *shown, const ql__yaml_node *node)
 {
     size_t rows, room = node != NULL ? node->map.count : 0;
@@ -538,6 +573,7 @@ static ql__value *read_map(ql__config_loader *self, const char *path, const ql__
         if (row != NULL && (row->flags & QL__KEY_EXTRA)) add_member(map, pair->key->text, read_free(self, pair->value), pair->key);
         else report_unknown(self, path, shown, pair->key);
     }
+    warn_without_effect(self, shown, map);
     return map;
 }
 
@@ -619,7 +655,6 @@ static void apply_fate(ql__config_loader *self, const ql__config_key *row, const
 {
     if (row->note == NULL) return;
     if (row->fate == QL__FATE_REFUSED && !is_standard(row, value)) ql__problem(self, value->line, value->column, "%s: %s", shown, row->note);
-    if (row->fate == QL__FATE_NONE) ql__warning(self, value->line, value->column, "%s %s", shown, row->note);
     if ((row->flags & QL__KEY_DROPS) && value->kind != QL__YAML_NULL) ql__warning(self, value->line, value->column, "%s: %s", shown, row->note);
 }
 

@@ -255,7 +255,7 @@ static const ql__config_key keys[] = {
 
     ROW("projects", NAMED, HONOURED, NONBLANK, NO_RANGE, NULL, NULL, "project id: project"),
     ROW("projects.*", MAP, HONOURED, 0, NO_RANGE, NULL, NULL, NULL),
-    ROW("projects.*.project_id", STRING, NONE, 0, NO_RANGE, NULL, NULL, "has no effect: the key above it is the id"),
+    ROW("projects.*.project_id", STRING, HONOURED, 0, NO_RANGE, NULL, NULL, "the key above it is the id; another one here gives a warning"),
     ROW("projects.*.display_name", STRING, HONOURED, REQUIRED | NONBLANK, NO_RANGE, NULL, NULL, NULL),
     ROW("projects.*.description", STRING, HONOURED, NULLABLE, NO_RANGE, "null", NULL, NULL),
     ROW("projects.*.collection_name", NAME, NONE, 0, 1, 255, NULL, NULL, "has no effect: `global.qdrant.collection_name` is used for all projects"),
@@ -339,10 +339,10 @@ static const ql__config_key keys[] = {
     ROW("projects.*.sources.localfile.*.download_attachments", BOOL, NONE, NULLABLE, NO_RANGE, NULL, NULL, "has no effect: files have no attachments"),
 
     ROW("projects.*.sources.sharepoint", NAMED, LATER, OPTIONAL | NONBLANK, NO_RANGE, NULL, NULL, "not in the reference"),
-    ROW("projects.*.sources.sharepoint.*", MAP, LATER, 0, NO_RANGE, NULL, NULL, NULL),
-    ROW("projects.*.sources.sharepoint.*.base_url", HTTP_URL, LATER, REQUIRED, NO_RANGE, NULL, NULL, "the site"),
-    ROW("projects.*.sources.sharepoint.*.tenant_id", STRING, LATER, REQUIRED | NONBLANK, NO_RANGE, NULL, NULL, NULL),
-    ROW("projects.*.sources.sharepoint.*.client_id", STRING, LATER, REQUIRED | NONBLANK, NO_RANGE, NULL, NULL, NULL),
+    ROW("projects.*.sources.sharepoint.*", MAP, LATER, EXTRA, NO_RANGE, NULL, NULL, "further keys are kept for the build that reads SharePoint"),
+    ROW("projects.*.sources.sharepoint.*.base_url", HTTP_URL, LATER, REQUIRED, NO_RANGE, NULL, NULL, "the tenant or site"),
+    ROW("projects.*.sources.sharepoint.*.tenant_id", STRING, LATER, NULLABLE, NO_RANGE, "null", NULL, NULL),
+    ROW("projects.*.sources.sharepoint.*.client_id", STRING, LATER, NULLABLE, NO_RANGE, "null", NULL, NULL),
     ROW("projects.*.sources.sharepoint.*.client_secret", STRING, LATER, NULLABLE | SECRET, NO_RANGE, "null", NULL, NULL),
     ROW("projects.*.sources.sharepoint.*.include_paths", STRINGS, LATER, 0, NO_RANGE, "[]", NULL, NULL),
     ROW("projects.*.sources.sharepoint.*.exclude_paths", STRINGS, LATER, 0, NO_RANGE, "[]", NULL, NULL),

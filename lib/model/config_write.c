@@ -14,7 +14,7 @@
 static bool is_secret_name(ql_str name)
 {
     static const char *const names[] = {"api_key", "apikey", "token", "access_token", "password", "passwd", "secret", "client_secret", "secret_key", "access_key",
-                                        "aws_secret_access_key", "aws_session_token", "authorization", "credentials", "private_key", "webhook_secret"};
+                                        "aws_secret_access_key", "aws_session_token", "authorization", "credentials", "private_key", "webhook_secret", "certificate_password"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         bool equal = name.len == strlen(names[i]);
         for (size_t j = 0; equal && j < name.len; j++) {
