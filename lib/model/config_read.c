@@ -534,6 +534,11 @@ static const char *reason_without_effect(const ql__member *member)
     return row != NULL && row->fate == QL__FATE_NONE && member->line != 0 ? row->note : NULL;
 }
 
+static bool is_before(const ql__member *a, const ql__member *b)
+{
+    return a->line < b->line || (a->line == b->line && a->column < b->column);
+}
+
 /* Keys without effect that were written, one warning for those of a section that share a reason: old files are full of them. */
 static void warn_without_effect(ql__config_loader *self, const char *shown, const ql__value *map)
 {
@@ -548,6 +553,7 @@ static void warn_without_effect(ql__config_loader *self, const char *shown, cons
         for (size_t j = i; j < map->map.count; j++) {
             if (reason_without_effect(&map->map.members[j]) != reason) continue;
             ql_str key = map->map.members[j].key;
+            if (is_before(&map->map.members[j], first)) first = &map->map.members[j];
             if (used + key.len + 3 < sizeof names) used += (size_t)snprintf(names + used, sizeof names - used, "%s%.*s", count ? ", " : "", (int)key.len, key.ptr);
             count++;
         }
