@@ -57,6 +57,7 @@
 #define N_PIPELINE "has no effect: the pipeline sizes itself to the threads it is given"
 #define N_MARKITDOWN "has no effect: files are converted by the library itself"
 #define N_DOCLING "has no effect: this build has no docling engine"
+#define N_INJECTED "has no effect: the two keys above are the type and the name of a source"
 #define N_OVERRIDES "has no effect, as in the reference: settings cannot be changed per project"
 
 static const ql__config_key keys[] = {
@@ -264,6 +265,8 @@ static const ql__config_key keys[] = {
 
     ROW("projects.*.sources.confluence", NAMED, LATER, OPTIONAL | NONBLANK, NO_RANGE, NULL, NULL, NULL),
     ROW("projects.*.sources.confluence.*", MAP, LATER, 0, NO_RANGE, NULL, NULL, NULL),
+    ROW("projects.*.sources.confluence.*.source_type", STRING, NONE, 0, NO_RANGE, NULL, NULL, N_INJECTED),
+    ROW("projects.*.sources.confluence.*.source", STRING, NONE, 0, NO_RANGE, NULL, NULL, N_INJECTED),
     ROW("projects.*.sources.confluence.*.base_url", HTTP_URL, LATER, REQUIRED, NO_RANGE, NULL, NULL, NULL),
     ROW("projects.*.sources.confluence.*.space_key", STRING, LATER, REQUIRED | NONBLANK, NO_RANGE, NULL, NULL, NULL),
     ROW("projects.*.sources.confluence.*.deployment_type", CHOICE, LATER, 0, NO_RANGE, "cloud", "cloud|datacenter|server", "`server` is another word for `datacenter`"),
@@ -278,6 +281,8 @@ static const ql__config_key keys[] = {
 
     ROW("projects.*.sources.git", NAMED, HONOURED, OPTIONAL | NONBLANK, NO_RANGE, NULL, NULL, NULL),
     ROW("projects.*.sources.git.*", MAP, HONOURED, 0, NO_RANGE, NULL, NULL, NULL),
+    ROW("projects.*.sources.git.*.source_type", STRING, NONE, 0, NO_RANGE, NULL, NULL, N_INJECTED),
+    ROW("projects.*.sources.git.*.source", STRING, NONE, 0, NO_RANGE, NULL, NULL, N_INJECTED),
     ROW("projects.*.sources.git.*.base_url", GIT_URL, HONOURED, REQUIRED, NO_RANGE, NULL, NULL, "https, ssh, `user@host:path`, or a folder (relative to the configuration)"),
     ROW("projects.*.sources.git.*.branch", STRING, HONOURED, NULLABLE, NO_RANGE, "null", NULL, "not written: the repository's default branch"),
     ROW("projects.*.sources.git.*.token", STRING, HONOURED, NULLABLE | SECRET, NO_RANGE, "null", NULL, "for https"),
@@ -292,6 +297,8 @@ static const ql__config_key keys[] = {
 
     ROW("projects.*.sources.jira", NAMED, LATER, OPTIONAL | NONBLANK, NO_RANGE, NULL, NULL, NULL),
     ROW("projects.*.sources.jira.*", MAP, LATER, 0, NO_RANGE, NULL, NULL, NULL),
+    ROW("projects.*.sources.jira.*.source_type", STRING, NONE, 0, NO_RANGE, NULL, NULL, N_INJECTED),
+    ROW("projects.*.sources.jira.*.source", STRING, NONE, 0, NO_RANGE, NULL, NULL, N_INJECTED),
     ROW("projects.*.sources.jira.*.base_url", HTTP_URL, LATER, REQUIRED, NO_RANGE, NULL, NULL, NULL),
     ROW("projects.*.sources.jira.*.project_key", STRING, LATER, REQUIRED | NONBLANK, NO_RANGE, NULL, NULL, NULL),
     ROW("projects.*.sources.jira.*.deployment_type", CHOICE, LATER, 0, NO_RANGE, "cloud", "cloud|datacenter|server", "`server` is another word for `datacenter`"),
@@ -308,11 +315,14 @@ static const ql__config_key keys[] = {
     ROW("projects.*.sources.jira.*.extra_fields.*.name", STRING, LATER, REQUIRED | NONBLANK, NO_RANGE, NULL, NULL, "unique, not the name of a standard field"),
     ROW("projects.*.sources.jira.*.extra_fields.*.field_type", CHOICE, LATER, 0, NO_RANGE, "simple", "simple|object|array|array_object", NULL),
     ROW("projects.*.sources.jira.*.extra_fields.*.attr_name", STRING, LATER, NULLABLE, NO_RANGE, "null", NULL, "with object and array_object only, and then required"),
+    ROW("projects.*.sources.jira.*.track_last_sync", BOOL, NONE, 0, NO_RANGE, NULL, NULL, "has no effect, as in the reference: only what changed is read again in any case"),
     ROW("projects.*.sources.jira.*.enable_file_conversion", BOOL, LATER, 0, NO_RANGE, "false", NULL, NULL),
     ROW("projects.*.sources.jira.*.download_attachments", BOOL, LATER, 0, NO_RANGE, "false", NULL, NULL),
 
     ROW("projects.*.sources.publicdocs", NAMED, LATER, OPTIONAL | NONBLANK, NO_RANGE, NULL, NULL, NULL),
     ROW("projects.*.sources.publicdocs.*", MAP, LATER, 0, NO_RANGE, NULL, NULL, NULL),
+    ROW("projects.*.sources.publicdocs.*.source_type", STRING, NONE, 0, NO_RANGE, NULL, NULL, N_INJECTED),
+    ROW("projects.*.sources.publicdocs.*.source", STRING, NONE, 0, NO_RANGE, NULL, NULL, N_INJECTED),
     ROW("projects.*.sources.publicdocs.*.base_url", HTTP_URL, LATER, REQUIRED, NO_RANGE, NULL, NULL, NULL),
     ROW("projects.*.sources.publicdocs.*.version", STRING, LATER, REQUIRED, NO_RANGE, NULL, NULL, "in quotes when it looks like a number"),
     ROW("projects.*.sources.publicdocs.*.content_type", CHOICE, LATER, 0, NO_RANGE, "html", "html|markdown|rst", NULL),
@@ -330,6 +340,8 @@ static const ql__config_key keys[] = {
 
     ROW("projects.*.sources.localfile", NAMED, HONOURED, OPTIONAL | NONBLANK, NO_RANGE, NULL, NULL, NULL),
     ROW("projects.*.sources.localfile.*", MAP, HONOURED, 0, NO_RANGE, NULL, NULL, NULL),
+    ROW("projects.*.sources.localfile.*.source_type", STRING, NONE, 0, NO_RANGE, NULL, NULL, N_INJECTED),
+    ROW("projects.*.sources.localfile.*.source", STRING, NONE, 0, NO_RANGE, NULL, NULL, N_INJECTED),
     ROW("projects.*.sources.localfile.*.base_url", FOLDER, HONOURED, REQUIRED, NO_RANGE, NULL, NULL, "`file:///folder`, or a path: absolute, `~/...`, or relative to the configuration"),
     ROW("projects.*.sources.localfile.*.include_paths", STRINGS, HONOURED, 0, NO_RANGE, "[]", NULL, "empty: all"),
     ROW("projects.*.sources.localfile.*.exclude_paths", STRINGS, HONOURED, 0, NO_RANGE, "[]", NULL, NULL),
@@ -340,6 +352,8 @@ static const ql__config_key keys[] = {
 
     ROW("projects.*.sources.sharepoint", NAMED, LATER, OPTIONAL | NONBLANK, NO_RANGE, NULL, NULL, "not in the reference"),
     ROW("projects.*.sources.sharepoint.*", MAP, LATER, EXTRA, NO_RANGE, NULL, NULL, "further keys are kept for the build that reads SharePoint"),
+    ROW("projects.*.sources.sharepoint.*.source_type", STRING, NONE, 0, NO_RANGE, NULL, NULL, N_INJECTED),
+    ROW("projects.*.sources.sharepoint.*.source", STRING, NONE, 0, NO_RANGE, NULL, NULL, N_INJECTED),
     ROW("projects.*.sources.sharepoint.*.base_url", HTTP_URL, LATER, REQUIRED, NO_RANGE, NULL, NULL, "the tenant or site"),
     ROW("projects.*.sources.sharepoint.*.tenant_id", STRING, LATER, NULLABLE, NO_RANGE, "null", NULL, NULL),
     ROW("projects.*.sources.sharepoint.*.client_id", STRING, LATER, NULLABLE, NO_RANGE, "null", NULL, NULL),

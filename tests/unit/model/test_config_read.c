@@ -154,6 +154,8 @@ static const struct {
     {GLOBAL("  state_management: {database_path: ./x.db}\n"), "global.state_management.database_path has no effect: state and index lie in the data folder"},
     {GLOBAL("  concurrency: {queue_size: 5}\n"), "global.concurrency.queue_size has no effect"},
     {GLOBAL("  embedding: {batch_size: 5}\n"), "3:15: global.embedding.batch_size has no effect with the local model"},
+    {LOCALFILE("      source_type: localfile\n      source: d\n"), "5:7: sources.localfile.d: source_type, source: each has no effect: the two keys above are the type and the name of a source"},
+    {JIRA("      track_last_sync: true\n"), "sources.jira.j.track_last_sync has no effect"},
     {GLOBAL("  sources: {git: {r: {base_url: https://h/r}}}\n"), "global.sources is never ingested"},
 };
 
