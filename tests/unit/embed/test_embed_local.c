@@ -132,7 +132,7 @@ static void fill_ids(uint32_t *ids, size_t count, uint32_t seed)
 static void plain_window(const small_model *model, const uint32_t *prefix, size_t prefix_count, const uint32_t *ids, size_t count, double *out)
 {
     uint32_t all[64] = {2};
-    memcpy(all + 1, prefix, prefix_count * sizeof *all);
+    if (prefix_count > 0) memcpy(all + 1, prefix, prefix_count * sizeof *all);
     memcpy(all + 1 + prefix_count, ids, count * sizeof *all);
     all[1 + prefix_count + count] = 3;
     plain_forward(model, all, prefix_count + count + 2, out);
