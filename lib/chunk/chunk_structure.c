@@ -37,6 +37,7 @@ typedef struct pending_chunk {
     uint32_t block;          /* lowest block that holds [fresh, end); QL_BLOCK_NONE while empty */
     uint32_t section;        /* section of what was added last */
     bool blank;              /* white space only (overlap aside) */
+    bool bare;               /* not one letter or digit: brackets and commas tell nothing about where a chunk belongs */
     bool heading_only;       /* headings and white space only */
 } pending_chunk;
 
@@ -57,7 +58,7 @@ typedef struct packer {
 static void begin_pending(packer *self, uint64_t begin, uint64_t fresh, uint32_t section)
 {
     self->pending = (pending_chunk){.begin = begin, .fresh = fresh, .end = fresh, .overlap_floor = fresh, .block = QL_BLOCK_NONE,
-                                    .section = section, .blank = true, .heading_only = true};
+                                    .section = section, .blank = true, .bare = true, .heading_only = true};
     ql__meter_move(&self->meter, begin, 2 * self->bytes_max);
     uint64_t limit = ql__meter_forward(&self->meter, begin, self->size_max);
     uint64_t bytes_end = self->text.len - begin > self->bytes_max ? ql__utf8_floor(self->text, begin + self->bytes_max) : self->text.len;
@@ -185,6 +186,7 @@ static ql_status close_pending(packer *self, uint64_t cut, bool same_section)
         self->pending.end = self->at;
         self->pending.block = block;
         self->pending.blank = ql__cut_is_blank(self->text, cut, self->at);
+        self->pending.bare = self->pending.blank;
         self->pending.heading_only = self->pending.blank;
     }
     return QL_OK;
@@ -195,9 +197,11 @@ static void add(packer *self, uint64_t end, uint32_t block)
 {
     pending_chunk *pending = &self->pending;
     bool heading = self->blocks[block].kind == QL_BLOCK_HEADING, blank = ql__cut_is_blank(self->text, self->at, end);
-    /* White space in front belongs to nobody: it must not widen the section path of what follows it. */
-    if (pending->blank) pending->block = block;
-    else if (!blank) pending->block = common_ancestor(self, pending->block, block);
+    bool bare = blank || ql__cut_is_bare(self->text, self->at, end);
+    /* What is bare belongs to nobody: it must not widen the section path of its neighbours. */
+    if (pending->bare) pending->block = block;
+    else if (!bare) pending->block = common_ancestor(self, pending->block, block);
+    pending->bare = pending->bare && bare;
     pending->blank = pending->blank && blank;
     pending->heading_only = pending->heading_only && (heading || blank);
     if (heading) pending->overlap_floor = end;
@@ -363,43 +367,54 @@ static ql_status before_heading(packer *self, uint32_t index)
     return close_pending(self, self->at, false);
 }
 
-/* Handles the block `index` and returns the next one to look at: behind it when it was taken whole, else its first child. */
-static ql_status take_block(packer *self, uint32_t index, uint32_t *next)
+/* Handles the block `index`; *enter tells that its children (or its own text, if it has none) come next, else it was consumed. */
+static ql_status take_block(packer *self, uint32_t index, bool *enter)
 {
     const ql_block *block = &self->blocks[index];
+    const ql_block *parent = &self->blocks[block->parent];
     bool taken;
-    *next = index + 1;
+    *enter = false;
     if (block->end <= self->at) return QL_OK;
-    if (is_section(block)) return cross_section(self, lead_end(self, index, self->at + self->bytes_max), parent_section(self, index));
-    uint32_t section = section_of(self, index);
-    if (section != self->pending.section && block->parent == section && index != section + 1) QL_TRY(cross_section(self, block->end, section));
-    if (block->kind == QL_BLOCK_HEADING && !(is_section(&self->blocks[block->parent]) && index == block->parent + 1)) QL_TRY(before_heading(self, index));
-    bool holds_sections = block->kind == QL_BLOCK_PAGE;
-    if (holds_sections && block->next > index + 1) return QL_OK;
-    QL_TRY(take_whole(self, block->end, index, &taken));
-    if (taken) {
-        *next = block->next;
-        return QL_OK;
+    if (is_section(block)) {
+        *enter = true;
+        return cross_section(self, lead_end(self, index, self->at + self->bytes_max), parent_section(self, index));
     }
-    return block->next > index + 1 ? QL_OK : split_leaf(self, block->end, index);
+    uint32_t section = section_of(self, index);
+    bool first = index == block->parent + 1;
+    if (section != self->pending.section && block->parent == section && !first) QL_TRY(cross_section(self, block->end, section));
+    if (block->kind == QL_BLOCK_HEADING && !(is_section(parent) && first)) QL_TRY(before_heading(self, index));
+    bool has_children = block->next > index + 1;
+    *enter = has_children;
+    if (has_children && block->kind == QL_BLOCK_PAGE) return QL_OK; /* it may hold sections */
+    QL_TRY(take_whole(self, block->end, index, &taken));
+    *enter = has_children && !taken;
+    return taken || has_children ? QL_OK : split_leaf(self, block->end, index);
+}
+
+/* Takes what is left of the blocks from `open` outwards, up to but not including `until`. */
+static ql_status leave_blocks(packer *self, uint32_t open, uint32_t until)
+{
+    for (; open != until; open = self->blocks[open].parent) QL_TRY(take_gap(self, self->blocks[open].end, open));
+    return QL_OK;
 }
 
 static ql_status pack(packer *self)
 {
+    uint32_t open = 0; /* innermost block whose text is being taken */
     begin_pending(self, 0, 0, 0);
     for (uint32_t i = 1; i < self->block_count && !self->out.capped;) {
-        uint32_t next;
-        if (self->at < self->blocks[i].begin) {
-            uint64_t end = with_indentation(self, self->blocks[i].begin);
-            QL_TRY(take_gap(self, end, self->blocks[i].parent));
-        }
-        QL_TRY(take_block(self, i, &next));
-        i = next;
+        const ql_block *block = &self->blocks[i];
+        bool enter;
+        QL_TRY(leave_blocks(self, open, block->parent));
+        open = block->parent;
+        if (self->at < block->begin) QL_TRY(take_gap(self, with_indentation(self, block->begin), open));
+        QL_TRY(take_block(self, i, &enter));
+        if (enter) open = i;
+        i = enter ? i + 1 : block->next;
     }
     if (self->out.capped) return QL_OK;
-    QL_TRY(take_gap(self, self->text.len, 0));
-    if (!is_empty(self)) return emit_pending(self, self->text.len);
-    return QL_OK;
+    QL_TRY(leave_blocks(self, open, QL_BLOCK_NONE));
+    return is_empty(self) ? QL_OK : emit_pending(self, self->text.len);
 }
 
 /* A foreign converter's tree may be anything: block 0 is everything, parents come first and hold their children, siblings are in order. */

@@ -20,6 +20,15 @@ bool ql__cut_is_blank(ql_str text, uint64_t begin, uint64_t end)
     return begin >= end;
 }
 
+bool ql__cut_is_bare(ql_str text, uint64_t begin, uint64_t end)
+{
+    for (; begin < end; begin++) {
+        unsigned char c = (unsigned char)text.ptr[begin];
+        if (c >= 0x80 || (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z')) return false;
+    }
+    return true;
+}
+
 bool ql__cut_is_inside_word(ql_str text, uint64_t at)
 {
     return at > 0 && at < text.len && !is_blank(text.ptr[at - 1]) && !is_blank(text.ptr[at]);

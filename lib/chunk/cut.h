@@ -6,6 +6,8 @@
 
 /* True when a range of the text is white space only. */
 bool ql__cut_is_blank(ql_str text, uint64_t begin, uint64_t end);
+/* True when a range holds no letter, digit or character outside of ASCII. */
+bool ql__cut_is_bare(ql_str text, uint64_t begin, uint64_t end);
 /* True when cutting at `at` separates two bytes that are no white space. */
 bool ql__cut_is_inside_word(ql_str text, uint64_t at);
 /* The kind's text is cut at lines rather than at sentences. */

@@ -185,34 +185,6 @@ static void test_chunk_structure__repeats_the_overlap_but_not_across_headings(vo
     check_chunks_free(&r.chunks);
 }
 
-static void test_chunk_structure__writes_the_metadata_of_a_chunk(void **state)
-{
-    (void)state;
-    rule r;
-    run_rule(&r, "md", QL_STR("# A \"q\"\n\n## B\n\nSome [text](http://x).\n\n```py\nx\n```\n\n| a |\n|---|\n"), 400, 0, 0);
-    assert_int_equal(r.chunks.count, 1);
-    assert_string_equal(r.chunks.items[0].metadata_json.ptr,
-        "{\"chunk_index\":0,\"chunking_strategy\":\"markdown\",\"section_title\":\"A \\\"q\\\"\",\"section_type\":\"h1\",\"section_level\":1,\"section_depth\":1,"
-        "\"section_breadcrumb\":\"A \\\"q\\\"\",\"language\":\"py\",\"start_line\":1,\"end_line\":12,\"content_type_analysis\":{\"has_code_blocks\":true,\"has_tables\":true,"
-        "\"has_images\":false,\"has_links\":true,\"word_count\":14,\"char_count\":64,\"estimated_read_time\":1,\"paragraph_count\":1},\"source_begin\":0,\"source_end\":64}");
-    check_chunks_free(&r.chunks);
-}
-
-static void test_chunk_structure__tells_where_the_original_was(void **state)
-{
-    (void)state;
-    rule r;
-    /* UTF-16 behind a mark: two bytes a character. */
-    run_rule(&r, "txt", QL_STR("\xff\xfe" "a\0b\0 \0c\0d\0"), 100, 0, 0);
-    assert_int_equal(r.chunks.items[0].source_begin, 2);
-    assert_int_equal(r.chunks.items[0].source_end, 12);
-    check_chunks_free(&r.chunks);
-    run_rule(&r, "txt", QL_STR("\xef\xbb\xbf" "one two three four"), 8, 1, 0);
-    assert_int_equal(r.chunks.items[1].begin, 8);
-    assert_int_equal(r.chunks.items[1].source_begin, 11);
-    check_chunks_free(&r.chunks);
-}
-
 static void test_chunk_structure__stops_at_the_asked_number_of_chunks(void **state)
 {
     (void)state;
@@ -303,8 +275,6 @@ int main(void)
         cmocka_unit_test(test_chunk_structure__keeps_code_and_tables_whole),
         cmocka_unit_test(test_chunk_structure__cuts_long_blocks_at_their_parts),
         cmocka_unit_test(test_chunk_structure__repeats_the_overlap_but_not_across_headings),
-        cmocka_unit_test(test_chunk_structure__writes_the_metadata_of_a_chunk),
-        cmocka_unit_test(test_chunk_structure__tells_where_the_original_was),
         cmocka_unit_test(test_chunk_structure__stops_at_the_asked_number_of_chunks),
         cmocka_unit_test(test_chunk_structure__stops_when_the_callback_says_so),
         cmocka_unit_test(test_chunk_structure__refuses_bad_arguments_and_trees),

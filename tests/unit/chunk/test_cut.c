@@ -40,6 +40,9 @@ static void test_cut__tells_words_from_white_space(void **state)
     assert_true(ql__cut_is_blank(text, 2, 3));
     assert_false(ql__cut_is_blank(text, 2, 4));
     assert_true(ql__cut_is_blank(text, 2, 2));
+    assert_true(ql__cut_is_bare(QL_STR("]}, \n"), 0, 5));
+    assert_false(ql__cut_is_bare(QL_STR("]}, 1"), 0, 5));
+    assert_false(ql__cut_is_bare(QL_STR("\xc3\xa9"), 0, 2));
 }
 
 int main(void)

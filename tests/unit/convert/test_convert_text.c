@@ -45,27 +45,6 @@ static void test_convert_text__refuses_what_is_no_text_or_too_large(void **state
     ql__arena_dispose(&arena.arena);
 }
 
-static const char *converter_for(const char *type)
-{
-    const ql_document document = {.struct_size = sizeof document, .content_type = ql_str_of(type)};
-    size_t count;
-    const ql_converter_ops *const *converters = ql__convert_builtin(&count);
-    for (size_t i = 0; i < count; i++) {
-        if (converters[i]->accepts_fn(NULL, &document)) return converters[i]->name;
-    }
-    return NULL;
-}
-
-static void test_convert_text__is_the_last_of_the_built_in_converters(void **state)
-{
-    (void)state;
-    assert_string_equal(converter_for("md"), "markdown");
-    assert_string_equal(converter_for("json"), "json");
-    assert_string_equal(converter_for("jsonl"), "json");
-    assert_string_equal(converter_for("txt"), "text");
-    assert_string_equal(converter_for("unheard-of"), "text");
-}
-
 static ql_status scenario(void *user, ql_error *err)
 {
     (void)user;
@@ -90,7 +69,6 @@ int main(void)
         cmocka_unit_test(test_convert_text__cuts_paragraphs_at_empty_lines),
         cmocka_unit_test(test_convert_text__takes_configuration_as_code_and_tables_as_lines),
         cmocka_unit_test(test_convert_text__refuses_what_is_no_text_or_too_large),
-        cmocka_unit_test(test_convert_text__is_the_last_of_the_built_in_converters),
         cmocka_unit_test(test_convert_text__survives_every_failing_allocation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
