@@ -164,7 +164,7 @@ static ql_status run_one(run *self, ql_str project, const ql__config_source *con
         if (err != NULL) *err = detail;
         return status;
     }
-    if (!ql__ingest_event(&self->ingest, &source, QL_INGEST_SOURCE_FAIL, status, config->base_url, ql_str_of(detail.message)))
+    if (!ql__ingest_event(&self->ingest, &source, QL_INGEST_SOURCE_FAIL, status, config->shown_url, ql_str_of(detail.message)))
         return ql__fail(err, QL_E_CANCELLED, "stopped");
     return QL_OK;
 }

@@ -204,7 +204,7 @@ static void write_source(ql__json_writer *writer, const ql__config_source *sourc
     ql__json_object(writer);
     write_key_str(writer, "source_type", source->type_name);
     write_key_str(writer, "source", source->name);
-    write_key_str(writer, "base_url", source->base_url);
+    write_key_str(writer, "base_url", source->shown_url);
     ql__json_key(writer, "supported");
     ql__json_bool(writer, reason == NULL);
     if (reason != NULL) write_key_str(writer, "reason", ql_str_of(reason));

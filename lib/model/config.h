@@ -28,6 +28,7 @@ typedef struct ql__config_source {
     ql__source_type type;
     ql_str type_name, name;      /* "git", key under it */
     ql_str base_url;             /* normalised: localfile always as file:///folder with escapes, git as URL, user@host:path or file:///folder */
+    ql_str shown_url;            /* base_url with the user part masked: for messages and lists */
     ql_str local_path;           /* the folder that base_url names on this machine: absolute, decoded, NUL-terminated; empty: elsewhere */
     ql__strs include_paths, exclude_paths, file_types;
     uint64_t max_file_size;      /* bytes */

@@ -30,6 +30,17 @@ static ql_str json_of(ql__config_loader *self, const ql__value *value)
     return out;
 }
 
+static ql_str shown_url(ql__config_loader *self, ql_str base_url)
+{
+    ql_buf masked = QL_BUF_INIT;
+    ql_str out = QL_STR("");
+    ql__mask_user(base_url, &masked);
+    if (masked.status < 0) self->nomem = true;
+    else out = ql__loader_copy(self, ql_buf_str(&masked));
+    ql_buf_dispose(&masked);
+    return out;
+}
+
 static void build_source(ql__config_loader *self, ql__source_type type, const ql__member *member, ql__config_source *out)
 {
     const ql__value *value = member->value, *depth = ql__value_get(value, "depth");
@@ -51,6 +62,7 @@ static void build_source(ql__config_loader *self, ql__source_type type, const ql
         .line = member->line,
         .column = member->column,
     };
+    out->shown_url = shown_url(self, out->base_url);
     if (type == QL__SOURCE_LOCALFILE || type == QL__SOURCE_GIT) out->local_path = ql__config_local_path(self, out->base_url);
 }
 

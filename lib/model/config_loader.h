@@ -113,6 +113,8 @@ void ql__config_check(ql__config_loader *self, ql__value *root, const ql__yaml_n
 void ql__config_build(ql__config_loader *self, const ql__value *root, ql__config *out);
 
 /* ---- Output (config_write.c) ---- */
+/* Puts a mask for the user part of any URL in text (https://user:word@host). */
+void ql__mask_user(ql_str text, ql_buf *out);
 void ql__value_write_json(const ql__value *value, bool masked, ql_buf *out);
 
 struct ql__config_set {

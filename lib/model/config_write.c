@@ -31,8 +31,14 @@ static bool is_secret(const ql__value *value, ql_str key)
     return value->row != NULL ? (value->row->flags & QL__KEY_SECRET) != 0 : is_secret_name(key);
 }
 
-/* Puts the mask for the user part of a URL ("https://user:word@host"), wherever in a text. */
-static void mask_user(ql_str text, ql_buf *out)
+/* "git" in ssh://git@host is no secret; a password is one, and so is a lone user of http, which is how tokens are written. */
+static bool is_secret_user(const char *scheme_end, const char *text, ql_str user)
+{
+    bool is_ssh = scheme_end - text >= 3 && memcmp(scheme_end - 3, "ssh", 3) == 0;
+    return !is_ssh || (user.len != 0 && memchr(user.ptr, ':', user.len) != NULL);
+}
+
+void ql__mask_user(ql_str text, ql_buf *out)
 {
     while (text.len != 0) {
         const char *mark = memmem(text.ptr, text.len, "://", 3);
@@ -43,6 +49,7 @@ static void mask_user(ql_str text, ql_buf *out)
             end++;
         }
         (void)ql_buf_append(out, (ql_str){text.ptr, head});
+        if (at != 0 && !is_secret_user(mark, text.ptr, (ql_str){text.ptr + head, at - head})) at = 0;
         if (at != 0) (void)ql_buf_append(out, QL_STR(MASK));
         size_t rest = at != 0 ? at : head;
         (void)ql_buf_append(out, (ql_str){text.ptr + rest, end - rest});
@@ -57,7 +64,7 @@ static void write_text(ql__json_writer *writer, const ql__value *value, bool sec
         ql__json_string(writer, QL_STR(MASK));
     } else if (masked && memmem(value->text.ptr, value->text.len, "://", 3) != NULL) {
         ql_buf text = QL_BUF_INIT;
-        mask_user(value->text, &text);
+        ql__mask_user(value->text, &text);
         if (text.status < 0) writer->out->status = text.status;
         ql__json_string(writer, ql_buf_str(&text));
         ql_buf_dispose(&text);
@@ -239,7 +246,7 @@ static void write_yaml_text(ql_buf *out, ql_str text, bool secret)
 {
     ql_buf masked = QL_BUF_INIT;
     if (secret && text.len != 0) (void)ql_buf_append(&masked, QL_STR(MASK));
-    else mask_user(text, &masked);
+    else ql__mask_user(text, &masked);
     if (masked.status < 0) out->status = masked.status;
     write_yaml_word(out, ql_buf_str(&masked));
     ql_buf_dispose(&masked);

@@ -16,6 +16,7 @@ static void test_config_build__reads_the_short_form(void **state)
     const ql__config_source *git = &config->projects[0].sources[0], *files = &config->projects[0].sources[1];
     assert_int_equal(git->type, QL__SOURCE_GIT);
     assert_text(git->base_url, "https://github.com/Org/Repo.git");
+    assert_text(git->shown_url, "https://github.com/Org/Repo.git");
     assert_text(git->branch, "dev");
     assert_text(git->token, "t");
     assert_true(git->depth_set);
@@ -66,12 +67,26 @@ static void test_config_build__sources_come_in_visiting_order(void **state)
     finish(&self);
 }
 
+static void test_config_build__shown_urls_hold_no_password(void **state)
+{
+    (void)state;
+    run self;
+    start(&self, "sources: {git: {a: {base_url: 'https://word@h/r'}, b: {base_url: 'https://u:word@h/r'}, c: {base_url: 'ssh://git@h/r'}, d: {base_url: 'ssh://u:word@h/r'}, e: {base_url: 'git@h:r'}}}\n", NULL);
+    load(&self);
+    const ql__config *config = expect_loaded(&self);
+    static const char *const shown[] = {"https://****@h/r", "https://****@h/r", "ssh://git@h/r", "ssh://****@h/r", "git@h:r"};
+    for (size_t i = 0; i < 5; i++) assert_text(config->projects[0].sources[i].shown_url, shown[i]);
+    assert_text(config->projects[0].sources[1].base_url, "https://u:word@h/r");
+    finish(&self);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_config_build__reads_the_short_form),
         cmocka_unit_test(test_config_build__a_source_carries_itself_as_json),
         cmocka_unit_test(test_config_build__sources_come_in_visiting_order),
+        cmocka_unit_test(test_config_build__shown_urls_hold_no_password),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

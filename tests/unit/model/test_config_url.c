@@ -28,7 +28,7 @@ static const right_case right[] = {
     {"sources: {localfile: {d: {base_url: '/a/C#/x?y%'}}}\n", "projects_config.projects.default.sources.localfile.d.base_url", "\"file:///a/C%23/x%3Fy%25\""},
     {"sources: {localfile: {d: {base_url: '/'}}}\n", "projects_config.projects.default.sources.localfile.d.base_url", "\"file:///\""},
     {"sources: {git: {r: {base_url: 'git@h:a/b.git'}}}\n", "projects_config.projects.default.sources.git.r.base_url", "\"git@h:a/b.git\""},
-    {"sources: {git: {r: {base_url: 'SSH://git@H:22/a'}}}\n", "projects_config.projects.default.sources.git.r.base_url", "\"ssh://****@h/a\""},
+    {"sources: {git: {r: {base_url: 'SSH://git@H:22/a'}}}\n", "projects_config.projects.default.sources.git.r.base_url", "\"ssh://git@h/a\""},
     {"sources: {git: {r: {base_url: 'https://H:443'}}}\n", "projects_config.projects.default.sources.git.r.base_url", "\"https://h/\""},
     {"sources: {git: {r: {base_url: 'http://h:8080/a b/\xC3\xA9?q=1'}}}\n", "projects_config.projects.default.sources.git.r.base_url", "\"http://h:8080/a%20b/%C3%A9?q=1\""},
     {"sources: {git: {r: {base_url: '/srv/r.git'}}}\n", "projects_config.projects.default.sources.git.r.base_url", "\"file:///srv/r.git\""},
