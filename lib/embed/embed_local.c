@@ -11,6 +11,7 @@
  */
 #include "embed/embed.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -327,8 +328,8 @@ static void run_batch(void *user, size_t index, size_t worker)
     pthread_mutex_unlock(&run->lock);
 }
 
-/* out (texts, width) += window vectors by their weight; then unit length. */
-static void pool_windows(local_embedder *self, size_t texts, float *out)
+/* out (texts, width) += window vectors by their weight; then unit length. A damaged model can give NaN, which must not reach a store. */
+static ql_status pool_windows(local_embedder *self, size_t texts, float *out, ql_error *err)
 {
     size_t width = self->config.width;
     memset(out, 0, texts * width * sizeof *out);
@@ -337,7 +338,13 @@ static void pool_windows(local_embedder *self, size_t texts, float *out)
         float *target = out + self->windows[i].text * width, weight = (float)self->windows[i].length;
         for (size_t d = 0; d < width; d++) target[d] += weight * vector[d];
     }
-    for (size_t i = 0; i < texts; i++) ql__unit_length(out + i * width, width);
+    for (size_t i = 0; i < texts; i++) {
+        double squares = 0;
+        for (size_t d = 0; d < width; d++) squares += (double)out[i * width + d] * (double)out[i * width + d];
+        if (!(squares > 0 && squares < HUGE_VAL)) return ql__fail(err, QL_E_CORRUPT, "model '%s' gives a vector without a length", self->name);
+        ql__unit_length(out + i * width, width);
+    }
+    return QL_OK;
 }
 
 static ql_status run_wave(local_embedder *self, ql_embed_role role, size_t texts, float *out, ql_error *err)
@@ -353,8 +360,7 @@ static ql_status run_wave(local_embedder *self, ql_embed_role role, size_t texts
         if (err) *err = run.error;
         return run.status;
     }
-    pool_windows(self, texts, out);
-    return QL_OK;
+    return pool_windows(self, texts, out, err);
 }
 
 static ql_status embed_all(local_embedder *self, ql_embed_role role, const ql_str *texts, size_t count, float *out, ql_error *err)

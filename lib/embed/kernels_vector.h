@@ -63,6 +63,29 @@ INLINE float sum_lanes(vec v)
     return lanes[0];
 }
 
+typedef float quad __attribute__((vector_size(16)));
+typedef int32_t quad_order __attribute__((vector_size(16)));
+
+/* Lane i of the result has the sum of v's lanes i, i + 4, i + 8, ... */
+INLINE quad fold(vec v)
+{
+    quad parts[LANES / 4];
+    memcpy(parts, &v, sizeof v);
+    for (size_t half = LANES / 8; half > 0; half /= 2)
+        for (size_t i = 0; i < half; i++) parts[i] += parts[i + half];
+    return parts[0];
+}
+
+/* Sums of the lanes of four vectors: a transposition instead of four reductions. */
+INLINE void sum_four(const vec v[4], float out[4])
+{
+    quad a = fold(v[0]), b = fold(v[1]), c = fold(v[2]), d = fold(v[3]);
+    quad ab = __builtin_shuffle(a, b, (quad_order){0, 4, 1, 5}) + __builtin_shuffle(a, b, (quad_order){2, 6, 3, 7});
+    quad cd = __builtin_shuffle(c, d, (quad_order){0, 4, 1, 5}) + __builtin_shuffle(c, d, (quad_order){2, 6, 3, 7});
+    quad sums = __builtin_shuffle(ab, cd, (quad_order){0, 1, 4, 5}) + __builtin_shuffle(ab, cd, (quad_order){2, 3, 6, 7});
+    memcpy(out, &sums, sizeof sums);
+}
+
 INLINE float max_lanes(vec v)
 {
     float lanes[LANES];
@@ -166,7 +189,8 @@ static void gelu(float *x, size_t count)
 
 /* ---- matrix product: tiles of dot products, weights read once in the order they lie ---- */
 
-INLINE void dot_tile(const ql__matmul *args, size_t row, size_t column, const size_t rows, const size_t columns)
+/* fetch: the tile of columns to the right is asked for while this one is computed. The weights of a query come straight from memory. */
+INLINE void dot_tile(const ql__matmul *args, size_t row, size_t column, const size_t rows, const size_t columns, const bool fetch)
 {
     const float *a = args->a + row * args->k, *w = args->w + column * args->k;
     size_t k = args->k, p = 0;
@@ -182,13 +206,17 @@ INLINE void dot_tile(const ql__matmul *args, size_t row, size_t column, const si
 #pragma GCC unroll 8
         for (size_t j = 0; j < columns; j++) {
             vec right = load(w + j * k + p);
+            if (fetch) __builtin_prefetch(w + (columns + j) * k + p);
 #pragma GCC unroll 8
             for (size_t i = 0; i < rows; i++) sums[i][j] += left[i] * right;
         }
     }
     for (size_t i = 0; i < rows; i++) {
+        float totals[4] = {0};
+        if (columns == 4) sum_four(sums[i], totals);
+        else totals[0] = sum_lanes(sums[i][0]);
         for (size_t j = 0; j < columns; j++) {
-            float sum = sum_lanes(sums[i][j]);
+            float sum = totals[j];
             for (size_t q = p; q < k; q++) sum += a[i * k + q] * w[j * k + q];
             float *c = &args->c[(row + i) * args->c_stride + column + j];
             sum += args->bias[column + j];
@@ -202,11 +230,15 @@ static void matmul(const ql__matmul *args)
     size_t column = 0;
     for (; column + TILE_COLUMNS <= args->n; column += TILE_COLUMNS) {
         size_t row = 0;
-        for (; row + TILE_ROWS <= args->rows; row += TILE_ROWS) dot_tile(args, row, column, TILE_ROWS, TILE_COLUMNS);
-        for (; row < args->rows; row++) dot_tile(args, row, column, 1, TILE_COLUMNS);
+        if (args->rows >= TILE_ROWS) {
+            dot_tile(args, 0, column, TILE_ROWS, TILE_COLUMNS, true);
+            row = TILE_ROWS;
+        }
+        for (; row + TILE_ROWS <= args->rows; row += TILE_ROWS) dot_tile(args, row, column, TILE_ROWS, TILE_COLUMNS, false);
+        for (; row < args->rows; row++) dot_tile(args, row, column, 1, TILE_COLUMNS, row == 0);
     }
     for (; column < args->n; column++)
-        for (size_t row = 0; row < args->rows; row++) dot_tile(args, row, column, 1, 1);
+        for (size_t row = 0; row < args->rows; row++) dot_tile(args, row, column, 1, 1, false);
 }
 
 /* ---- LayerNorm ---- */

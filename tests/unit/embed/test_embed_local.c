@@ -112,6 +112,34 @@ static void test_embed_local__stays_close_in_bfloat16(void **state)
     close_embedder(&e);
 }
 
+/* A document's vector must not depend on what it is embedded with, or an index would depend on the order of work. */
+static void test_embed_local__vector_does_not_depend_on_the_batch(void **state)
+{
+    (void)state;
+    enum { TEXTS = 40 };
+    static char buffers[TEXTS][900];
+    static float together[TEXTS * 384];
+    ql_str texts[TEXTS];
+    embedder e;
+    ql_error err = {0};
+    if (try_open(&e, model_dir(), 2, QL__PRECISION_AUTO, &err) < 0) fail_msg("%s", err.message);
+    for (size_t i = 0; i < TEXTS; i++) {
+        size_t len = 0;
+        for (size_t w = 0; w < 1 + i * 11 % 97 && len < 800; w++) len += (size_t)snprintf(buffers[i] + len, 90, "word%zu of text %zu, ", w * 7 % 31, i);
+        texts[i] = (ql_str){buffers[i], len};
+    }
+    if (e.ops->embed_fn(e.self, QL_EMBED_PASSAGE, texts, TEXTS, together, &err) != QL_OK) fail_msg("%s", err.message);
+    for (size_t i = 0; i < TEXTS; i++) {
+        float alone[384];
+        double other[384];
+        assert_int_equal(e.ops->embed_fn(e.self, QL_EMBED_PASSAGE, &texts[i], 1, alone, &err), QL_OK);
+        for (size_t d = 0; d < 384; d++) other[d] = (double)together[i * 384 + d];
+        double cosine = cosine_of(alone, other, 384);
+        if (!(cosine >= 1 - 1e-6)) fail_msg("text %zu: cosine 1 - %.3g", i, 1 - cosine);
+    }
+    close_embedder(&e);
+}
+
 static const small_shape shape = {.layers = 2, .width = 48, .heads = 4, .inner = 96, .vocab = 60, .positions = 40, .window = 20, .query_prompt = "w7 w8 "};
 
 static void words_of(ql_buf *out, const uint32_t *ids, size_t count)
@@ -253,6 +281,28 @@ static void test_embed_local__allocates_nothing_once_warm(void **state)
     ql_test_dir_remove(dir);
 }
 
+static void test_embed_local__refuses_vectors_that_are_no_numbers(void **state)
+{
+    (void)state;
+    char *dir = ql_test_dir_new();
+    small_model model;
+    embedder e;
+    ql_buf file = QL_BUF_INIT;
+    ql_str text = QL_STR("w5");
+    float out[48];
+    ql_error err = {0};
+    small_model_make(&model, &shape, dir);
+    ql_test_file_read(ql_test_path(dir, "model.safetensors"), &file);
+    memset(file.ptr + file.len - 4, 0xff, 4); /* the last bias of the last norm */
+    ql_test_file_write(ql_test_path(dir, "model.safetensors"), ql_buf_str(&file));
+    open_embedder(&e, dir, 1);
+    assert_int_equal(e.ops->embed_fn(e.self, QL_EMBED_PASSAGE, &text, 1, out, &err), QL_E_CORRUPT);
+    close_embedder(&e);
+    ql_buf_dispose(&file);
+    small_model_free(&model);
+    ql_test_dir_remove(dir);
+}
+
 static void test_embed_local__says_how_to_get_a_missing_model(void **state)
 {
     (void)state;
@@ -309,10 +359,12 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_embed_local__gives_the_stored_vectors),
         cmocka_unit_test(test_embed_local__stays_close_in_bfloat16),
+        cmocka_unit_test(test_embed_local__vector_does_not_depend_on_the_batch),
         cmocka_unit_test(test_embed_local__puts_the_prefix_before_queries),
         cmocka_unit_test(test_embed_local__pools_overlapping_windows_of_long_texts),
         cmocka_unit_test(test_embed_local__is_the_same_with_any_number_of_threads),
         cmocka_unit_test(test_embed_local__allocates_nothing_once_warm),
+        cmocka_unit_test(test_embed_local__refuses_vectors_that_are_no_numbers),
         cmocka_unit_test(test_embed_local__says_how_to_get_a_missing_model),
         cmocka_unit_test(test_embed_local__survives_failing_memory_and_files),
     };
