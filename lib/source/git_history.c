@@ -664,8 +664,8 @@ static ql_status collect_ids(const ql__git_history *self, unsigned char **out, s
 
 static ql_status write_kept(const ql__git_history *self, ql_error *err)
 {
-    unsigned char *ids;
-    size_t count;
+    unsigned char *ids = NULL;
+    size_t count = 0;
     QL_TRY(collect_ids(self, &ids, &count, err));
     QL_AUTO(ql_buf, ql_buf_dispose) out = QL_BUF_INIT;
     put(&out, magic, sizeof magic);

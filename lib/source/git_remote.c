@@ -408,7 +408,7 @@ ql_status ql__git_sync(const ql__git_api *api, const ql__source_options *options
     if (url->reach == QL__GIT_LOCAL) return open_local(&call, out, err);
     QL_AUTO(ql_buf, ql_buf_dispose) path = QL_BUF_INIT;
     if (ql_buf_printf(&path, "%s/repository", folder) < 0) return ql__fail_nomem(err);
-    int lock_fd;
+    int lock_fd = -1;
     QL_TRY(lock_folder(&call, folder, &lock_fd, err));
     ql_status status = sync_copy(&call, ql_buf_cstr(&path), out, err);
     ql__file_close(options->sys, lock_fd);

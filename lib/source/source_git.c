@@ -372,7 +372,7 @@ static ql_status fill(git_source *self, git_repository *repo, const ql_item *ite
 static ql_status git_fetch(void *user, const ql_item *item, ql_document *out, void **token, ql_error *err)
 {
     git_source *self = user;
-    git_handle *handle;
+    git_handle *handle = NULL;
     QL_TRY(borrow(self, &handle, err));
     git_document *document = ql__alloc_zero(1, sizeof *document);
     ql_status status = document == NULL ? ql__fail_nomem(err) : fill(self, handle->repo, item, document, err);

@@ -438,7 +438,7 @@ static ql_status fill(const local_source *self, const ql_item *item, local_docum
     if (nul == NULL) return ql__fail(err, QL_E_NOTFOUND, "not a file of this source");
     ql_str target = {item->key.ptr, (size_t)(nul - item->key.ptr)};
     ql_str shown = {nul + 1, item->key.len - target.len - 1};
-    int fd;
+    int fd = -1;
     QL_TRY(open_regular(self, target, &fd, st, err));
     ql_status status = read_all(self, fd, (uint64_t)st->st_size, &document->content, err);
     ql__file_close(self->options.sys, fd);
