@@ -12,6 +12,7 @@
 #include "dep/dynlib.h"
 
 enum {
+    CACHE_BYTES = 64 << 20,     /* parsed trees and commits, for all repositories of the process */
     CONNECT_TIMEOUT_MS = 30000,
     ANSWER_TIMEOUT_MS = 120000, /* silence of a server, not the length of a clone */
 };
@@ -38,6 +39,7 @@ static ql_status load(ql_error *err)
     /* We only read objects: hooks, filters and programs named in a repository's configuration are never run, so its owner does not matter. */
     (void)loaded.git_libgit2_opts(GIT_OPT_SET_OWNER_VALIDATION, 0);
     (void)loaded.git_libgit2_opts(GIT_OPT_SET_SERVER_CONNECT_TIMEOUT, (int)CONNECT_TIMEOUT_MS);
+    (void)loaded.git_libgit2_opts(GIT_OPT_SET_CACHE_MAX_SIZE, (ssize_t)CACHE_BYTES);
     (void)loaded.git_libgit2_opts(GIT_OPT_SET_SERVER_TIMEOUT, (int)ANSWER_TIMEOUT_MS);
     is_loaded = true;
     return QL_OK;
