@@ -24,7 +24,7 @@
 #define PIECE_LETTERS_LONG 7.0    /* beyond it pieces are unknown words, Thai for instance */
 #define PIECE_LETTERS_UNKNOWN 12.0
 #define FOREIGN_DISCOUNT 0.4      /* of an unknown tokenizer, for a query without Latin letters */
-#define SPARSE_STRENGTH 1.1       /* words against meaning, at trust 1 and INFORMATION_TYPICAL */
+#define SPARSE_STRENGTH 1.2       /* words against meaning, at trust 1 and INFORMATION_TYPICAL */
 #define INFORMATION_TYPICAL 17.0  /* nats: three or four words of a question that matter */
 
 static double ramp(double value, double low, double high)
