@@ -46,10 +46,12 @@ static const char schema_sql[] =
     "CREATE UNIQUE INDEX document_key ON document(project,source_type,source,url);"
     "CREATE UNIQUE INDEX document_id ON document(id);"
     "CREATE INDEX document_slot ON document(first_slot);"
+    "CREATE INDEX document_filter ON document(project,source_type,source,updated_at,first_slot,chunk_count);" /* filters read it alone */
     "CREATE TABLE chunk(key INTEGER PRIMARY KEY, id BLOB NOT NULL, title BLOB NOT NULL, body BLOB NOT NULL, section_path BLOB NOT NULL,"
     " metadata BLOB NOT NULL, begin_at INTEGER NOT NULL, end_at INTEGER NOT NULL, overlap INTEGER NOT NULL, source_begin INTEGER NOT NULL,"
     " source_end INTEGER NOT NULL, tokens INTEGER NOT NULL);"
     "CREATE TABLE slot_page(page INTEGER PRIMARY KEY, count INTEGER NOT NULL, keys BLOB NOT NULL, lengths BLOB NOT NULL, hashes BLOB NOT NULL);"
+    "CREATE TABLE code(grp INTEGER PRIMARY KEY, block BLOB NOT NULL);"
     "CREATE TABLE live(page INTEGER PRIMARY KEY, bits BLOB NOT NULL);"
     "CREATE TABLE posting(space INTEGER NOT NULL, term BLOB NOT NULL, first_slot INTEGER NOT NULL, last_slot INTEGER NOT NULL,"
     " count INTEGER NOT NULL, data BLOB NOT NULL, PRIMARY KEY(space,term,first_slot)) WITHOUT ROWID;"
@@ -488,6 +490,7 @@ void ql__store_free(ql__store *self)
     ql_buf_dispose(&self->scratch);
     ql__analyzer_free(self->analyzer);
     ql__free(self->tail);
+    ql__free(self->code_block);
     if (self->ack_fd >= 0) ql__file_close(self->sys, self->ack_fd);
     if (self->lock_fd >= 0) ql__file_close(self->sys, self->lock_fd);
     ql__free(self->dir);

@@ -88,8 +88,13 @@ ql_str ql__snapshot_model(const ql__snapshot *self);
 ql_status ql__snapshot_mask(ql__snapshot *self, const ql_filter *filter, ql__mask **out, ql_error *err); /* *out NULL: no filter */
 void ql__mask_free(ql__mask *self);
 uint64_t ql__mask_count(const ql__mask *self);
+bool ql__snapshot_passes(const ql__snapshot *self, const ql__mask *mask, uint64_t slot); /* live and in the mask (NULL: any) */
 
-/* Best k live slots by cosine with query (dims), best first, exact; ties by public chunk id. */
+/*
+ * Best k live slots by cosine with query (dims), best first; ties by public chunk id. Scores are exact. Up to 8,192 passing slots (or
+ * large k) the set is exact too; beyond, candidates come from 1-bit codes with an estimated bound: recall@10 >= 0.99, the same
+ * set for equal indexes.
+ */
 ql_status ql__snapshot_dense(ql__snapshot *self, const float *query, const ql__mask *mask, size_t k,
                              ql__score *out, size_t *out_count, ql_error *err);
 /*

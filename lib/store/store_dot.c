@@ -57,11 +57,20 @@ __attribute__((target("avx512f"))) static float dot_avx512(const float *a, const
 }
 #endif
 
+size_t ql__dot_all(ql__dot_fn out[3])
+{
+    size_t count = 0;
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx512f")) out[count++] = dot_avx512;
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) out[count++] = dot_avx2;
+#endif
+    out[count++] = dot_plain;
+    return count;
+}
+
 ql__dot_fn ql__dot_best(void)
 {
-#if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx512f")) return dot_avx512;
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return dot_avx2;
-#endif
-    return dot_plain;
+    ql__dot_fn all[3];
+    ql__dot_all(all);
+    return all[0];
 }

@@ -10,6 +10,7 @@
 
 #include "dep/db.h"
 #include "store/store.h"
+#include "store/store_codes.h"
 #include "store/store_postings.h"
 #include "store/store_vectors.h"
 #include "text/analyze.h"
@@ -28,6 +29,7 @@
 #define STORE_LOG_BYTES_MAX ((size_t)1 << 20)  /* small posting segments together before they are merged: a reader holds them in memory */
 #define STORE_LOG_ROWS_MAX 64
 #define STORE_PENDING_BYTES_MAX ((size_t)32 << 20) /* postings of one transaction in memory before they go to the tables */
+#define STORE_CODES_SLOTS_MIN 8192  /* below, reading all vectors takes about a millisecond and codes gain little */
 #define BM25_K1 1.2f
 #define BM25_B 0.75f
 
@@ -76,6 +78,9 @@ typedef struct ql__slot_page {
     X(SLOT_PAGE_READ, "SELECT count,keys,lengths,hashes FROM slot_page WHERE page=?1") \
     X(SLOT_PAGE_WRITE, "INSERT OR REPLACE INTO slot_page(page,count,keys,lengths,hashes) VALUES(?1,?2,?3,?4,?5)") \
     X(SLOT_PAGE_ALL, "SELECT page,count,keys,lengths,hashes FROM slot_page ORDER BY page") \
+    X(CODE_READ, "SELECT block FROM code WHERE grp=?1") \
+    X(CODE_WRITE, "INSERT OR REPLACE INTO code(grp,block) VALUES(?1,?2)") \
+    X(CODE_FROM, "SELECT grp,block FROM code WHERE grp>=?1 ORDER BY grp") \
     X(LIVE_READ, "SELECT bits FROM live WHERE page=?1") \
     X(LIVE_WRITE, "INSERT OR REPLACE INTO live(page,bits) VALUES(?1,?2)") \
     X(LIVE_ALL, "SELECT page,bits FROM live ORDER BY page") \
@@ -117,6 +122,10 @@ typedef struct ql__view {
     size_t log_count, log_capacity;
     ql__vectors vectors;
     uint32_t vectors_file; /* number of the open file, 0: none */
+    unsigned char *codes;  /* (code_groups) blocks, loaded by the first search that wants them */
+    size_t code_groups, code_capacity;
+    uint64_t code_slots;   /* slots the loaded blocks were written for */
+    float *uppers;         /* (capacity) scratch of a scan over codes */
     float *scores;         /* (capacity) BM25 accumulators of the last query; 0: no term matched */
     ql_buf scored;         /* the query the scores belong to; empty: none */
     ql__posting_list list; /* scratch */
@@ -142,6 +151,7 @@ struct ql__store {
     bool log_found;          /* on opening: an earlier process left its log */
     ql__store_meta work;
     ql__slot_page *tail;
+    unsigned char *code_block; /* codes of the last, partly filled group, and room for a rotated vector after it */
     ql__terms pending;
     ql__vectors vectors;     /* open for writing */
     bool vectors_dirty;
@@ -185,6 +195,8 @@ void ql__view_dispose(ql__view *self);
 ql_status ql__view_load(ql__store *self, const ql__store_meta *meta, ql_error *err);
 /* Rows [first, first + count) may be read: verifies the groups they are in. */
 ql_status ql__view_verify(ql__store *self, size_t first, size_t count, ql_error *err);
+/* Codes of all slots into view->codes. */
+ql_status ql__view_codes(ql__store *self, ql_error *err);
 /* All live postings of a term into view->list. */
 ql_status ql__view_postings(ql__store *self, ql_str term, ql_error *err);
 ql_status ql__store_chunk_key(ql__store *self, uint64_t slot, int64_t *document, int64_t *key, ql_error *err);

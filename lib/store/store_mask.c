@@ -100,6 +100,11 @@ void ql__mask_free(ql__mask *self)
     ql__free(self);
 }
 
+bool ql__snapshot_passes(const ql__snapshot *self, const ql__mask *mask, uint64_t slot)
+{
+    return slot < self->view->slots && ql__bit(self->view->live, slot) && (!mask || ql__bit(mask->bits, slot));
+}
+
 uint64_t ql__mask_count(const ql__mask *self)
 {
     return self->count;

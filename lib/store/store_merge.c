@@ -270,6 +270,33 @@ static ql_status rewrite_pages(ql__store *self, const compaction *job, ql__slot_
     return page->count ? write_page(self, page, err) : QL_OK;
 }
 
+static ql_status write_code(ql__store *self, uint64_t group, const unsigned char *codes, ql_error *err)
+{
+    ql__stmt *stmt = NULL;
+    QL_TRY(ql__store_stmt(self, STMT_CODE_WRITE, &stmt, err));
+    ql__stmt_bind_int(stmt, 1, (int64_t)group);
+    ql__stmt_bind_bytes(stmt, 2, (ql_str){(const char *)codes, ql__code_block_bytes(self->meta.dims)});
+    return ql__stmt_run(stmt, err);
+}
+
+static ql_status rewrite_codes(ql__store *self, const compaction *job, ql_error *err)
+{
+    const ql__view *view = &self->view;
+    size_t size = ql__code_block_bytes(self->meta.dims);
+    unsigned char *codes = self->code_block; /* with room for a rotated vector; loaded anew afterwards */
+    uint64_t next = 0;
+    QL_TRY(ql__db_exec(self->db, "DELETE FROM code", err));
+    memset(codes, 0, size);
+    for (size_t i = 0; i < view->slots; i++) {
+        if (job->moved[i] == DEAD) continue;
+        ql__code_put(codes, (size_t)(next % QL__CODE_GROUP), ql__vectors_row(&view->vectors, i), self->meta.dims, (float *)(void *)(codes + size));
+        if (++next % QL__CODE_GROUP) continue;
+        QL_TRY(write_code(self, next / QL__CODE_GROUP - 1, codes, err));
+        memset(codes, 0, size);
+    }
+    return next % QL__CODE_GROUP ? write_code(self, next / QL__CODE_GROUP, codes, err) : QL_OK;
+}
+
 static ql_status move_documents(ql__store *self, const compaction *job, ql_error *err)
 {
     ql__stmt *ranges = NULL, *move = NULL;
@@ -395,6 +422,7 @@ static ql_status compact_steps(ql__store *self, compaction *job, ql__slot_page *
     QL_TRY(ql__store_vectors_create(self, &job->meta, &job->vectors, err));
     QL_TRY(copy_vectors(self, job, err));
     QL_TRY(rewrite_pages(self, job, page, err));
+    QL_TRY(rewrite_codes(self, job, err));
     QL_TRY(move_documents(self, job, err));
     QL_TRY(rewrite_postings(self, job, err));
     job->meta.next_slot = self->meta.live_chunks;
@@ -429,6 +457,7 @@ static ql_status compact(ql__store *self, ql_error *err)
     } else {
         if (ql__db_in_transaction(self->db)) (void)ql__db_exec(self->db, "ROLLBACK", NULL);
         ql__terms_clear(&self->pending);
+        self->tail_stale = true;
         ql__vectors_dispose(&job.vectors); /* its file stays until the next open: the commit may have reached the log */
     }
     ql__free(job.moved);

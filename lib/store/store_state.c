@@ -123,7 +123,7 @@ ql_status ql__store_sources_json(ql__store *self, ql_buf *out, ql_error *err)
 static ql_status clear_steps(ql__store *self, ql__store_meta *meta, ql_error *err)
 {
     QL_TRY(ql__db_exec(self->db,
-                       "DELETE FROM chunk; DELETE FROM document; DELETE FROM slot_page; DELETE FROM live; DELETE FROM posting; DELETE FROM posting_log; DELETE FROM source",
+                       "DELETE FROM chunk; DELETE FROM document; DELETE FROM slot_page; DELETE FROM code; DELETE FROM live; DELETE FROM posting; DELETE FROM posting_log; DELETE FROM source",
                        err));
     QL_TRY(ql__store_meta_write(self, meta, err));
     self->fence_needed = true;

@@ -36,6 +36,8 @@ void ql__view_dispose(ql__view *self)
     ql__free(self->norms);
     ql__free(self->hashes);
     ql__free(self->verified);
+    ql__free(self->codes);
+    ql__free(self->uppers);
     ql__free(self->scores);
     ql_buf_dispose(&self->scored);
     ql__posting_list_dispose(&self->list);
@@ -57,7 +59,7 @@ static ql_status reserve(ql__view *self, uint64_t slots, ql_error *err)
     if (need <= self->capacity) return QL_OK;
     size_t bits = (need / STORE_GROUP_SLOTS + 63) / 64, bits_before = (self->capacity / STORE_GROUP_SLOTS + 63) / 64;
     bool ok = grow(&self->live, need / 64, 8) && grow(&self->keys, need, 8) && grow(&self->lengths, need, 4) && grow(&self->norms, need, 4) &&
-              grow(&self->hashes, need / STORE_GROUP_SLOTS, 8) && grow(&self->verified, bits, 8) && grow(&self->scores, need, 4);
+              grow(&self->hashes, need / STORE_GROUP_SLOTS, 8) && grow(&self->verified, bits, 8) && grow(&self->scores, need, 4) && grow(&self->uppers, need, 4);
     if (!ok) return ql__fail_nomem(err);
     size_t groups_before = self->capacity / STORE_GROUP_SLOTS;
     memset(self->verified + bits_before, 0, (bits - bits_before) * 8);
@@ -157,12 +159,40 @@ static ql_status load_vectors(ql__store *self, ql_error *err)
     if (view->vectors_file != view->meta.file) {
         ql__vectors_dispose(&view->vectors);
         view->vectors_file = 0;
+        view->code_groups = 0;
+        view->code_slots = 0;
         memset(view->verified, 0, (view->capacity / STORE_GROUP_SLOTS + 63) / 64 * 8);
         QL_TRY(ql__store_vectors_path(self, view->meta.file, &path, err));
         QL_TRY(ql__vectors_open(&view->vectors, self->sys, ql_buf_cstr(&path), false, view->meta.dims, view->meta.file_id, err));
         view->vectors_file = view->meta.file;
     }
     return ql__vectors_map(&view->vectors, view->slots, err);
+}
+
+ql_status ql__view_codes(ql__store *self, ql_error *err)
+{
+    ql__view *view = &self->view;
+    ql__stmt *stmt = NULL;
+    size_t size = ql__code_block_bytes(view->meta.dims), groups = (view->slots + QL__CODE_GROUP - 1) / QL__CODE_GROUP;
+    size_t at = (size_t)(view->code_slots / QL__CODE_GROUP); /* full blocks never change; the last one may have grown */
+    ql_status st;
+    if (view->code_slots == view->slots) return QL_OK;
+    if (!ql__array_reserve(&view->codes, &view->code_capacity, groups, size)) return ql__fail_nomem(err);
+    QL_TRY(ql__store_stmt(self, STMT_CODE_FROM, &stmt, err));
+    ql__stmt_bind_int(stmt, 1, (int64_t)at);
+    while ((st = ql__stmt_step(stmt, err)) == QL_OK) {
+        ql_str block = ql__stmt_bytes(stmt, 1);
+        if (at >= groups || (uint64_t)ql__stmt_int(stmt, 0) != at || block.len != size) {
+            ql__stmt_reset(stmt);
+            return fail_page(self, "code", (int64_t)at, err);
+        }
+        memcpy(view->codes + at++ * size, block.ptr, size);
+    }
+    if (st < 0) return st;
+    if (at != groups) return fail_page(self, "code", (int64_t)at, err);
+    view->code_groups = groups;
+    view->code_slots = view->slots;
+    return QL_OK;
 }
 
 static void make_norms(ql__view *self)

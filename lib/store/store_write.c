@@ -59,9 +59,51 @@ ql_status ql__store_begin(ql__store *self, ql_error *err)
 
 /* --- the last slot page */
 
+static ql_status code_load(ql__store *self, ql_error *err)
+{
+    ql__stmt *stmt = NULL;
+    size_t size = ql__code_block_bytes(self->meta.dims), room = size + ql__code_bytes(self->meta.dims) * 8 * sizeof(float);
+    if (self->meta.dims == 0) return QL_OK;
+    unsigned char *block = ql__realloc(self->code_block, room); /* a cleared store may come back with another width */
+    if (!block) return ql__fail_nomem(err);
+    self->code_block = block;
+    memset(block, 0, size);
+    if (self->meta.next_slot % QL__CODE_GROUP == 0) return QL_OK;
+    QL_TRY(ql__store_stmt(self, STMT_CODE_READ, &stmt, err));
+    ql__stmt_bind_int(stmt, 1, (int64_t)(self->meta.next_slot / QL__CODE_GROUP));
+    ql_status st = ql__stmt_step(stmt, err);
+    if (st < 0) return st;
+    ql_str found = st == QL_OK ? ql__stmt_bytes(stmt, 0) : (ql_str){0};
+    bool fits = found.len == size;
+    if (fits) memcpy(block, found.ptr, size);
+    if (st == QL_OK) ql__stmt_reset(stmt);
+    return fits ? QL_OK : ql__fail(err, QL_E_CORRUPT, "'%s/qloader.db' is damaged: the last row of table code does not fit the table meta", self->dir);
+}
+
+static ql_status code_write(ql__store *self, uint64_t group, ql_error *err)
+{
+    ql__stmt *stmt = NULL;
+    QL_TRY(ql__store_stmt(self, STMT_CODE_WRITE, &stmt, err));
+    ql__stmt_bind_int(stmt, 1, (int64_t)group);
+    ql__stmt_bind_bytes(stmt, 2, (ql_str){(const char *)self->code_block, ql__code_block_bytes(self->work.dims)});
+    return ql__stmt_run(stmt, err);
+}
+
+/* The code of the next slot; a full block goes to its table. */
+static ql_status code_push(ql__store *self, const float *vector, ql_error *err)
+{
+    size_t size = ql__code_block_bytes(self->work.dims), at = (size_t)(self->work.next_slot % QL__CODE_GROUP);
+    ql__code_put(self->code_block, at, vector, self->work.dims, (float *)(void *)(self->code_block + size));
+    if (at + 1 < QL__CODE_GROUP) return QL_OK;
+    QL_TRY(code_write(self, self->work.next_slot / QL__CODE_GROUP, err));
+    memset(self->code_block, 0, size);
+    return QL_OK;
+}
+
 ql_status ql__store_tail_load(ql__store *self, ql_error *err)
 {
     ql__stmt *stmt = NULL;
+    QL_TRY(code_load(self, err));
     if (!self->tail) self->tail = ql__alloc(sizeof *self->tail);
     if (!self->tail) return ql__fail_nomem(err);
     memset(self->tail, 0, sizeof *self->tail);
@@ -416,6 +458,7 @@ static ql_status add_content(ql__store *self, const ql_store_document *document,
             QL_TRY(write_chunk(self, num << STORE_CHUNK_SHIFT | (int64_t)(first + i), chunk, err));
             QL_TRY(index_terms(self, chunk, self->work.next_slot, &length, err));
             QL_TRY(tail_push(self, chunk->id, length, self->scratch.ptr + i * self->vectors.stride, err));
+            QL_TRY(code_push(self, chunk->vector, err));
             self->work.next_slot++;
             self->work.live_chunks++;
             self->work.live_terms += length;
@@ -524,6 +567,7 @@ static ql_status commit_steps(ql__store *self, ql_error *err)
 {
     QL_TRY(write_postings(self, err));
     QL_TRY(tail_write(self, err));
+    if (self->vectors_dirty && self->work.next_slot % QL__CODE_GROUP) QL_TRY(code_write(self, self->work.next_slot / QL__CODE_GROUP, err));
     if (self->vectors_dirty) QL_TRY(ql__vectors_sync(&self->vectors, err));
     self->work.generation++;
     QL_TRY(ql__store_meta_write(self, &self->work, err));

@@ -140,8 +140,8 @@ static void test_store_damage__in_the_database_is_reported(void **state)
     (void)state;
     char *dir = closed_index();
     tally sum = flip_many(dir, "qloader.db", 1500);
-    print_message("database: %zu reported, %zu harmless (free pages)\n", sum.reported, sum.harmless);
-    assert_true(sum.reported > 5 * sum.harmless);
+    print_message("database: %zu reported, %zu harmless (free pages, tables and indexes this reader does not use)\n", sum.reported, sum.harmless);
+    assert_true(sum.reported > 3 * sum.harmless);
     for (uint64_t at = 0; at < 100; at++) { /* the header, byte by byte */
         tally one = {0, 0};
         ql_error err = {0};

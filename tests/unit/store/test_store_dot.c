@@ -10,14 +10,18 @@ static void test_store_dot__agrees_with_the_reference(void **state)
 {
     (void)state;
     static _Alignas(64) float a[4096], b[4096];
-    ql__dot_fn dot = ql__dot_best();
+    ql__dot_fn all[3];
+    size_t ways = ql__dot_all(all);
+    assert_ptr_equal(ql__dot_best(), all[0]);
     for (uint32_t floats = 16; floats <= 4096; floats += floats < 512 ? 16 : 512) {
         for (uint64_t round = 0; round < 4; round++) {
             test_vector(QL_STR("left"), round, floats, a);
             test_vector(QL_STR("right"), round * 31 + floats, floats, b);
             if (round == 3) memcpy(b, a, sizeof b);
-            assert_true(fabsf(dot(a, b, floats) - ql__dot_ref(a, b, floats)) < 1e-5f);
-            assert_true(dot(a, b, floats) == dot(a, b, floats));
+            for (size_t way = 0; way < ways; way++) {
+                assert_true(fabsf(all[way](a, b, floats) - ql__dot_ref(a, b, floats)) < 1e-5f);
+                assert_true(all[way](a, b, floats) == all[way](a, b, floats));
+            }
         }
     }
 }
