@@ -290,7 +290,7 @@ static ql_status match(const ql__store *self, const ql__store_options *options, 
     QL_TRY(match_text(self, "model", options->model, meta->model, err));
     if (options->dims && meta->dims && options->dims != meta->dims)
         return ql__fail(err, QL_E_MISMATCH, "the index in '%s' holds vectors of %u dimensions, the model makes %u: make it anew (init --force)", self->dir, meta->dims, options->dims);
-    if (meta->analyzer && meta->analyzer != ql__analyzer_version())
+    if (meta->analyzer && meta->analyzer != ql__analyzer_version() && !options->any_analyzer)
         return ql__fail(err, QL_E_MISMATCH, "the words of the index in '%s' were made by analyzer %u, this program has %u: make it anew (init --force)", self->dir, meta->analyzer,
                         ql__analyzer_version());
     return QL_OK;

@@ -21,6 +21,7 @@ typedef struct ql__store_options {
     const char *model;
     const ql__sys *sys;
     ql__log *log;         /* what was recovered on opening */
+    bool any_analyzer;    /* words made by another analyzer are fine: for dumps and exports, never for searches */
     ql__db_fault_fn db_fault_fn; /* tests: asked before each call of SQLite to the kernel; NULL in programs */
     void *db_fault_user;
 } ql__store_options;

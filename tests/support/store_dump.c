@@ -19,7 +19,7 @@ int main(int argc, char **argv)
     }
     ql_error err = {0};
     ql__store *store = NULL;
-    ql__store_options options = {.dir = argv[argc - 1]};
+    ql__store_options options = {.dir = argv[argc - 1], .any_analyzer = true};
     ql_status st = ql__store_open(&options, &store, &err);
     if (st == QL_OK) st = ql__store_dump(store, vectors, print_line, NULL, &err);
     ql__store_free(store);
