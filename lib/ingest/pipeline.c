@@ -20,7 +20,7 @@
 #define PREPARE_BATCH_COUNT 32
 #define PREPARE_BATCH_BYTES ((uint64_t)4 << 20)
 #define QUEUE_BYTES ((size_t)16 << 20)
-#define EMBED_BATCH_TOKENS 16384      /* about 70 passages: enough that both ends of a batch cost little */
+#define EMBED_BATCH_TOKENS 8192       /* about 40 passages: enough to fill a few cores, little enough that work is stored soon */
 #define EMBED_CALL_TEXTS 64         /* texts a call: small enough that progress and stop stay lively on a slow machine */
 #define COMMIT_BYTES ((size_t)8 << 20)
 #define COMMIT_IDLE_MS 50

@@ -16,7 +16,7 @@ class Kill(harness.Case):
         runs, seed = int(os.environ.get("QL_KILL_RUNS", "10")), int(os.environ.get("QL_KILL_SEED", "1"))
         print("kill test: %d runs, seed %d" % (runs, seed), flush=True)
         rng = random.Random(seed)
-        harness.fill(self.ws, 60, paragraphs=3)
+        harness.fill(self.ws, 120, paragraphs=3)
         begin = time.monotonic()
         self.ws.ingest()
         length = time.monotonic() - begin
