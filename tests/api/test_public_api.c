@@ -1,0 +1,235 @@
+/*
+ * The shared library through its public headers alone: refusals of wrong arguments, a source of the application's own, two workspaces
+ * in one process, and many threads that search while one ingests.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <pthread.h>
+#include <qloader.h>
+
+typedef struct bench {
+    char dir[64];
+    ql_runtime *runtime;
+} bench;
+
+static int setup(void **state)
+{
+    static bench self;
+    ql_error err = {0};
+    ql_runtime_options options = QL_RUNTIME_OPTIONS_INIT;
+    options.threads = 2;
+    options.profile = 1;
+    strcpy(self.dir, "/tmp/qloader-api-XXXXXX");
+    assert_non_null(mkdtemp(self.dir));
+    assert_int_equal(ql_runtime_new(&options, &self.runtime, &err), QL_OK);
+    *state = &self;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    bench *self = *state;
+    char command[128];
+    ql_runtime_free(self->runtime);
+    snprintf(command, sizeof command, "rm -rf '%s'", self->dir);
+    return system(command);
+}
+
+static ql_workspace *open_data(const bench *self, const char *name)
+{
+    char path[128];
+    ql_error err = {0};
+    ql_workspace *workspace = NULL;
+    ql_workspace_options options = QL_WORKSPACE_OPTIONS_INIT;
+    snprintf(path, sizeof path, "%s/%s", self->dir, name);
+    options.data_dir = path;
+    assert_int_equal(ql_workspace_open(self->runtime, &options, &workspace, NULL, &err), QL_OK);
+    return workspace;
+}
+
+/* --- a source of the application's own ------------------------------------------------------------------------------------------- */
+
+typedef struct texts {
+    const char *const *items;
+    size_t count;
+} texts;
+
+static ql_status list(void *self, const ql_source_sink *sink, ql_error *err)
+{
+    const texts *all = self;
+    char url[32];
+    (void)err;
+    for (size_t i = 0; i < all->count; i++) {
+        int n = snprintf(url, sizeof url, "text:%zu", i);
+        ql_item item = {.struct_size = sizeof item, .url = {url, (size_t)n}, .version = {"1", 1}};
+        if (sink->item_fn(sink->user, &item) != 0) return QL_E_CALLBACK;
+    }
+    return QL_OK;
+}
+
+static ql_status fetch(void *self, const ql_item *item, ql_document *out, void **token, ql_error *err)
+{
+    const texts *all = self;
+    char number[16] = "";
+    (void)err;
+    memcpy(number, item->url.ptr + 5, item->url.len - 5);
+    *out = (ql_document){.struct_size = sizeof *out, .url = item->url, .title = item->url, .content_type = {"txt", 3},
+                         .content = ql_str_of(all->items[atoi(number)]), .created_at_ms = QL_TIME_UNKNOWN, .updated_at_ms = QL_TIME_UNKNOWN};
+    *token = NULL;
+    return QL_OK;
+}
+
+static void release(void *self, void *token)
+{
+    (void)self;
+    (void)token;
+}
+
+static const ql_source_ops text_ops = {.struct_size = sizeof(ql_source_ops), .type = "text", .list_fn = list, .fetch_fn = fetch, .release_fn = release};
+static const char *const animals[] = {"The lion sleeps under an acacia.", "A penguin swims in cold water.", "The parrot repeats every word."};
+static const char *const tools[] = {"A hammer drives nails.", "The saw cuts oak planks."};
+
+static void ingest(ql_workspace *workspace, const char *const *items, size_t count)
+{
+    texts all = {items, count};
+    ql_error err = {0};
+    ql_ingest_report report;
+    ql_status status = ql_ingest_source(workspace, QL_STR("p"), QL_STR("s"), &text_ops, &all, NULL, &report, &err);
+    if (status != QL_OK) print_error("%s\n", err.message);
+    assert_int_equal(status, QL_OK);
+}
+
+static void assert_first(ql_workspace *workspace, const char *question, const char *url)
+{
+    ql_results *results = NULL;
+    ql_error err = {0};
+    ql_status status = ql_search(workspace, ql_str_of(question), NULL, &results, &err);
+    if (status != QL_OK) print_error("%s\n", err.message);
+    assert_int_equal(status, QL_OK);
+    assert_true(ql_results_count(results) > 0);
+    assert_true(ql_str_equal(ql_results_hit(results, 0)->url, ql_str_of(url)));
+    assert_null(ql_results_hit(results, ql_results_count(results)));
+    ql_results_free(results);
+}
+
+static void test_public__two_workspaces_do_not_see_each_other(void **state)
+{
+    ql_workspace *one = open_data(*state, "one"), *two = open_data(*state, "two");
+    ingest(one, animals, 3);
+    ingest(two, tools, 2);
+    assert_first(one, "bird that lives on ice", "text:1");
+    assert_first(two, "bird that lives on ice", "text:0");
+    ql_workspace_free(one);
+    ql_workspace_free(two);
+}
+
+static void test_public__search_without_index_says_what_to_do(void **state)
+{
+    ql_workspace *workspace = open_data(*state, "empty");
+    ql_results *results = NULL;
+    ql_error err = {0};
+    assert_int_equal(ql_status_kind(ql_search(workspace, QL_STR("x"), NULL, &results, &err)), QL_E_NOTFOUND);
+    assert_non_null(strstr(err.message, "ingest"));
+    assert_null(results);
+    ql_workspace_free(workspace);
+}
+
+/* --- wrong arguments ---------------------------------------------------------------------------------------------------------------- */
+
+static void test_public__refuses_wrong_arguments(void **state)
+{
+    bench *self = *state;
+    ql_error err = {0};
+    ql_runtime *runtime = NULL;
+    ql_runtime_options options = QL_RUNTIME_OPTIONS_INIT;
+    assert_int_equal(ql_runtime_new(&options, NULL, &err), QL_E_INVALID);
+    options.struct_size = 3;
+    assert_int_equal(ql_runtime_new(&options, &runtime, &err), QL_E_INVALID);
+    ql_runtime_options_init(&options);
+    options.reserved[2] = 1;
+    assert_int_equal(ql_runtime_new(&options, &runtime, &err), QL_E_INVALID);
+    ql_runtime_options_init(&options);
+    options.threads = 100000;
+    assert_int_equal(ql_status_kind(ql_runtime_new(&options, &runtime, &err)), QL_E_LIMIT);
+    ql_workspace *workspace = open_data(self, "args");
+    ingest(workspace, tools, 2);
+    ql_results *results = NULL;
+    ql_search_options search;
+    ql_search_options_init(&search);
+    search.limit = 1001;
+    assert_int_equal(ql_search(workspace, QL_STR("x"), &search, &results, &err), QL_E_INVALID);
+    assert_int_equal(ql_search(workspace, QL_STR("  "), NULL, &results, &err), QL_E_INVALID);
+    assert_int_equal(ql_search(workspace, QL_STR("\xff\xfe"), NULL, &results, &err), QL_E_INVALID);
+    assert_int_equal(ql_search(workspace, QL_STR("x"), NULL, NULL, &err), QL_E_INVALID);
+    assert_int_equal(ql_ingest(workspace, NULL, NULL, &err), QL_E_INVALID); /* opened without a configuration */
+    assert_int_equal(ql_ingest(NULL, NULL, NULL, NULL), QL_E_INVALID);
+    ql_workspace_free(workspace);
+    ql_workspace_free(NULL);
+    ql_results_free(NULL);
+    assert_int_equal(ql_results_count(NULL), 0);
+}
+
+/* --- threads -------------------------------------------------------------------------------------------------------------------------- */
+
+static void *search_often(void *user)
+{
+    ql_workspace *workspace = user;
+    for (int i = 0; i < 20; i++) {
+        ql_results *results = NULL;
+        ql_error err = {0};
+        if (ql_search(workspace, QL_STR("lion under a tree"), NULL, &results, &err) != QL_OK || ql_results_count(results) < 3) return "failed";
+        ql_results_free(results);
+    }
+    return NULL;
+}
+
+static void test_public__threads_search_while_one_ingests(void **state)
+{
+    ql_workspace *workspace = open_data(*state, "threads");
+    pthread_t threads[4];
+    ingest(workspace, animals, 3);
+    for (size_t i = 0; i < 4; i++) assert_int_equal(pthread_create(&threads[i], NULL, search_often, workspace), 0);
+    const char *const more[] = {animals[0], animals[1], animals[2], tools[0], tools[1]};
+    ingest(workspace, more, 5);
+    ingest(workspace, animals, 3);
+    for (size_t i = 0; i < 4; i++) {
+        void *failed = NULL;
+        pthread_join(threads[i], &failed);
+        assert_null(failed);
+    }
+    ql_workspace_free(workspace);
+}
+
+static void test_public__stats_count_what_was_done(void **state)
+{
+    bench *self = *state;
+    ql_workspace *workspace = open_data(self, "stats");
+    ql_buf json = QL_BUF_INIT;
+    ql_error err = {0};
+    ingest(workspace, animals, 3);
+    assert_int_equal(ql_runtime_stats_json(self->runtime, &json, &err), QL_OK);
+    assert_non_null(strstr(ql_buf_cstr(&json), "\"embed\""));
+    assert_non_null(strstr(ql_buf_cstr(&json), "\"chunks\":"));
+    ql_buf_dispose(&json);
+    ql_workspace_free(workspace);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_public__two_workspaces_do_not_see_each_other, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_public__search_without_index_says_what_to_do, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_public__refuses_wrong_arguments, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_public__threads_search_while_one_ingests, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_public__stats_count_what_was_done, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
