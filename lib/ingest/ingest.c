@@ -133,6 +133,7 @@ static ql_status run_plan(ql__ingest *self, const ql__ingest_source *source, con
     }
     QL_TRY(delete_vanished(self, source, plan, err));
     QL_TRY(ql__pipeline_run(self, source, plan, err));
+    if (plan->incomplete.status < 0) return QL_OK;
     return note_done(self, source, plan, before, err);
 }
 
@@ -144,6 +145,10 @@ ql_status ql__ingest_source_run(ql__ingest *self, const ql__ingest_source *sourc
     self->report->sources++;
     QL_TRY(ql__plan_make(self, source, listing_tick, &listing, &plan, err));
     ql_status status = run_plan(self, source, &plan, &before, err);
+    if (status >= 0 && plan.incomplete.status < 0) { /* all that could be listed is in; the source still did not succeed */
+        status = plan.incomplete.status;
+        if (err != NULL) *err = plan.incomplete;
+    }
     ql__plan_dispose(&plan);
     return status;
 }

@@ -209,7 +209,13 @@ ql_status ql__plan_make(ql__ingest *ingest, const ql__ingest_source *source, ql_
     ql__arena_init(&out->arena, 0);
     collect listed = {.ingest = ingest, .source = source, .arena = &out->arena, .tick = tick, .user = user, .status = QL_OK};
     known_list known = {.arena = &out->arena};
-    ql_status status = list_all(&listed, err);
+    ql_error detail = {0};
+    ql_status status = list_all(&listed, &detail);
+    if (ql_status_kind(status) == QL_E_PARTIAL) {
+        out->incomplete = detail;
+        status = QL_OK;
+    }
+    if (status < 0 && err != NULL) *err = detail;
     if (status >= 0) {
         if (listed.count > 1) qsort(listed.items, listed.count, sizeof *listed.items, compare_items);
         drop_duplicates(&listed);
@@ -217,6 +223,7 @@ ql_status ql__plan_make(ql__ingest *ingest, const ql__ingest_source *source, ql_
         status = read_known(ingest, source, &known, err);
     }
     if (status >= 0 && (status = join(ingest, &listed, &known, out)) < 0) (void)ql__fail_nomem(err);
+    if (out->incomplete.status < 0) out->vanished_count = 0; /* what was not listed may still be there */
     if (status >= 0) status = assign_ids(ingest, source, out, err);
     ql__free(listed.items);
     ql__free(known.items);

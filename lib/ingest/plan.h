@@ -22,12 +22,13 @@ typedef struct ql__plan {
     ql__plan_entry *vanished; /* stored, but no longer listed; only id and item.url are set */
     size_t vanished_count, vanished_capacity;
     uint64_t listed, unchanged;
+    ql_error incomplete; /* status QL_E_PARTIAL: parts of the source could not be listed, so nothing counts as vanished */
 } ql__plan;
 
 /* Called after each listed item; false stops the listing with QL_E_CANCELLED. */
 typedef bool (*ql__plan_tick_fn)(void *user, uint64_t listed);
 
-/* On failure nothing is left to dispose. QL_OK means that the listing was complete. */
+/* On failure nothing is left to dispose. QL_OK: the listing was complete, or plan->incomplete says why it was not. */
 ql_status ql__plan_make(ql__ingest *ingest, const ql__ingest_source *source, ql__plan_tick_fn tick, void *user,
                         ql__plan *out, ql_error *err);
 void ql__plan_dispose(ql__plan *self);

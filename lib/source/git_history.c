@@ -70,6 +70,7 @@ struct ql__git_history {
     uint32_t depth; /* 0: all */
     bool incomplete;
     size_t walked;
+    uint32_t polls;
 };
 
 /* ---- Small things ---- */
@@ -79,10 +80,10 @@ static ql_status git_failure(const ql__git_history *self, int code, const char *
     return ql__git_fail(self->options.api, code, (ql_str){NULL, 0}, what, err);
 }
 
-static bool is_cancelled(const ql__git_history *self)
+static bool is_cancelled(ql__git_history *self)
 {
     const ql__source_options *source = self->options.source;
-    return source->cancelled_fn != NULL && source->cancelled_fn(source->user) != 0;
+    return self->polls++ % 64 == 0 && source->cancelled_fn != NULL && source->cancelled_fn(source->user) != 0;
 }
 
 static int compare_ids(const void *a, const void *b)

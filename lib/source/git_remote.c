@@ -367,6 +367,11 @@ static ql_status update_copy(remote_call *call, git_repository *repo, ql_buf *re
     call->permanent = code == GIT_ECERTIFICATE;
     git_oid commit;
     ql_buf_clear(reference);
+    if (code == GIT_ECERTIFICATE && call->url->reach == QL__GIT_SSH) {
+        call->api->git_remote_free(remote);
+        return ql__fail(err, QL_E_NET, "the ssh key of %s is not in ~/.ssh/known_hosts, or not that one; connect once with ssh to check it",
+                        ql_buf_cstr(&call->url->host));
+    }
     ql_status status = code < 0 ? fail(call, code, "cannot connect", err) : choose_reference(call, remote, reference, &commit, err);
     if (status == QL_OK && !is_current(call, repo, ql_buf_cstr(reference), &commit))
         status = fetch_reference(call, remote, &callbacks, ql_buf_str(reference), err);

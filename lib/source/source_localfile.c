@@ -136,6 +136,7 @@ typedef struct local_walk {
     size_t unread_count; /* folders that could not be read */
     ql_error unread;     /* the first of them */
     uint32_t depth;
+    uint32_t entries;
 } local_walk;
 
 static ql_str plain_url(const local_source *self, ql_str path, ql_buf *out)
@@ -290,7 +291,8 @@ static ql_status enter_folder(local_walk *walk, int folder_fd, const char *name,
 /* walk->path holds the entry's path. */
 static ql_status list_entry(local_walk *walk, int folder_fd, const struct dirent *entry, ql_error *err)
 {
-    if (walk->source->options.cancelled_fn != NULL && walk->source->options.cancelled_fn(walk->source->options.user) != 0)
+    const ql__source_options *options = &walk->source->options;
+    if (walk->entries++ % 64 == 0 && options->cancelled_fn != NULL && options->cancelled_fn(options->user) != 0)
         return ql__fail(err, QL_E_CANCELLED, "cancelled while listing");
     ql_str path = ql_buf_str(&walk->path);
     if (path.len + walk->source->root.len > QL_LIMIT_URL_BYTES / 3 - 32) /* every byte may need three in the address */

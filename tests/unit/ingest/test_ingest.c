@@ -138,6 +138,24 @@ static void test_ingest__broken_listing_deletes_nothing(void **state)
     assert_int_equal(self->report.unchanged, 2);
 }
 
+/* Part of the source could not be listed: what was listed is indexed, nothing is deleted, and the run does not call it a success. */
+static void test_ingest__incomplete_listing_indexes_and_deletes_nothing(void **state)
+{
+    bench *self = *state;
+    const memory_document before[] = {{"a", "1", "one\n", 0}, {"b", "1", "two\n", 0}};
+    const memory_document after[] = {{"a", "2", "ONE\n", 0}, {"c", "1", "three\n", 0}};
+    memory_source source = {before, 2, 0, 0};
+    assert_int_equal(run(self, &source), QL_OK);
+    ql_ingest_report first = self->report;
+    source = (memory_source){after, 2, QL_E_PARTIAL, 0};
+    assert_int_equal(run(self, &source), QL_E_PARTIAL);
+    assert_int_equal(self->report.deleted - first.deleted, 0);
+    assert_true(self->report.added > 0 && self->report.changed == 1);
+    source = (memory_source){after, 2, 0, 0};
+    assert_int_equal(run(self, &source), QL_OK);
+    assert_int_equal(self->report.deleted, 1);
+}
+
 static void test_ingest__failed_document_keeps_what_the_index_had(void **state)
 {
     bench *self = *state;
@@ -262,6 +280,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_ingest__adds_then_leaves_alone, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ingest__replaces_changed_and_deletes_vanished, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ingest__broken_listing_deletes_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_ingest__incomplete_listing_indexes_and_deletes_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ingest__failed_document_keeps_what_the_index_had, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ingest__ids_stay_apart_and_do_not_depend_on_order, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ingest__dry_run_writes_nothing, setup, teardown),
