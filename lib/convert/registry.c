@@ -11,6 +11,7 @@ const ql_converter_ops *const *ql__convert_builtin(size_t *count)
         ql__convert_markdown,
         ql__convert_json,
         ql__convert_html,
+        ql__convert_code,
         ql__convert_text, /* takes anything: last */
     };
     *count = sizeof functions / sizeof functions[0];
