@@ -362,15 +362,13 @@ static void bind_time(ql__stmt *stmt, int index, int64_t time_ms)
     else ql__stmt_bind_int(stmt, index, time_ms);
 }
 
-static ql_status write_document(ql__store *self, const ql_store_document *document, stored_document *row, ql_error *err)
+static ql_status write_document(ql__store *self, const ql_store_document *document, ql_str path, stored_document *row, ql_error *err)
 {
     ql__stmt *stmt = NULL;
-    QL_AUTO(ql_buf, ql_buf_dispose) path = QL_BUF_INIT;
-    QL_TRY(path_of(document, &path, err));
     QL_TRY(ql__store_stmt(self, row->found ? STMT_DOCUMENT_UPDATE : STMT_DOCUMENT_INSERT, &stmt, err));
     bind_key(stmt, document);
     ql__stmt_bind_bytes(stmt, 5, document->id);
-    ql__stmt_bind_bytes(stmt, 6, ql_buf_str(&path));
+    ql__stmt_bind_bytes(stmt, 6, path);
     ql__stmt_bind_bytes(stmt, 7, document->title);
     ql__stmt_bind_bytes(stmt, 8, document->content_type);
     ql__stmt_bind_bytes(stmt, 9, document->version);
@@ -468,10 +466,10 @@ static ql_status add_content(ql__store *self, const ql_store_document *document,
     return QL_OK;
 }
 
-static ql_status replace(ql__store *self, const ql_store_document *document, stored_document *row, ql_error *err)
+static ql_status replace(ql__store *self, const ql_store_document *document, ql_str path, stored_document *row, ql_error *err)
 {
     QL_TRY(drop_content(self, row, err));
-    QL_TRY(write_document(self, document, row, err));
+    QL_TRY(write_document(self, document, path, row, err));
     if (!row->found) self->work.documents++;
     return add_content(self, document, row->num, err);
 }
@@ -479,11 +477,13 @@ static ql_status replace(ql__store *self, const ql_store_document *document, sto
 ql_status ql__store_replace(ql__store *self, const ql_store_document *document, ql_error *err)
 {
     stored_document row;
+    QL_AUTO(ql_buf, ql_buf_dispose) path = QL_BUF_INIT;
     QL_TRY(need_transaction(self, err));
     QL_TRY(check_document(self, document, err));
+    QL_TRY(path_of(document, &path, err));
     ql_status st = find_document(self, document, &row, err);
     if (st == QL_E_EXISTS) return st; /* nothing was changed */
-    if (st == QL_OK) st = replace(self, document, &row, err);
+    if (st == QL_OK) st = replace(self, document, ql_buf_str(&path), &row, err);
     return keep_failure(self, st);
 }
 
