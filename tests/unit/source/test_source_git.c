@@ -1,6 +1,7 @@
 /* The git source on real local repositories: what is listed, addresses, dates and authors, branches, odd names, changes between runs. */
 #include "unit/source/git_fixture.h"
 
+#include <pthread.h>
 #include <unistd.h>
 
 static void start(git_fixture *self)
@@ -273,6 +274,52 @@ static void test_source_git__a_version_that_is_gone_is_not_found(void **state)
     self->ops->release_fn(self->source, token);
 }
 
+typedef struct reader {
+    git_fixture *fixture;
+    size_t read;
+} reader;
+
+static void *read_all(void *user)
+{
+    reader *self = user;
+    git_fixture *fixture = self->fixture;
+    for (size_t i = 0; i < fixture->list.count; i++) {
+        ql_item item = item_of(&fixture->list.items[i]);
+        ql_document document;
+        void *token;
+        if (fixture->ops->fetch_fn(fixture->source, &item, &document, &token, NULL) != QL_OK) continue;
+        char expected[40];
+        snprintf(expected, sizeof expected, "content of %.*s\n", (int)document.title.len, document.title.ptr);
+        self->read += ql_str_equal(document.content, ql_str_of(expected)) && document.updated_at_ms == fixture->clock_s * 1000;
+        fixture->ops->release_fn(fixture->source, token);
+    }
+    return NULL;
+}
+
+static void test_source_git__fetches_on_several_threads(void **state)
+{
+    git_fixture *self = *state;
+    start(self);
+    for (int i = 0; i < 200; i++) {
+        char name[20], content[40];
+        snprintf(name, sizeof name, "f%d.md", i);
+        snprintf(content, sizeof content, "content of %s\n", name);
+        git_write(self, name, content);
+    }
+    git_commit_all(self, "many");
+    git_open_and_list(self);
+    pthread_t threads[4];
+    reader readers[4];
+    for (size_t i = 0; i < 4; i++) {
+        readers[i] = (reader){.fixture = self};
+        assert_int_equal(pthread_create(&threads[i], NULL, read_all, &readers[i]), 0);
+    }
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+        assert_int_equal(readers[i].read, 200);
+    }
+}
+
 static int always(void *user)
 {
     (void)user;
@@ -342,6 +389,7 @@ int main(void)
         TEST(applies_filters_and_sizes),
         TEST(dates_beyond_the_depth_are_unknown),
         TEST(a_version_that_is_gone_is_not_found),
+        TEST(fetches_on_several_threads),
         TEST(stops_when_cancelled),
         TEST(survives_lack_of_memory),
     };
