@@ -64,7 +64,6 @@ INLINE float sum_lanes(vec v)
 }
 
 typedef float quad __attribute__((vector_size(16)));
-typedef int32_t quad_order __attribute__((vector_size(16)));
 
 /* Lane i of the result has the sum of v's lanes i, i + 4, i + 8, ... */
 INLINE quad fold(vec v)
@@ -80,9 +79,9 @@ INLINE quad fold(vec v)
 INLINE void sum_four(const vec v[4], float out[4])
 {
     quad a = fold(v[0]), b = fold(v[1]), c = fold(v[2]), d = fold(v[3]);
-    quad ab = __builtin_shuffle(a, b, (quad_order){0, 4, 1, 5}) + __builtin_shuffle(a, b, (quad_order){2, 6, 3, 7});
-    quad cd = __builtin_shuffle(c, d, (quad_order){0, 4, 1, 5}) + __builtin_shuffle(c, d, (quad_order){2, 6, 3, 7});
-    quad sums = __builtin_shuffle(ab, cd, (quad_order){0, 1, 4, 5}) + __builtin_shuffle(ab, cd, (quad_order){2, 3, 6, 7});
+    quad ab = __builtin_shufflevector(a, b, 0, 4, 1, 5) + __builtin_shufflevector(a, b, 2, 6, 3, 7);
+    quad cd = __builtin_shufflevector(c, d, 0, 4, 1, 5) + __builtin_shufflevector(c, d, 2, 6, 3, 7);
+    quad sums = __builtin_shufflevector(ab, cd, 0, 1, 4, 5) + __builtin_shufflevector(ab, cd, 2, 3, 6, 7);
     memcpy(out, &sums, sizeof sums);
 }
 
