@@ -59,12 +59,14 @@ static double per_second(uint64_t count, uint64_t ms)
 
 static void working_text(const ql_ingest_progress *progress, char *out, size_t size)
 {
-    char eta[24];
-    format_eta(progress, eta);
-    snprintf(out, size, "%.*s/%.*s: %llu of %llu documents, %llu chunks, %.1f docs/s, %.0f tokens/s, ETA %s", (int)progress->source_type.len,
+    char time[24];
+    bool done = progress->phase == QL_INGEST_SOURCE_DONE;
+    if (done) format_duration(progress->work_elapsed_ms, time);
+    else format_eta(progress, time);
+    snprintf(out, size, "%.*s/%.*s: %llu of %llu documents, %llu chunks, %.1f docs/s, %.0f tokens/s, %s %s", (int)progress->source_type.len,
              progress->source_type.ptr, (int)progress->source.len, progress->source.ptr, (unsigned long long)progress->documents_done,
              (unsigned long long)progress->documents_total, (unsigned long long)progress->chunks_done,
-             per_second(progress->documents_done, progress->work_elapsed_ms), per_second(progress->tokens_done, progress->work_elapsed_ms), eta);
+             per_second(progress->documents_done, progress->work_elapsed_ms), per_second(progress->tokens_done, progress->work_elapsed_ms), done ? "in" : "ETA", time);
 }
 
 static void show_line(ingest_view *self, const char *text)
@@ -161,17 +163,28 @@ static int on_event(void *user, const ql_ingest_event *event)
     return stop_asked();
 }
 
+static const char *plural(uint64_t count)
+{
+    return count == 1 ? "" : "s";
+}
+
 static void print_summary(const ingest_view *self, const ql_ingest_report *report, bool stopped)
 {
     char time[24];
     format_duration(report->elapsed_ms, time);
-    printf("%s%llu documents in %u source%s: %llu added, %llu changed, %llu deleted, %llu unchanged, %llu skipped, %llu failed%s\n",
-           self->dry_run ? "would do: " : "", (unsigned long long)report->listed, report->sources, report->sources == 1 ? "" : "s",
+    printf("%s%llu document%s in %u source%s: %llu added, %llu changed, %llu deleted, %llu unchanged, %llu skipped, %llu failed%s",
+           self->dry_run ? "would do: " : "", (unsigned long long)report->listed, plural(report->listed), report->sources, plural(report->sources),
            (unsigned long long)report->added, (unsigned long long)report->changed, (unsigned long long)report->deleted,
            (unsigned long long)report->unchanged, (unsigned long long)report->skipped, (unsigned long long)report->failed,
            stopped ? " (stopped)" : "");
+    if (report->sources_failed > 0) printf("; %u source%s failed", report->sources_failed, plural(report->sources_failed));
+    printf("\n");
+    if (report->listed == 0 && report->skipped > 0)
+        printf("no file of the configured folders passed the filters (file_types, include_paths, exclude_paths, max_file_size)%s\n",
+               self->verbose ? "" : "; --verbose tells why");
     if (self->dry_run) return;
-    printf("%llu chunks, %llu tokens in %s (%llu.%03llu s)\n", (unsigned long long)report->chunks, (unsigned long long)report->tokens, time,
+    printf("%llu chunk%s, %llu token%s in %s (%llu.%03llu s)\n", (unsigned long long)report->chunks, plural(report->chunks),
+           (unsigned long long)report->tokens, plural(report->tokens), time,
            (unsigned long long)(report->elapsed_ms / 1000), (unsigned long long)(report->elapsed_ms % 1000));
 }
 

@@ -40,6 +40,14 @@ int cmd_model_list(cli *self)
     return code;
 }
 
+static void print_files(const char *key, const json_t *files)
+{
+    size_t i = 0;
+    json_t *file = NULL;
+    json_array_foreach(files, i, file)
+        printf("%-20s %s  %s\n", i == 0 ? key : "", json_string_value(json_object_get(file, "sha256")), json_string_value(json_object_get(file, "path")));
+}
+
 int cmd_model_info(cli *self)
 {
     ql_buf json = QL_BUF_INIT;
@@ -52,6 +60,10 @@ int cmd_model_info(cli *self)
         json_t *info = json_loads(ql_buf_cstr(&json), 0, NULL), *value = NULL;
         json_object_foreach(info, key, value)
         {
+            if (json_is_array(value)) {
+                print_files(key, value);
+                continue;
+            }
             char *text = json_is_string(value) ? NULL : json_dumps(value, JSON_ENCODE_ANY);
             printf("%-20s %s\n", key, text != NULL ? text : json_string_value(value));
             free(text);

@@ -96,6 +96,9 @@ static void print_passage(ql_str text, size_t limit, int width)
     if (cut) {
         text.len = limit;
         while (text.len > 0 && ((unsigned char)text.ptr[text.len] & 0xc0) == 0x80) text.len--;
+        size_t word = text.len; /* a whole word at the end, unless that one is very long */
+        while (word > 0 && !isspace((unsigned char)text.ptr[word])) word--;
+        if (word + 40 > text.len) text.len = word;
     }
     while (text.len > 0 && isspace((unsigned char)text.ptr[text.len - 1])) text.len--;
     while (text.len > 0 && (text.ptr[0] == '\n' || text.ptr[0] == '\r')) text.ptr++, text.len--;

@@ -8,16 +8,16 @@
 
 /* --- init ---------------------------------------------------------------------------------------------------------------------- */
 
-static void print_info(const ql_workspace *workspace, const char *verb)
+static void print_info(const cli *self, const ql_workspace *workspace, const char *verb)
 {
     ql_buf json = QL_BUF_INIT;
     ql_error err = {0};
     if (ql_workspace_info_json((ql_workspace *)workspace, &json, &err) >= 0) {
         json_t *info = json_loads(ql_buf_cstr(&json), 0, NULL);
-        printf("%s: %s store in %s (%s)\n", verb, json_string_value(json_object_get(info, "store")), json_string_value(json_object_get(info, "data_dir")),
-               json_string_value(json_object_get(info, "store_reason")));
-        printf("model: %s, %lld dimensions (%s)\n", json_string_value(json_object_get(info, "model")),
-               (long long)json_integer_value(json_object_get(info, "dims")), json_string_value(json_object_get(info, "embedder_reason")));
+        printf("%s: %s store in %s\n", verb, json_string_value(json_object_get(info, "store")), json_string_value(json_object_get(info, "data_dir")));
+        if (cli_has(self, OPT_VERBOSE)) printf("  %s\n", json_string_value(json_object_get(info, "store_reason")));
+        printf("model: %s, %lld dimensions\n", json_string_value(json_object_get(info, "model")), (long long)json_integer_value(json_object_get(info, "dims")));
+        if (cli_has(self, OPT_VERBOSE)) printf("  %s\n", json_string_value(json_object_get(info, "embedder_reason")));
         json_decref(info);
     }
     ql_buf_dispose(&json);
@@ -37,7 +37,7 @@ int cmd_init(cli *self)
         if (ql_workspace_info_json(session.workspace, &json, &err) >= 0) printf("%s\n", ql_buf_cstr(&json));
         ql_buf_dispose(&json);
     } else if (!cli_has(self, OPT_QUIET)) {
-        print_info(session.workspace, cli_has(self, OPT_FORCE) ? "emptied" : "ready");
+        print_info(self, session.workspace, cli_has(self, OPT_FORCE) ? "emptied" : "ready");
     }
     session_close(&session);
     return code;

@@ -60,12 +60,16 @@ static bool log_level(const cli *self, int32_t *out)
     return false;
 }
 
-static void tell_problems(const cli *self, const ql_buf *problems)
+/* Every problem on a line of its own, then the error; without JSON the error need not say the first of them again. */
+static int fail_open(const cli *self, const ql_buf *problems, ql_status status, const ql_error *err)
 {
-    if (problems->len == 0) return;
-    fprintf(stderr, "%s", ql_buf_cstr(problems));
-    if (problems->ptr[problems->len - 1] != '\n') fprintf(stderr, "\n");
-    (void)self;
+    size_t count = 0;
+    for (size_t i = 0; i < problems->len; i++) count += problems->ptr[i] == '\n';
+    fprintf(stderr, "%s", problems->len > 0 ? ql_buf_cstr(problems) : "");
+    if (count == 0 || cli_has(self, OPT_JSON)) return cli_fail(self, status, err);
+    ql_error summary = {.status = status};
+    snprintf(summary.message, sizeof summary.message, "%zu problem%s in the configuration; nothing was done", count, count == 1 ? "" : "s");
+    return cli_fail(self, status, &summary);
 }
 
 static int open_workspace(cli *self, cli_session *out)
@@ -81,11 +85,10 @@ static int open_workspace(cli *self, cli_session *out)
     ql_status status = ql_workspace_open(out->runtime, &options, &out->workspace, &problems, &err);
     int code = -1;
     if (status < 0) {
-        tell_problems(self, &problems);
-        code = cli_fail(self, status, &err);
+        code = fail_open(self, &problems, status, &err);
         bool no_config = ql_status_kind(status) == QL_E_NOTFOUND;
         if (no_config) {
-            fprintf(stderr, "A workspace needs a config.yaml. The smallest one:\n\n"
+            fprintf(stderr, "A workspace is a folder with a config.yaml; --workspace DIR names another than this one. The smallest config.yaml:\n\n"
                             "    sources:\n      localfile:\n        docs:\n          base_url: \"file:///path/to/your/documents\"\n\n");
             code = EXIT_CONFIG;
         }

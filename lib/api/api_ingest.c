@@ -205,7 +205,12 @@ static ql_status outcome(run *self, ql_status status, uint64_t begin_ns, ql_inge
     if (report != NULL) *report = self->report;
     if (status < 0) return status;
     if (self->report.failed == 0 && self->report.sources_failed == 0) return QL_OK;
-    return ql__fail(err, QL_E_PARTIAL, "%llu documents and %u sources failed", (unsigned long long)self->report.failed, self->report.sources_failed);
+    unsigned long long documents = self->report.failed;
+    unsigned sources = self->report.sources_failed;
+    const char *document_s = documents == 1 ? "" : "s", *source_s = sources == 1 ? "" : "s";
+    if (sources == 0) return ql__fail(err, QL_E_PARTIAL, "%llu document%s failed", documents, document_s);
+    if (documents == 0) return ql__fail(err, QL_E_PARTIAL, "%u source%s failed", sources, source_s);
+    return ql__fail(err, QL_E_PARTIAL, "%llu document%s and %u source%s failed", documents, document_s, sources, source_s);
 }
 
 static ql_status prepare_options(ql_workspace *workspace, const ql_ingest_options **options, ql_ingest_report *report, ql_error *err)

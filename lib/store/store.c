@@ -153,7 +153,7 @@ static ql_status fail_locked(ql__store *self, int fd, ql_error *err)
     char pid[24] = {0};
     ssize_t got = self->sys->file->pread_fn(self->sys->file->user, fd, pid, sizeof pid - 1, 0);
     if (got <= 0) return ql__fail(err, QL_E_BUSY, "another process is writing the index in '%s'", self->dir);
-    pid[strcspn(pid, "\n")] = '\0';
+    pid[strcspn(pid, " \n")] = '\0';
     return ql__fail(err, QL_E_BUSY, "process %s is writing the index in '%s': wait for it or stop it", pid, self->dir);
 }
 
