@@ -5,8 +5,10 @@
  * embed:   collects documents until there are enough tokens to fill the machine, embeds their texts in one call, hands them on.
  * write:   replaces documents in the store; commits when enough is pending or nothing comes for a moment (group commit).
  *
- * A document is freed by the stage that drops it. A fatal error is kept once (the first), stops the producer, and the other stages
- * drain what is under way without storing it. On cancel the writer still commits whole documents that reached it.
+ * A document is freed by the stage that drops it. The writer keeps what it wrote until the commit: only then is it counted and told,
+ * so that an application that was told of a document finds it after any crash. A fatal error is kept once (the first), stops the
+ * producer, and the other stages drain what is under way without storing it. On cancel the writer still commits whole documents
+ * that reached it.
  */
 #include "ingest/pipeline.h"
 
@@ -43,10 +45,12 @@ typedef struct pipeline {
 
     /* write stage, one thread */
     bool in_transaction;
+    ql__prepared **written; /* not committed yet */
+    size_t written_count, written_capacity;
     size_t pending_bytes;
     uint64_t pending_since_ns;
 
-    pthread_mutex_t lock; /* guards fatal and totals */
+    pthread_mutex_t lock; /* guards fatal, fatal_error and totals */
     ql_status fatal;
     ql_error fatal_error;
     struct {
@@ -58,6 +62,14 @@ typedef struct pipeline {
 static bool running(const pipeline *self)
 {
     return !atomic_load(&self->ingest->stop);
+}
+
+static bool has_failed(pipeline *self)
+{
+    pthread_mutex_lock(&self->lock);
+    bool failed = self->fatal < 0;
+    pthread_mutex_unlock(&self->lock);
+    return failed;
 }
 
 static void fail_for_good(pipeline *self, ql_status status, const ql_error *err)
@@ -145,19 +157,7 @@ static ql_status write_one(pipeline *self, ql__prepared *document, ql_error *err
     return ql__store_replace(store, &document->document, err);
 }
 
-static void write_commit(pipeline *self)
-{
-    if (!self->in_transaction) return;
-    QL_SPAN(STORE);
-    ql_error err = {0};
-    self->in_transaction = false;
-    self->pending_bytes = 0;
-    ql_status status = ql__store_commit(self->ingest->store, &err);
-    ql__counter_add(QL__COUNTER_COMMITS, 1);
-    if (status < 0) fail_for_good(self, status, &err);
-}
-
-static void announce_written(pipeline *self, ql__prepared *document)
+static void announce_written(pipeline *self, const ql__prepared *document)
 {
     if (document->kind == QL__PREPARED_UNCHANGED) {
         pthread_mutex_lock(&self->ingest->event_lock);
@@ -175,28 +175,63 @@ static void announce_written(pipeline *self, ql__prepared *document)
         tell(self, document, QL_INGEST_WARN, QL_STR("max_chunks_per_document reached: the rest of this document is not indexed"));
 }
 
+static void drop_written(pipeline *self, bool committed)
+{
+    for (size_t i = 0; i < self->written_count; i++) {
+        if (committed) announce_written(self, self->written[i]);
+        count_done(self, self->written[i]);
+        ql__prepared_free(self->written[i]);
+    }
+    self->written_count = 0;
+    self->pending_bytes = 0;
+}
+
+static void write_commit(pipeline *self)
+{
+    if (!self->in_transaction) return;
+    QL_SPAN(STORE);
+    ql_error err = {0};
+    self->in_transaction = false;
+    ql_status status = ql__store_commit(self->ingest->store, &err);
+    if (status < 0) fail_for_good(self, status, &err);
+    drop_written(self, status >= 0);
+}
+
+static void write_rollback(pipeline *self)
+{
+    if (self->in_transaction) ql__store_rollback(self->ingest->store);
+    self->in_transaction = false;
+    drop_written(self, false);
+}
+
+/* Takes the document; the store decides nothing per document: what fails here fails for the next one too. */
+static void write_store(pipeline *self, ql__prepared *document)
+{
+    QL_SPAN(STORE);
+    ql_error err = {0};
+    ql_status status = ql__array_push(self->written, self->written_count, self->written_capacity, document) ? QL_OK : ql__fail_nomem(&err);
+    if (status < 0) {
+        fail_for_good(self, status, &err);
+        ql__prepared_free(document);
+        return;
+    }
+    self->pending_bytes += document->memory_bytes;
+    status = write_one(self, document, &err);
+    if (status >= 0) return;
+    ql_str url = document->entry->item.url;
+    ql__error_prefix(&err, "storing '%.*s'", (int)(url.len > 200 ? 200 : url.len), url.ptr);
+    fail_for_good(self, status, &err);
+    write_rollback(self);
+}
+
 static void write_accept(pipeline *self, ql__prepared *document)
 {
-    ql_error err = {0};
-    ql_status status = QL_OK;
     bool stores = document->kind == QL__PREPARED_CHUNKS || document->kind == QL__PREPARED_SKIPPED || document->kind == QL__PREPARED_UNCHANGED;
-    if (stores && self->fatal >= 0) {
-        QL_SPAN(STORE);
-        status = write_one(self, document, &err);
-        self->pending_bytes += document->memory_bytes;
-    }
-    if (status < 0) { /* the store decides nothing per document: what fails here fails for the next one too */
-        ql__error_prefix(&err, "storing '%.*s'", (int)(document->entry->item.url.len > 200 ? 200 : document->entry->item.url.len),
-                         document->entry->item.url.ptr);
-        fail_for_good(self, status, &err);
-    } else if (stores && self->fatal >= 0) {
-        announce_written(self, document);
-    }
-    count_done(self, document);
-    ql__prepared_free(document);
-    if (self->fatal < 0 && self->in_transaction) {
-        ql__store_rollback(self->ingest->store);
-        self->in_transaction = false;
+    if (stores && !has_failed(self)) {
+        write_store(self, document);
+    } else {
+        count_done(self, document);
+        ql__prepared_free(document);
     }
     uint64_t age_ns = self->in_transaction ? ql__monotonic_ns(self->ingest->sys) - self->pending_since_ns : 0;
     if (self->pending_bytes >= COMMIT_BYTES || age_ns > (uint64_t)COMMIT_IDLE_MS * 1000000) write_commit(self);
@@ -421,6 +456,7 @@ ql_status ql__pipeline_run(ql__ingest *ingest, const ql__ingest_source *source, 
     ql__queue_free(self.to_embed);
     ql__queue_free(self.to_write);
     ql__free(self.batch);
+    ql__free(self.written);
     pthread_mutex_destroy(&self.lock);
     if (status < 0) return status;
     if (self.fatal < 0) {

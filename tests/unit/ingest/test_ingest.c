@@ -5,8 +5,10 @@
 #include "ingest/ingest.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/status.h"
 #include "memory_source.h"
 #include "support/testing.h"
 
@@ -17,6 +19,8 @@ typedef struct bench {
     ql_ingest_report report;
     size_t events;
     int stop_after; /* events until the callback stops; 0: never */
+    const ql_embedder_ops *embedder;
+    void *embedder_self;
 } bench;
 
 static int setup(void **state)
@@ -24,6 +28,7 @@ static int setup(void **state)
     static bench self;
     self = (bench){.dir = ql_test_dir_new()};
     self.options = (ql_ingest_options)QL_INGEST_OPTIONS_INIT;
+    self.embedder = &hash_embedder_ops;
     ql_error err = {0};
     assert_int_equal(ql__pool_new(2, &self.pool, &err), QL_OK);
     *state = &self;
@@ -52,7 +57,8 @@ static ql_status run_named(bench *self, memory_source *from, const char *project
     assert_int_equal(ql__ingest_init(&ingest), QL_OK);
     ingest.sys = ql_test_sys();
     ingest.pool = self->pool;
-    ingest.embedder = &hash_embedder_ops;
+    ingest.embedder = self->embedder;
+    ingest.embedder_self = self->embedder_self;
     ingest.chunk = (ql_chunk_options){.struct_size = sizeof ingest.chunk, .size_max = 200, .overlap = 20};
     ingest.pipeline = QL_STR("test 1");
     ingest.options = &self->options;
@@ -245,6 +251,89 @@ static void test_ingest__stopped_run_goes_on_where_it_was(void **state)
     assert_true(self->report.unchanged >= 50);
 }
 
+/* Looks for the document through a connection of its own, as another process would after a crash. */
+static int expect_stored(void *user, const ql_ingest_event *event)
+{
+    bench *self = user;
+    ql_buf text = QL_BUF_INIT;
+    char line[16];
+    snprintf(line, sizeof line, "%.*s ", (int)event->url.len, event->url.ptr);
+    known(self, "p", &text);
+    if (strstr(ql_buf_cstr(&text), line) != NULL) self->events++;
+    ql_buf_dispose(&text);
+    return 0;
+}
+
+static void test_ingest__told_documents_are_committed(void **state)
+{
+    bench *self = *state;
+    const memory_document documents[] = {{"a", "1", "one\n", 0}, {"b", "1", "two\n", 0}, {"c", "1", "three\n", 0}};
+    self->options.event_fn = expect_stored;
+    self->options.user = self;
+    for (uint32_t threads = 1; threads <= 2; threads++) {
+        ql_error err = {0};
+        memory_source source = {documents, 3, 0, 0};
+        ql__pool_free(self->pool);
+        assert_int_equal(ql__pool_new(threads, &self->pool, &err), QL_OK);
+        ql_test_dir_remove(self->dir);
+        self->dir = ql_test_dir_new();
+        self->events = 0;
+        assert_int_equal(run(self, &source), QL_OK);
+        assert_int_equal(self->report.added, 3);
+        assert_int_equal(self->events, 3);
+    }
+}
+
+static char *words_new(size_t count)
+{
+    char *text = malloc(count * 5 + 1);
+    assert_non_null(text);
+    for (size_t i = 0; i < count; i++) memcpy(text + i * 5, "word ", 5);
+    text[count * 5] = '\0';
+    return text;
+}
+
+static ql_status embed_until(void *self, ql_embed_role role, const ql_str *texts, size_t count, float *out, ql_error *err)
+{
+    size_t *left = self;
+    if (*left < count) return ql__fail(err, QL_E_IO, "the embedder is gone");
+    *left -= count;
+    return hash_embedder_ops.embed_fn(NULL, role, texts, count, out, err);
+}
+
+/* The report names what is stored and nothing else, and the error is the embedder's. */
+static void test_ingest__failing_embedder_ends_the_run_with_its_error(void **state)
+{
+    bench *self = *state;
+    ql_embedder_ops failing = hash_embedder_ops;
+    failing.embed_fn = embed_until;
+    memory_document documents[40];
+    char urls[40][8];
+    char *text = words_new(8000); /* more tokens than one call of the embedder takes */
+    for (size_t i = 0; i < 40; i++) {
+        snprintf(urls[i], sizeof urls[i], "u%03zu", i);
+        documents[i] = (memory_document){urls[i], "1", text, 0};
+    }
+    for (size_t left = 0; left < 8000; left += 2600) {
+        memory_source source = {documents, 40, 0, 0};
+        size_t budget = left;
+        ql_error err = {0};
+        self->embedder = &failing;
+        self->embedder_self = &budget;
+        ql_test_dir_remove(self->dir);
+        self->dir = ql_test_dir_new();
+        assert_int_equal(run_named(self, &source, "p", &err), QL_E_IO);
+        assert_string_equal(err.message, "the embedder is gone");
+        ql_buf stored = QL_BUF_INIT;
+        size_t lines = 0;
+        known(self, "p", &stored);
+        for (size_t i = 0; i < stored.len; i++) lines += stored.ptr[i] == '\n';
+        assert_int_equal(lines, self->report.added);
+        ql_buf_dispose(&stored);
+    }
+    free(text);
+}
+
 typedef struct faulty {
     bench *bench;
 } faulty;
@@ -285,6 +374,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_ingest__ids_stay_apart_and_do_not_depend_on_order, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ingest__dry_run_writes_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ingest__stopped_run_goes_on_where_it_was, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_ingest__told_documents_are_committed, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_ingest__failing_embedder_ends_the_run_with_its_error, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ingest__survives_every_failed_allocation, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
