@@ -81,6 +81,18 @@ ql_status ql__store_vectors_path(const ql__store *self, uint32_t file, ql_buf *o
     return ql_buf_printf(out, "%s/vectors-%06u.qlv", self->dir, file) == QL_OK ? QL_OK : ql__fail_nomem(err);
 }
 
+/* Whether a name is what ql__store_vectors_path makes of a number. */
+static bool is_vectors_name(const char *name, uint32_t *number)
+{
+    char same[32];
+    if (strncmp(name, "vectors-", 8) != 0) return false;
+    unsigned long value = strtoul(name + 8, NULL, 10);
+    if (value > UINT32_MAX) return false;
+    *number = (uint32_t)value;
+    snprintf(same, sizeof same, "vectors-%06u.qlv", *number);
+    return strcmp(name, same) == 0;
+}
+
 ql_status ql__store_stmt(ql__store *self, ql__store_stmt_id id, ql__stmt **out, ql_error *err)
 {
     if (!self->statements[id]) QL_TRY(ql__db_prepare(self->db, statement_sql[id], &self->statements[id], err));
@@ -336,9 +348,8 @@ static void remove_stale_files(ql__store *self)
     QL_AUTO(ql_buf, ql_buf_dispose) path = QL_BUF_INIT;
     DIR *dir = opendir(self->dir);
     for (struct dirent *entry; dir && (entry = readdir(dir)) != NULL;) {
-        unsigned number = 0;
-        int end = 0;
-        if (sscanf(entry->d_name, "vectors-%6u.qlv%n", &number, &end) != 1 || end == 0 || entry->d_name[end] || (self->meta.dims && number == self->meta.file)) continue;
+        uint32_t number = 0;
+        if (!is_vectors_name(entry->d_name, &number) || (self->meta.dims && number == self->meta.file)) continue;
         if (ql__store_file_path(self, entry->d_name, &path, NULL) != QL_OK) continue;
         if (self->sys->file->unlinkat_fn(self->sys->file->user, AT_FDCWD, ql_buf_cstr(&path), 0) == 0)
             ql__log_write(self->log, QL_LOG_INFO, "store", "removed '%s', which no commit points to", ql_buf_cstr(&path));
@@ -447,10 +458,9 @@ ql_status ql__store_open(const ql__store_options *options, ql__store **out, ql_e
 /* Names of our files: qloader.db and its -wal and -shm, qloader.ack, vectors-<n>.qlv. The lock stays: it is held. */
 static bool is_our_file(const char *name)
 {
-    unsigned number = 0;
-    int end = 0;
+    uint32_t number = 0;
     if (strncmp(name, DATABASE_NAME, sizeof DATABASE_NAME - 1) == 0 || strcmp(name, ACK_NAME) == 0) return true;
-    return sscanf(name, "vectors-%6u.qlv%n", &number, &end) == 1 && end != 0 && name[end] == '\0';
+    return is_vectors_name(name, &number);
 }
 
 static ql_status remove_files(ql__store *self, ql_error *err)

@@ -23,7 +23,7 @@
 #endif
 
 #define ROUNDS 4
-#define DEVIATIONS 2.5f
+#define DEVIATIONS 3.0f
 #define ENTRY_MAX 127.0f /* two entries are added in 8 bits */
 #define SUM_MAX 65535.0f
 

@@ -31,7 +31,7 @@ ql_status ql__code_query_new(ql__code_query *self, const float *query, uint32_t 
 void ql__code_query_dispose(ql__code_query *self);
 
 /*
- * upper (64): for each vector of a block, how high its dot product with the query may be: the estimate and 2.5 standard deviations.
+ * upper (64): for each vector of a block, how high its dot product with the query may be: the estimate and 3 standard deviations.
  * Returns a bit for each that is at least `floor`.
  */
 typedef uint64_t (*ql__code_scan_fn)(const ql__code_query *query, const unsigned char *block, float floor, float upper[QL__CODE_GROUP]);

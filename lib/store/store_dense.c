@@ -3,9 +3,9 @@
  *
  * Invariants: a row's score depends on the row and the query alone, never on its place, so that equal indexes answer equally. A
  * group is verified before its first row is scored. Few rows are all looked at. Of many, the codes give an upper estimate for each
- * (2.5 standard deviations above the estimate); the rows with the highest ones are scored, which gives a floor under the k-th best
+ * (3 standard deviations above the estimate); the rows with the highest ones are scored, which gives a floor under the k-th best
  * score, and then every row whose upper estimate reaches it. A true hit is missed only if its estimate is off by more than that,
- * which one in 160 is, and which only matters for hits near the floor; scores themselves are always exact.
+ * which one in 740 is, and which only matters for hits near the floor; scores themselves are always exact.
  *
  * Threads: one at a time per store. Cost: dims * 4 bytes per live row at memory speed, or dims / 8 bytes and some hundred rows.
  */

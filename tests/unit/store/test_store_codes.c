@@ -73,9 +73,9 @@ static void test_store_codes__estimates_are_unbiased_and_bounded(void **state)
         }
         ql__code_query_dispose(&query);
     }
-    /* Spread of an estimate at 384 dimensions: sqrt(pi / 2 - 1) / sqrt(383) = 0.0386; the bound lies 2.5 of it above. */
-    assert_true(fabs(excess / (double)total - 2.5 * 0.0386) < 0.004);
-    assert_true(beyond * 50 < total); /* 0.62 % expected */
+    /* Spread of an estimate at 384 dimensions: sqrt(pi / 2 - 1) / sqrt(383) = 0.0386; the bound lies 3 of it above. */
+    assert_true(fabs(excess / (double)total - 3 * 0.0386) < 0.004);
+    assert_true(beyond * 200 < total); /* 0.13 % expected */
     free(block);
     free(vectors);
 }
