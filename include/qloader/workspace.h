@@ -47,7 +47,11 @@ QL_API QL_MUST_USE ql_status ql_workspace_open(ql_runtime *runtime, const ql_wor
 /** Closes a workspace; NULL is fine. No call on it may be running. */
 QL_API void ql_workspace_free(ql_workspace *self);
 
-/** Makes the index if there is none; with `force` drops every document first. Errors: QL_E_BUSY (another writer), QL_E_IO, QL_E_NOSPACE, QL_E_UNSUPPORTED. Since 0.1. */
+/**
+ * Makes the index if there is none; with `force` drops every document first, also those of an index that is damaged or was made for
+ * another model. Errors: QL_E_BUSY (another writer), QL_E_IO, QL_E_NOSPACE, QL_E_UNSUPPORTED; without force QL_E_MISMATCH, QL_E_CORRUPT.
+ * Since 0.1.
+ */
 QL_API QL_MUST_USE ql_status ql_workspace_init(ql_workspace *self, int force, ql_error *err);
 
 /** Appends the effective configuration, secrets masked; `format` is "json" or "yaml". Since 0.1. */

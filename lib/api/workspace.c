@@ -166,6 +166,16 @@ bool ql__workspace_has_store(const ql_workspace *self)
     return found;
 }
 
+/* With force, an index that cannot be opened as it is (damaged, or made for another model) is removed and made anew. */
+static ql_status open_or_renew(const ql_workspace *self, bool force, uint32_t dims, const char *model, ql__store **out, ql_error *err)
+{
+    ql_status status = ql__workspace_store_open(self, true, dims, model, out, err);
+    bool unusable = ql_status_kind(status) == QL_E_CORRUPT || ql_status_kind(status) == QL_E_MISMATCH;
+    if (!force || !unusable) return status;
+    QL_TRY(ql__store_destroy(self->data_dir, self->runtime->sys, err));
+    return ql__workspace_store_open(self, true, dims, model, out, err);
+}
+
 ql_status ql_workspace_init(ql_workspace *self, int force, ql_error *err)
 {
     if (self == NULL) return ql__fail(err, QL_E_INVALID, "self is NULL");
@@ -174,7 +184,7 @@ ql_status ql_workspace_init(ql_workspace *self, int force, ql_error *err)
     void *embedder = NULL;
     QL_TRY(ql__workspace_embedder_open(self, &ops, &embedder, err));
     ql__store *store = NULL;
-    ql_status status = ql__workspace_store_open(self, true, ops->dims_fn(embedder), ops->model_fn(embedder), &store, err);
+    ql_status status = open_or_renew(self, force != 0, ops->dims_fn(embedder), ops->model_fn(embedder), &store, err);
     if (status >= 0 && force) status = ql__store_clear(store, err);
     ql__store_free(store);
     ops->close_fn(embedder);

@@ -51,6 +51,26 @@ class Ingest(harness.Case):
         report = self.ws.ingest()
         self.assertEqual((report["unchanged"], report["changed"], report["chunks"]), (1, 0, 0))
 
+    def test_init_force_renews_an_index_that_cannot_be_used(self):
+        harness.fill(self.ws, 2)
+        self.ws.ingest()
+        expected = self.ws.dump()
+        path = os.path.join(self.ws.dir, "data", "qloader.db")
+        with open(path, "r+b") as f:
+            f.write(b"no database")
+        self.assertEqual(self.ws.run("ingest").returncode, 8)
+        self.assertEqual(self.ws.run("init").returncode, 8)
+        done = self.ws.run("init", "--force")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.ws.ingest()
+        self.assertEqual(expected, self.ws.dump())
+        self.ws.configure("global:\n  qdrant: {collection_name: other}\nsources:\n  localfile:\n    docs: {base_url: 'file://%s'}\n" % self.ws.docs)
+        done = self.ws.run("ingest")
+        self.assertEqual(done.returncode, 10, done.stderr)
+        self.assertIn("init --force", done.stderr)
+        self.assertEqual(self.ws.run("init", "--force").returncode, 0)
+        self.assertEqual(self.ws.ingest()["added"], 2)
+
     def test_dry_run_changes_nothing(self):
         harness.fill(self.ws, 3)
         done = self.ws.run("ingest", "--dry-run")
