@@ -123,6 +123,16 @@ static ql_status note_done(ql__ingest *self, const ql__ingest_source *source, co
     return status;
 }
 
+/* What was replaced and deleted leaves room to reclaim; the store decides whether it is worth a rewrite. The ingest itself is done by now. */
+static void reclaim(ql__ingest *self)
+{
+    ql_error err = {0};
+    if (atomic_load(&self->stop)) return;
+    QL_SPAN(STORE);
+    if (ql__store_compact(self->store, &err) < 0)
+        ql__log_write(self->log, QL_LOG_WARNING, "ingest", "the index is complete, but its unused space could not be reclaimed: %s", err.message);
+}
+
 static ql_status run_plan(ql__ingest *self, const ql__ingest_source *source, const ql__plan *plan, const ql_ingest_report *before, ql_error *err)
 {
     self->report->listed += plan->listed;
@@ -133,8 +143,9 @@ static ql_status run_plan(ql__ingest *self, const ql__ingest_source *source, con
     }
     QL_TRY(delete_vanished(self, source, plan, err));
     QL_TRY(ql__pipeline_run(self, source, plan, err));
-    if (plan->incomplete.status < 0) return QL_OK;
-    return note_done(self, source, plan, before, err);
+    if (plan->incomplete.status >= 0) QL_TRY(note_done(self, source, plan, before, err));
+    reclaim(self);
+    return QL_OK;
 }
 
 ql_status ql__ingest_source_run(ql__ingest *self, const ql__ingest_source *source, ql_error *err)

@@ -251,6 +251,44 @@ static void test_ingest__stopped_run_goes_on_where_it_was(void **state)
     assert_true(self->report.unchanged >= 50);
 }
 
+static char *words_new(size_t count)
+{
+    char *text = malloc(count * 5 + 1);
+    assert_non_null(text);
+    for (size_t i = 0; i < count; i++) memcpy(text + i * 5, "word ", 5);
+    text[count * 5] = '\0';
+    return text;
+}
+
+/* A corpus that changes again and again: what is dead is given back, so that the vectors' file stays within a few times its size. */
+static void test_ingest__reclaims_what_was_replaced(void **state)
+{
+    bench *self = *state;
+    memory_document documents[8];
+    char urls[8][8], version[8];
+    char *text = words_new(20000); /* some 500 chunks */
+    for (int round = 0; round < 6; round++) {
+        ql_error err = {0};
+        snprintf(version, sizeof version, "%d", round);
+        text[0] = (char)('a' + round);
+        for (size_t i = 0; i < 8; i++) {
+            snprintf(urls[i], sizeof urls[i], "u%zu", i);
+            documents[i] = (memory_document){urls[i], version, text, 0};
+        }
+        memory_source source = {documents, 8, 0, 0};
+        assert_int_equal(run_named(self, &source, "p", &err), QL_OK);
+    }
+    ql_error err = {0};
+    ql__store_stats stats;
+    ql__store *store = open_store(self, false, &err);
+    assert_non_null(store);
+    assert_int_equal(ql__store_stats_read(store, &stats, &err), QL_OK);
+    assert_true(stats.chunks > 2000);
+    assert_true(stats.vector_bytes < 2 * (stats.chunks * MEMORY_DIMS * sizeof(float)) + 65536);
+    ql__store_free(store);
+    free(text);
+}
+
 /* Looks for the document through a connection of its own, as another process would after a crash. */
 static int expect_stored(void *user, const ql_ingest_event *event)
 {
@@ -282,15 +320,6 @@ static void test_ingest__told_documents_are_committed(void **state)
         assert_int_equal(self->report.added, 3);
         assert_int_equal(self->events, 3);
     }
-}
-
-static char *words_new(size_t count)
-{
-    char *text = malloc(count * 5 + 1);
-    assert_non_null(text);
-    for (size_t i = 0; i < count; i++) memcpy(text + i * 5, "word ", 5);
-    text[count * 5] = '\0';
-    return text;
 }
 
 static ql_status embed_until(void *self, ql_embed_role role, const ql_str *texts, size_t count, float *out, ql_error *err)
@@ -374,6 +403,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_ingest__ids_stay_apart_and_do_not_depend_on_order, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ingest__dry_run_writes_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ingest__stopped_run_goes_on_where_it_was, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_ingest__reclaims_what_was_replaced, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ingest__told_documents_are_committed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ingest__failing_embedder_ends_the_run_with_its_error, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ingest__survives_every_failed_allocation, setup, teardown),
