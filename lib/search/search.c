@@ -2,8 +2,10 @@
  * One search.
  *
  * Both sides give their best CANDIDATES_MIN or more passages; each passage of the union gets both scores (what one side did
- * not list is computed), so that the order does not depend on where the lists were cut. Texts are fetched for what is shown
- * only, plus what ties with the last of it: ties go by public id. No state survives a call. Cost: one query embedding, one
+ * not list is computed), so that the order does not depend on where the lists were cut. Scores closer than SCORE_GRADES tells are
+ * equal: the same text embedded in another batch must not change places from one index to the next. Equals go in the order of
+ * a reader, by url and place in the document. Texts are fetched for what is shown only, plus what ties with the last of it. No
+ * state survives a call. Cost: one query embedding, one
  * pass over the vectors, the postings of the terms, and one row for each hit.
  */
 #include "search/search.h"
@@ -21,6 +23,7 @@
 #define LIMIT_DEFAULT 10
 #define CANDIDATES_MIN 200    /* of each side; on the labelled sets more changes nothing in the first ten */
 #define CANDIDATES_FACTOR 4   /* with a large limit, so many for each hit wanted */
+#define SCORE_GRADES 1e5      /* steps in 0..1: float32 vectors of one text differ by less than a tenth of one */
 
 typedef struct search {
     const ql__search_engine *engine;
@@ -136,14 +139,17 @@ static int by_slot(const void *a, const void *b)
 static int by_score(const void *a, const void *b)
 {
     const ql__search_hit *x = a, *y = b;
-    if (x->score != y->score) return x->score > y->score ? -1 : 1;
+    if (x->grade != y->grade) return x->grade > y->grade ? -1 : 1;
     return by_slot(a, b);
 }
 
-static int by_id(const void *a, const void *b)
+static int by_place(const void *a, const void *b)
 {
     const ql__search_hit *x = a, *y = b;
-    return ql_str_compare(x->chunk.id, y->chunk.id);
+    int order = ql_str_compare(x->chunk.url, y->chunk.url);
+    if (order == 0) order = ql_str_compare(x->chunk.document_id, y->chunk.document_id);
+    if (order != 0) return order;
+    return x->chunk.chunk_index < y->chunk.chunk_index ? -1 : x->chunk.chunk_index > y->chunk.chunk_index;
 }
 
 /* Both lists as one, each slot once, with the ranks of both. */
@@ -224,6 +230,7 @@ static ql_status fuse(search *self, ql__fuse_plan *out, ql_error *err)
     for (size_t i = 0; i < self->hit_count; i++) {
         ql__search_hit *hit = &self->hits[i];
         hit->score = ql__fuse_score(out, hit->cosine, hit->bm25, &hit->part_dense, &hit->part_sparse);
+        hit->grade = (uint32_t)lround(hit->score * SCORE_GRADES);
     }
     qsort(self->hits, self->hit_count, sizeof *self->hits, by_score);
     return QL_OK;
@@ -236,7 +243,7 @@ static ql_status fetch_group(search *self, size_t begin, size_t end, ql__search_
     for (size_t i = begin; i < end; i++) {
         QL_TRY(ql__snapshot_chunk(self->engine->snapshot, self->hits[i].slot, &out->arena, &self->hits[i].chunk, err));
     }
-    if (end - begin > 1) qsort(self->hits + begin, end - begin, sizeof *self->hits, by_id);
+    if (end - begin > 1) qsort(self->hits + begin, end - begin, sizeof *self->hits, by_place);
     return QL_OK;
 }
 
@@ -256,7 +263,7 @@ static ql_status fetch(search *self, ql__search_results *out, ql_error *err)
     out->hits = ql__arena_alloc_zero(&out->arena.arena, limit, sizeof *out->hits);
     if (out->hits == NULL) return ql__fail_nomem(err);
     for (size_t begin = 0, end; begin < self->hit_count && out->count < limit; begin = end) {
-        for (end = begin + 1; end < self->hit_count && self->hits[end].score == self->hits[begin].score;) end++;
+        for (end = begin + 1; end < self->hit_count && self->hits[end].grade == self->hits[begin].grade;) end++;
         QL_TRY(fetch_group(self, begin, end, out, err));
         for (size_t i = begin; i < end && out->count < limit; i++) {
             if (is_welcome(self, out, &self->hits[i])) out->hits[out->count++] = self->hits[i];

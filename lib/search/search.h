@@ -30,6 +30,7 @@ typedef struct ql__search_options {
 typedef struct ql__search_hit {
     uint64_t slot;
     double score;                      /* fused, 0..1 */
+    uint32_t grade;                    /* score in steps; what hits are ordered by */
     double cosine, bm25;
     double part_dense, part_sparse;    /* the two summands of score */
     uint32_t rank_dense, rank_sparse;  /* 1 is best; 0: not among that side's candidates */

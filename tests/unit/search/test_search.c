@@ -90,7 +90,7 @@ static void put(ql__store *store, const char *name, size_t number)
         project = passages[i].project;
         ql_str text = ql_str_of(passages[i].text);
         point(text, vectors[count]);
-        snprintf(ids[count], sizeof ids[count], "00000000-0000-4000-8000-%012zu", 100 * (9 - number) + count);
+        snprintf(ids[count], sizeof ids[count], "00000000-0000-4000-8000-%012zu", 100 * (1 + number) + count);
         chunks[count] = (ql_store_chunk){.struct_size = sizeof chunks[count], .id = ql_str_of(ids[count]), .vector = vectors[count], .terms_text = ql_str_of(passages[i].terms), .title = text,
                                          .chunk = {.struct_size = sizeof(ql_chunk), .index = (uint32_t)count, .text = text, .end = text.len, .source_end = text.len, .metadata_json = QL_STR("{}")}};
         count++;
@@ -182,7 +182,7 @@ static void test_search__fuses_both_and_says_why(void **state)
         const ql__search_hit *hit = &found.hits[i];
         assert_true(hit->score >= 0 && hit->score <= 1);
         assert_true(hit->part_dense + hit->part_sparse == hit->score);
-        assert_true(i == 0 || found.hits[i - 1].score >= hit->score);
+        assert_true(i == 0 || found.hits[i - 1].grade >= hit->grade);
     }
     assert_true(found.plan.weight_dense > 0 && found.plan.weight_dense < 1 && found.plan.information > 0);
     assert_int_equal(found.candidates, 8);
@@ -203,7 +203,7 @@ static void test_search__scores_what_one_side_did_not_list(void **state)
     world_close(&self);
 }
 
-static void test_search__breaks_ties_by_public_id(void **state)
+static void test_search__breaks_ties_by_place(void **state)
 {
     (void)state;
     world self;
@@ -211,7 +211,7 @@ static void test_search__breaks_ties_by_public_id(void **state)
     world_open(&self, true);
     ql__search_options options = {.limit = 1};
     assert_int_equal(search(&self, "@d twin", &options, &found), QL_OK);
-    assert_true(ql_str_equal(found.hits[0].chunk.url, QL_STR("four"))); /* stored later, smaller id */
+    assert_true(ql_str_equal(found.hits[0].chunk.url, QL_STR("four"))); /* stored later, under a larger id */
     ql__search_results_dispose(&found);
     world_close(&self);
 }
@@ -327,7 +327,7 @@ int main(void)
         cmocka_unit_test(test_search__finds_by_meaning_alone),
         cmocka_unit_test(test_search__fuses_both_and_says_why),
         cmocka_unit_test(test_search__scores_what_one_side_did_not_list),
-        cmocka_unit_test(test_search__breaks_ties_by_public_id),
+        cmocka_unit_test(test_search__breaks_ties_by_place),
         cmocka_unit_test(test_search__bounds_passages_of_one_document),
         cmocka_unit_test(test_search__filters_inside),
         cmocka_unit_test(test_search__names_the_cause_of_nothing),
