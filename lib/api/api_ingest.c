@@ -160,7 +160,8 @@ static ql_status run_one(run *self, ql_str project, const ql__config_source *con
     ql_error detail = {0};
     ql_status status = open_and_run(self, config, &source, &detail);
     if (status >= 0) return QL_OK;
-    if (ends_all(status)) {
+    /* What stopped the stages for good (their flag stays up) is the store's or the embedder's failure, not the source's. */
+    if (ends_all(status) || atomic_load(&self->ingest.stop)) {
         if (err != NULL) *err = detail;
         return status;
     }

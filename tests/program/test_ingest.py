@@ -1,6 +1,7 @@
 """Ingest and search as a user does them: what is added, changed, deleted, left alone, told, and with which exit code."""
 import json
 import os
+import resource
 import signal
 import subprocess
 import time
@@ -104,6 +105,19 @@ class Ingest(harness.Case):
         report = json.loads(done.stdout)
         self.assertTrue([e for e in report["events"] if e["action"] == "skip" and e["url"].endswith("a.bin") and e["message"]])
         self.assertEqual(self.ws.ingest()["chunks"], 0)
+
+    def test_write_error_is_told_as_such(self):
+        harness.fill(self.ws, 40, paragraphs=8)
+
+        def limit():
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # a write past the limit answers "file too large"
+            resource.setrlimit(resource.RLIMIT_FSIZE, (200000, 200000))
+
+        done = subprocess.run(self.ws.command("ingest"), capture_output=True, text=True, preexec_fn=limit, restore_signals=False, timeout=300)
+        self.assertEqual(done.returncode, 7, done.stderr)
+        self.assertIn("qloader.db", done.stderr)
+        self.assertNotIn("stopped", done.stderr)
+        self.assertEqual(self.ws.ingest()["failed"], 0)
 
     def test_ctrl_c_leaves_a_consistent_index(self):
         harness.fill(self.ws, 120)
