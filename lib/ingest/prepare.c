@@ -54,6 +54,7 @@ static const ql_converter_ops *pick_converter(const ql_document *document)
 /* What a chunk needs while the emit callback runs. */
 typedef struct chunking {
     ql__prepared *prepared;
+    uint32_t chunks_max; /* 0: no cap */
     const ql_document *document;
     const ql_canonical *canonical;
     ql_str context_title;
@@ -139,6 +140,8 @@ static int on_chunk(void *user, const ql_chunk *chunk)
 {
     chunking *self = user;
     if (!has_text(chunk->text)) return 0; /* white space alone is not worth a vector */
+    self->prepared->chunks_dropped = self->chunks_max > 0 && self->prepared->chunk_count >= self->chunks_max;
+    if (self->prepared->chunks_dropped) return 1;
     return keep_chunk(self, chunk) < 0 ? 1 : 0;
 }
 
@@ -146,7 +149,10 @@ static ql_status make_chunks(ql__ingest *ingest, chunking *self, ql_error *err)
 {
     QL_SPAN(CHUNK);
     const ql_chunker_ops *chunker = ql__chunker_structure();
-    ql_status status = chunker->chunk_fn(NULL, self->document, self->canonical, &ingest->chunk, on_chunk, self, err);
+    ql_chunk_options options = ingest->chunk;
+    options.chunks_max = 0; /* counted here, where chunks without text do not count and a cap that was just met drops nothing */
+    ql_status status = chunker->chunk_fn(NULL, self->document, self->canonical, &options, on_chunk, self, err);
+    if (status == QL_E_CALLBACK && self->prepared->chunks_dropped) return QL_OK;
     if (status == QL_E_CALLBACK) return ql__fail_nomem(err);
     return status;
 }
@@ -224,7 +230,7 @@ static ql_status convert_and_chunk(ql__ingest *ingest, const ql__ingest_source *
     }
     if (ql_status_kind(status) == QL_E_FORMAT || ql_status_kind(status) == QL_E_UNSUPPORTED)
         status = note_no_text(self, &canonical, err);
-    chunking state = {.prepared = self, .document = document, .canonical = &canonical,
+    chunking state = {.prepared = self, .chunks_max = ingest->chunk.chunks_max, .document = document, .canonical = &canonical,
                          .context_title = canonical.title.len > 0 ? canonical.title : document->title};
     if (status >= 0 && self->kind == QL__PREPARED_CHUNKS) status = make_chunks(ingest, &state, err);
     if (status >= 0 && fill_document(ingest, source, self, document, &canonical) < 0) status = ql__fail_nomem(err);
@@ -234,7 +240,6 @@ static ql_status convert_and_chunk(ql__ingest *ingest, const ql__ingest_source *
     self->embed_texts = ql__arena_alloc_zero(&self->memory.arena, texts, sizeof *self->embed_texts);
     if (self->embed_texts == NULL) return ql__fail_nomem(err);
     point_texts(self);
-    self->chunks_dropped = ingest->chunk.chunks_max > 0 && self->chunk_count >= ingest->chunk.chunks_max;
     return QL_OK;
 }
 

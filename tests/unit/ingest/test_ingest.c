@@ -21,6 +21,7 @@ typedef struct bench {
     int stop_after; /* events until the callback stops; 0: never */
     const ql_embedder_ops *embedder;
     void *embedder_self;
+    uint32_t chunks_max;
 } bench;
 
 static int setup(void **state)
@@ -59,7 +60,7 @@ static ql_status run_named(bench *self, memory_source *from, const char *project
     ingest.pool = self->pool;
     ingest.embedder = self->embedder;
     ingest.embedder_self = self->embedder_self;
-    ingest.chunk = (ql_chunk_options){.struct_size = sizeof ingest.chunk, .size_max = 200, .overlap = 20};
+    ingest.chunk = (ql_chunk_options){.struct_size = sizeof ingest.chunk, .size_max = 200, .overlap = 20, .chunks_max = self->chunks_max};
     ingest.pipeline = QL_STR("test 1");
     ingest.options = &self->options;
     ingest.report = &self->report;
@@ -260,6 +261,27 @@ static char *words_new(size_t count)
     return text;
 }
 
+/* A cap on the chunks of a document warns when it drops something, not when the document just fits. */
+static void test_ingest__cap_on_chunks_warns_only_of_a_loss(void **state)
+{
+    bench *self = *state;
+    char *text = words_new(400);
+    const memory_document documents[] = {{"a", "1", text, 0}};
+    memory_source source = {documents, 1, 0, 0};
+    assert_int_equal(run(self, &source), QL_OK);
+    uint64_t whole = self->report.chunks;
+    assert_true(whole > 3);
+    for (uint64_t cap = whole - 1; cap <= whole; cap++) {
+        ql_test_dir_remove(self->dir);
+        self->dir = ql_test_dir_new();
+        self->chunks_max = (uint32_t)cap;
+        assert_int_equal(run(self, &source), QL_OK);
+        assert_int_equal(self->report.chunks, cap);
+        assert_int_equal(self->report.warnings, cap < whole);
+    }
+    free(text);
+}
+
 /* A corpus that changes again and again: what is dead is given back, so that the vectors' file stays within a few times its size. */
 static void test_ingest__reclaims_what_was_replaced(void **state)
 {
@@ -403,6 +425,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_ingest__ids_stay_apart_and_do_not_depend_on_order, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ingest__dry_run_writes_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ingest__stopped_run_goes_on_where_it_was, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_ingest__cap_on_chunks_warns_only_of_a_loss, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ingest__reclaims_what_was_replaced, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ingest__told_documents_are_committed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ingest__failing_embedder_ends_the_run_with_its_error, setup, teardown),
