@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/status.h"
+#include "code_guard.h"
 #include "dep/dynlib.h"
 
 #define SYMBOLS_MAX 4096 /* the largest grammar has about 1500; symbols beyond have no rule */
@@ -199,7 +200,9 @@ typedef const TSLanguage *(*grammar_fn)(void);
 /* Guarded by `lock` while loading; constant once `ready` is set. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct loaded {
-    const TSLanguage *language;
+    const TSLanguage *language; /* `room`, when the grammar has a scanner */
+    const TSLanguage *original;
+    ql__code_guarded room;
     const ql__code_rule *rule_of[SYMBOLS_MAX];
     bool ready;
 } loaded[LANGUAGES_MAX];
@@ -223,7 +226,8 @@ static ql_status load(const ql__code_language *language, struct loaded *self, ql
     if (version < TREE_SITTER_MIN_COMPATIBLE_LANGUAGE_VERSION || version > TREE_SITTER_LANGUAGE_VERSION)
         return ql__fail(err, QL_E_UNSUPPORTED, "%s has version %u of the grammar interface, this build reads %d to %d", language->module, version,
                         TREE_SITTER_MIN_COMPATIBLE_LANGUAGE_VERSION, TREE_SITTER_LANGUAGE_VERSION);
-    self->language = grammar;
+    self->original = grammar;
+    self->language = ql__code_guard(grammar, &self->room);
     fill_rules(self, language->rules);
     fill_rules(self, language->more);
     self->ready = true;
@@ -238,6 +242,6 @@ ql_status ql__code_grammar_load(const ql__code_language *language, ql__code_gram
     pthread_mutex_unlock(&lock);
     QL_TRY(status);
     uint32_t count = ts_language_symbol_count(self->language);
-    *out = (ql__code_grammar){self->language, self->rule_of, count < SYMBOLS_MAX ? count : SYMBOLS_MAX};
+    *out = (ql__code_grammar){self->language, self->original, self->rule_of, count < SYMBOLS_MAX ? count : SYMBOLS_MAX};
     return QL_OK;
 }

@@ -57,7 +57,8 @@ const ql__code_language *ql__code_language_of(ql_str extension);
 const ql__code_language *ql__code_languages(size_t *count);
 
 typedef struct ql__code_grammar {
-    const TSLanguage *language;
+    const TSLanguage *language; /* with the fence of code_guard.h */
+    const TSLanguage *original; /* without */
     const ql__code_rule *const *rule_of; /* by symbol; symbol_count entries, NULL: no rule */
     uint32_t symbol_count;
 } ql__code_grammar;

@@ -13,13 +13,14 @@
 #include "base/arena.h"
 #include "base/limits.h"
 #include "base/status.h"
+#include "code_guard.h"
 
 #define DEPTH_MAX 64              /* of nodes gone down into: bounds the recursion */
 #define WRAP_DEPTH_MAX 4
 #define DECLARATOR_DEPTH_MAX 16
 #define LINES_BLOCK_BYTES 512     /* without a syntax tree, smaller groups of lines are joined */
-#define PARSE_CALLS_FREE 20000    /* the parser reports every 100 steps; a token takes a few */
-#define PARSE_BYTES_PER_CALL 8
+#define PARSE_CALLS_FREE 300      /* the parser reports every 100 steps; */
+#define PARSE_BYTES_PER_CALL 16   /* sound files of all languages give 50 to 1000 bytes per report */
 #define NOTHING UINT64_MAX
 
 typedef struct outline {
@@ -413,10 +414,10 @@ static const char *read_source(void *payload, uint32_t at, TSPoint position, uin
 }
 
 /* NULL when the parser gave up. */
-static TSTree *parse(ql_str text, const TSLanguage *language)
+static TSTree *parse(ql_str text, const ql__code_grammar *grammar)
 {
     TSParser *parser = ts_parser_new();
-    if (!parser || !ts_parser_set_language(parser, language)) {
+    if (!parser || !ts_parser_set_language(parser, grammar->language)) {
         ts_parser_delete(parser);
         return NULL;
     }
@@ -424,7 +425,9 @@ static TSTree *parse(ql_str text, const TSLanguage *language)
     source from = {.text = text};
     TSInput input = {.payload = &from, .read = read_source, .encoding = TSInputEncodingUTF8};
     TSParseOptions options = {.payload = &steps, .progress_callback = count_step};
+    const TSLanguage *before = ql__code_guard_begin(grammar->original);
     TSTree *tree = ts_parser_parse_with_options(parser, NULL, input, options);
+    ql__code_guard_end(before);
     ts_parser_delete(parser);
     return tree;
 }
@@ -432,7 +435,7 @@ static TSTree *parse(ql_str text, const TSLanguage *language)
 ql_status ql__code_outline(ql__blocks *blocks, ql_str text, const ql__code_language *language, const ql__code_grammar *grammar, ql_arena *arena,
                            ql_error *err)
 {
-    TSTree *tree = parse(text, grammar->language);
+    TSTree *tree = parse(text, grammar);
     if (!tree) return QL_DONE;
     outline self = {.blocks = blocks, .text = text, .language = language, .grammar = grammar, .arena = arena};
     self.cursor = ts_tree_cursor_new(ts_tree_root_node(tree));
@@ -456,7 +459,7 @@ static bool next_suspect(TSTreeCursor *cursor)
 
 uint64_t ql__code_error_count(ql_str text, const ql__code_grammar *grammar)
 {
-    TSTree *tree = parse(text, grammar->language);
+    TSTree *tree = parse(text, grammar);
     if (!tree) return UINT64_MAX;
     uint64_t errors = 0;
     TSTreeCursor cursor = ts_tree_cursor_new(ts_tree_root_node(tree));

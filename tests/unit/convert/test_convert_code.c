@@ -174,6 +174,22 @@ static void test_convert_code__too_large_a_file_is_cut_by_lines(void **state)
     ql_buf_dispose(&text);
 }
 
+/* This damaged file makes the parser insert the same empty token for ever. */
+static void test_convert_code__parser_that_finds_no_end_is_given_up(void **state)
+{
+    (void)state;
+    ql_buf text = QL_BUF_INIT;
+    read_file("endless.kt", &text);
+    canonical_run run;
+    convert(&run, "kt", ql_buf_str(&text));
+    assert_non_null(strstr(run.canonical.metadata_json.ptr, "gave up"));
+    canonical_dispose(&run);
+    ql_buf_dispose(&text);
+    /* And here its scanner looks for white space behind the end. */
+    convert(&run, "kt", QL_STR("class A {\n    val b = 1\n    @"));
+    canonical_dispose(&run);
+}
+
 static void test_convert_code__lines_cut_between_unindented_groups(void **state)
 {
     (void)state;
@@ -244,6 +260,7 @@ int main(void)
         cmocka_unit_test(test_convert_code__line_ends_of_windows_are_kept),
         cmocka_unit_test(test_convert_code__elements_are_found_around_errors),
         cmocka_unit_test(test_convert_code__too_large_a_file_is_cut_by_lines),
+        cmocka_unit_test(test_convert_code__parser_that_finds_no_end_is_given_up),
         cmocka_unit_test(test_convert_code__lines_cut_between_unindented_groups),
         cmocka_unit_test(test_convert_code__holds_for_prefixes_and_damage),
         cmocka_unit_test(test_convert_code__survives_every_failing_allocation),

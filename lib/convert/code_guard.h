@@ -1,0 +1,24 @@
+/*
+ * A fence around the hand-written scanners of grammars. Some look for a character that a damaged file never has and move on for ever
+ * at its end; no call of the parser's interface can stop that. The fence counts the steps a scanner takes at the end of the file.
+ */
+#ifndef QL_CODE_GUARD_H
+#define QL_CODE_GUARD_H
+
+#include <tree_sitter/api.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Room for a copy of a grammar's table; checked against the real size when code_guard.c is compiled. */
+typedef struct ql__code_guarded {
+    _Alignas(max_align_t) unsigned char bytes[512];
+} ql__code_guarded;
+
+/* The grammar with its scanner behind the fence: lives in *room. */
+const TSLanguage *ql__code_guard(const TSLanguage *grammar, ql__code_guarded *room);
+/* A parse with a guarded grammar lies between these two, on one thread; what begin answers goes to end. */
+const TSLanguage *ql__code_guard_begin(const TSLanguage *original);
+void ql__code_guard_end(const TSLanguage *before);
+
+#endif
