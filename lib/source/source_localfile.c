@@ -382,21 +382,24 @@ static void local_release(void *user, void *token)
     ql__free(document);
 }
 
+/* What is read past the expected size is little: a file that grows meanwhile ends at the buffer's limit, one byte beyond max_file_size. */
 static ql_status read_all(const local_source *self, int fd, uint64_t expected, ql_buf *out, ql_error *err)
 {
     const ql__file_ops *file = self->options.sys->file;
-    ql_buf_init(out, (size_t)self->options.config->max_file_size < QL_LIMIT_DOCUMENT_BYTES ? (size_t)self->options.config->max_file_size + 1
-                                                                                             : QL_LIMIT_DOCUMENT_BYTES);
-    for (size_t room = (size_t)expected + 1;; room = 65536) {
-        ql_status status = ql_buf_reserve(out, room);
-        if (status < 0) return ql__fail(err, status, "the file grew beyond max_file_size, or memory is short");
+    uint64_t max = self->options.config->max_file_size;
+    size_t limit = max < QL_LIMIT_DOCUMENT_BYTES ? (size_t)max + 1 : QL_LIMIT_DOCUMENT_BYTES;
+    ql_buf_init(out, limit);
+    for (size_t room = (size_t)expected + 1; room > 0;) {
+        if (ql_buf_reserve(out, room) < 0) return ql__fail_nomem(err);
         ssize_t got = file->pread_fn(file->user, fd, out->ptr + out->len, room, (off_t)out->len);
         if (got < 0 && errno == EINTR) continue;
         if (got < 0) return ql__fail_errno(err, errno, "cannot read");
         if (got == 0) return QL_OK;
         out->len += (size_t)got;
         out->ptr[out->len] = '\0';
+        room = limit - out->len < 65536 ? limit - out->len : 65536;
     }
+    return ql__fail(err, QL_E_LIMIT, "the file grew beyond max_file_size while it was read");
 }
 
 static ql_status open_regular(const local_source *self, ql_str path, int *out_fd, struct stat *st, ql_error *err)

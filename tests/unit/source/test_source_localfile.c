@@ -260,6 +260,31 @@ static void test_source_localfile__reports_vanished_and_grown_files(void **state
     assert_non_null(strstr(err.message, "grown.md"));
 }
 
+static void test_source_localfile__reads_files_just_below_and_at_max_file_size(void **state)
+{
+    fixture *self = *state;
+    static char text[100000];
+    memset(text, 'x', sizeof text);
+    static const size_t sizes[] = {34463, 34464, 34465, 99999, 100000};
+    self->config.max_file_size = sizeof text;
+    char name[32];
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        snprintf(name, sizeof name, "f%zu.md", sizes[i]);
+        ql_test_file_write(ql_test_path(self->dir, name), (ql_str){text, sizes[i]});
+    }
+    open_and_list(self);
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        snprintf(name, sizeof name, "/f%zu.md", sizes[i]);
+        ql_item item = item_of(listing_find(&self->list, name));
+        ql_document document;
+        void *token;
+        ql_error err = {0};
+        if (self->ops->fetch_fn(self->source, &item, &document, &token, &err) != QL_OK) fail_msg("%s", err.message);
+        assert_int_equal(document.content.len, sizes[i]);
+        self->ops->release_fn(self->source, token);
+    }
+}
+
 static void test_source_localfile__prunes_excluded_folders_and_git(void **state)
 {
     fixture *self = *state;
@@ -395,6 +420,7 @@ int main(void)
         TEST(refuses_keys_that_climb),
         TEST(version_follows_changes),
         TEST(reports_vanished_and_grown_files),
+        TEST(reads_files_just_below_and_at_max_file_size),
         TEST(prunes_excluded_folders_and_git),
         TEST(says_what_is_wrong_with_the_address),
         TEST(decodes_the_folder_of_the_address),
