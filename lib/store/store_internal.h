@@ -126,6 +126,9 @@ typedef struct ql__view {
     size_t code_groups, code_capacity;
     uint64_t code_slots;   /* slots the loaded blocks were written for */
     float *uppers;         /* (capacity) scratch of a scan over codes */
+    ql_buf masked;         /* the last filter of this generation, and its mask: searches tend to repeat theirs */
+    uint64_t *mask_bits;   /* (capacity / 64) */
+    uint64_t mask_count;
     float *scores;         /* (capacity) BM25 accumulators of the last query; 0: no term matched */
     ql_buf scored;         /* the query the scores belong to; empty: none */
     ql__posting_list list; /* scratch */

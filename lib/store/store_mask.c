@@ -4,7 +4,7 @@
  * Invariants: filters are conditions on documents, whose chunks have neighbouring slots, so a mask is a union of ranges, cut to
  * live slots. Equality conditions run on the index of document keys, a path prefix as a range of bytes.
  *
- * Threads: one at a time per store. Cost: one row per document that passes.
+ * Threads: one at a time per store. Cost: one row per document that passes; a copy of the bits when the filter is the last one's.
  */
 #include <string.h>
 
@@ -74,6 +74,42 @@ static bool is_open(const ql_filter *filter)
            filter->until_ms == QL_TIME_UNKNOWN;
 }
 
+static void put_part(ql_buf *out, ql_str part)
+{
+    ql_buf_append(out, (ql_str){(const char *)&part.len, sizeof part.len});
+    ql_buf_append(out, part);
+}
+
+/* The filter as bytes: equal when the filters are. */
+static ql_status filter_key(const ql_filter *filter, ql_buf *out, ql_error *err)
+{
+    put_part(out, filter->project);
+    put_part(out, filter->source_type);
+    put_part(out, filter->source);
+    put_part(out, filter->path_prefix);
+    put_part(out, (ql_str){(const char *)&filter->since_ms, sizeof filter->since_ms});
+    put_part(out, (ql_str){(const char *)&filter->until_ms, sizeof filter->until_ms});
+    return out->status == QL_OK ? QL_OK : ql__fail_nomem(err);
+}
+
+static ql_status fill_or_copy(ql__snapshot *self, const ql_filter *filter, ql__mask *mask, ql_error *err)
+{
+    ql__view *view = self->view;
+    size_t size = (mask->slots + 63) / 64 * sizeof *mask->bits;
+    QL_AUTO(ql_buf, ql_buf_dispose) key = QL_BUF_INIT;
+    QL_TRY(filter_key(filter, &key, err));
+    if (ql_str_equal(ql_buf_str(&key), ql_buf_str(&view->masked))) {
+        memcpy(mask->bits, view->mask_bits, size);
+        mask->count = view->mask_count;
+        return QL_OK;
+    }
+    QL_TRY(fill(self, filter, mask, err));
+    ql_buf_clear(&view->masked);
+    memcpy(view->mask_bits, mask->bits, size);
+    view->mask_count = mask->count;
+    return ql_buf_append(&view->masked, ql_buf_str(&key)) == QL_OK ? QL_OK : ql__fail_nomem(err);
+}
+
 ql_status ql__snapshot_mask(ql__snapshot *self, const ql_filter *filter, ql__mask **out, ql_error *err)
 {
     if (!filter || is_open(filter)) {
@@ -84,7 +120,7 @@ ql_status ql__snapshot_mask(ql__snapshot *self, const ql_filter *filter, ql__mas
     if (!mask) return ql__fail_nomem(err);
     mask->slots = self->view->slots;
     mask->bits = ql__alloc_zero(mask->slots / 64 + 1, sizeof *mask->bits);
-    ql_status st = mask->bits ? fill(self, filter, mask, err) : ql__fail_nomem(err);
+    ql_status st = mask->bits ? fill_or_copy(self, filter, mask, err) : ql__fail_nomem(err);
     if (st != QL_OK) {
         ql__mask_free(mask);
         return st;

@@ -250,6 +250,8 @@ static ql_status drop_content(ql__store *self, const stored_document *old, ql_er
     ql__stmt *stmt = NULL;
     uint64_t terms = 0;
     if (old->chunk_count == 0) return QL_OK;
+    if (old->first_slot > self->work.next_slot || old->chunk_count > self->work.next_slot - old->first_slot)
+        return ql__fail(err, QL_E_CORRUPT, "'%s/qloader.db' is damaged: a document points beyond the last chunk", self->dir);
     QL_TRY(lengths_sum(self, old->first_slot, old->chunk_count, &terms, err));
     QL_TRY(live_set(self, old->first_slot, old->chunk_count, false, err));
     QL_TRY(ql__store_stmt(self, STMT_CHUNK_DELETE, &stmt, err));

@@ -104,6 +104,32 @@ static void test_store_mask__times_are_inclusive_and_unknown_ones_fail(void **st
     ql_test_dir_remove(dir);
 }
 
+static void test_store_mask__a_repeated_filter_sees_new_commits(void **state)
+{
+    (void)state;
+    ql_error err = {0};
+    char *dir = ql_test_dir_new();
+    ql__store *writer = make(dir), *reader = store_open(dir, false, &shape);
+    ql_filter filter = open_filter, other = open_filter;
+    filter.path_prefix = QL_STR("a/");
+    other.path_prefix = QL_STR("a");
+    for (int round = 0; round < 2; round++) {
+        ql__snapshot *snapshot = snapshot_open(reader);
+        for (int i = 0; i < 3; i++) {
+            expect_pass(snapshot, &filter, round ? 0x02 : 0x03, __LINE__);
+            if (i == 1) expect_pass(snapshot, &other, round ? 0x1e : 0x1f, __LINE__);
+        }
+        ql__snapshot_free(snapshot);
+        if (round) break;
+        expect_ok(ql__store_begin(writer, &err));
+        expect_ok(ql__store_remove(writer, QL_STR("id-0"), &err));
+        expect_ok(ql__store_commit(writer, &err));
+    }
+    ql__store_free(reader);
+    ql__store_free(writer);
+    ql_test_dir_remove(dir);
+}
+
 static void test_store_mask__no_condition_is_no_mask_and_dead_chunks_never_pass(void **state)
 {
     (void)state;
@@ -135,6 +161,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_store_mask__prefixes_are_bytes_not_patterns),
         cmocka_unit_test(test_store_mask__times_are_inclusive_and_unknown_ones_fail),
+        cmocka_unit_test(test_store_mask__a_repeated_filter_sees_new_commits),
         cmocka_unit_test(test_store_mask__no_condition_is_no_mask_and_dead_chunks_never_pass),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
