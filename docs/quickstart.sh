@@ -65,7 +65,7 @@ ask() {
   step "$1"
   "$qloader" search --workspace "$demo" --limit 3 "$1"
 }
-ask "how do I undo the last commit but keep my changes?"
+ask "how do I find the commit that introduced a bug?"
 ask "what is the difference between a list and a tuple?"
 ask "where are documents deleted that vanished from a source?"
 
