@@ -26,7 +26,7 @@ static void hash_part(ql__sha256 *hash, ql_str part)
     ql__sha256_update(hash, part);
 }
 
-/* Dates are left out: a document that was only touched keeps its chunks and vectors. */
+/* Dates are left out: a document that was only touched keeps its chunks and vectors, and gets the new dates. */
 static ql_status content_hash(ql__arena *arena, const ql_document *document, ql_str *out)
 {
     ql__sha256 hash;
@@ -193,8 +193,6 @@ static ql_status fill_document(ql__ingest *ingest, const ql__ingest_source *sour
     to->id = self->entry->id;
     to->version = self->entry->item.version;
     to->pipeline = ingest->pipeline;
-    to->created_at_ms = from->created_at_ms;
-    to->updated_at_ms = from->updated_at_ms;
     if (!ql__arena_copy(arena, from->title, &to->title) || !ql__arena_copy(arena, from->content_type, &to->content_type)) return QL_E_NOMEM;
     return document_metadata(arena, from, canonical, &to->metadata_json);
 }
@@ -247,7 +245,8 @@ static ql_status process(ql__ingest *ingest, const ql__ingest_source *source, ql
 {
     self->content_bytes = document->content.len;
     ql__counter_add(QL__COUNTER_BYTES_READ, document->content.len);
-    self->document = (ql_store_document){.struct_size = sizeof self->document};
+    self->document = (ql_store_document){.struct_size = sizeof self->document, .created_at_ms = document->created_at_ms,
+                                         .updated_at_ms = document->updated_at_ms};
     if (content_hash(&self->memory.arena, document, &self->document.content_hash) < 0) return ql__fail_nomem(err);
     if (ql_str_equal(self->document.content_hash, self->entry->known_hash)) {
         self->kind = QL__PREPARED_UNCHANGED;

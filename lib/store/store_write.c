@@ -503,7 +503,7 @@ static ql_status find_by_id(ql__store *self, ql_str id, stored_document *out, ql
     return QL_OK;
 }
 
-ql_status ql__store_touch(ql__store *self, ql_str id, ql_str version, ql_error *err)
+ql_status ql__store_touch(ql__store *self, ql_str id, ql_str version, int64_t created_at_ms, int64_t updated_at_ms, ql_error *err)
 {
     ql__stmt *stmt = NULL;
     stored_document row;
@@ -514,6 +514,8 @@ ql_status ql__store_touch(ql__store *self, ql_str id, ql_str version, ql_error *
     if (st == QL_OK) {
         ql__stmt_bind_bytes(stmt, 1, id);
         ql__stmt_bind_bytes(stmt, 2, version);
+        bind_time(stmt, 3, created_at_ms);
+        bind_time(stmt, 4, updated_at_ms);
         st = ql__stmt_run(stmt, err);
     }
     return keep_failure(self, st);

@@ -51,6 +51,12 @@ class Ingest(harness.Case):
         os.utime(os.path.join(self.ws.docs, "a.md"), (1, 1))
         report = self.ws.ingest()
         self.assertEqual((report["unchanged"], report["changed"], report["chunks"]), (1, 0, 0))
+        # Its date is the new one all the same, and the index the one that a first run would make.
+        self.assertTrue(self.ws.search("text")[0]["updated_at"].startswith("1970-01-01T00:00:01"))
+        dump = self.ws.dump()
+        self.ws.drop_index()
+        self.ws.ingest()
+        self.assertEqual(dump, self.ws.dump())
 
     def test_init_force_renews_an_index_that_cannot_be_used(self):
         harness.fill(self.ws, 2)

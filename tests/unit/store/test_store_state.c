@@ -68,7 +68,7 @@ static void test_store_state__names_the_owner_of_an_id(void **state)
     ql_test_dir_remove(dir);
 }
 
-static void test_store_state__touch_changes_the_version_only(void **state)
+static void test_store_state__touch_changes_version_and_dates_only(void **state)
 {
     (void)state;
     ql_error err = {0};
@@ -78,7 +78,7 @@ static void test_store_state__touch_changes_the_version_only(void **state)
     store_fill(store, 0, 6, 6, 1, &shape);
     test_uuid(0, 0, id);
     expect_ok(ql__store_begin(store, &err));
-    expect_ok(ql__store_touch(store, ql_str_of(id), QL_STR("touched"), &err));
+    expect_ok(ql__store_touch(store, ql_str_of(id), QL_STR("touched"), QL_TIME_UNKNOWN, QL_TIME_UNKNOWN, &err));
     expect_ok(ql__store_commit(store, &err));
     listing seen = {.ordered = true};
     expect_ok(ql__store_known_each(store, QL_STR("project0"), QL_STR("git"), QL_STR("source0"), note, &seen, &err));
@@ -170,7 +170,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_store_state__lists_a_source_in_order_of_urls),
         cmocka_unit_test(test_store_state__names_the_owner_of_an_id),
-        cmocka_unit_test(test_store_state__touch_changes_the_version_only),
+        cmocka_unit_test(test_store_state__touch_changes_version_and_dates_only),
         cmocka_unit_test(test_store_state__reports_sources),
         cmocka_unit_test(test_store_state__cleared_store_takes_another_model),
         cmocka_unit_test(test_store_state__destroys_what_cannot_be_opened),
