@@ -68,7 +68,10 @@ static ql_status list_all(collect *self, ql_error *err)
 
 static int compare_items(const void *a, const void *b)
 {
-    return ql_str_compare(((const ql_item *)a)->url, ((const ql_item *)b)->url);
+    const ql_item *left = a, *right = b;
+    int order = ql_str_compare(left->url, right->url);
+    if (order == 0) order = ql_str_compare(left->key, right->key); /* which of two the plan keeps must not depend on the listing's order */
+    return order != 0 ? order : ql_str_compare(left->version, right->version);
 }
 
 static void drop_duplicates(collect *self)
@@ -77,7 +80,7 @@ static void drop_duplicates(collect *self)
     for (size_t i = 0; i < self->count; i++) {
         if (kept > 0 && ql_str_equal(self->items[kept - 1].url, self->items[i].url)) {
             (void)ql__ingest_event(self->ingest, self->source, QL_INGEST_WARN, QL_OK, self->items[i].url,
-                                   QL_STR("listed twice under the same url; the first is used"));
+                                   QL_STR("listed twice under the same url; one of them is used"));
             continue;
         }
         self->items[kept++] = self->items[i];

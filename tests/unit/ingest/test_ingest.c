@@ -206,6 +206,25 @@ static void test_ingest__ids_stay_apart_and_do_not_depend_on_order(void **state)
     ql_buf_dispose(&other);
 }
 
+static void test_ingest__url_listed_twice_gives_the_same_in_any_order(void **state)
+{
+    bench *self = *state;
+    const memory_document one[] = {{"a", "2", "text\n", 0}, {"a", "1", "text\n", 0}}, two[] = {{"a", "1", "text\n", 0}, {"a", "2", "text\n", 0}};
+    ql_buf first = QL_BUF_INIT, second = QL_BUF_INIT;
+    memory_source source = {one, 2, 0, 0};
+    assert_int_equal(run(self, &source), QL_OK);
+    assert_int_equal(self->report.warnings, 1);
+    known(self, "p", &first);
+    ql_test_dir_remove(self->dir);
+    self->dir = ql_test_dir_new();
+    source = (memory_source){two, 2, 0, 0};
+    assert_int_equal(run(self, &source), QL_OK);
+    known(self, "p", &second);
+    assert_string_equal(ql_buf_cstr(&first), ql_buf_cstr(&second));
+    ql_buf_dispose(&first);
+    ql_buf_dispose(&second);
+}
+
 static void test_ingest__dry_run_writes_nothing(void **state)
 {
     bench *self = *state;
@@ -423,6 +442,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_ingest__incomplete_listing_indexes_and_deletes_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ingest__failed_document_keeps_what_the_index_had, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ingest__ids_stay_apart_and_do_not_depend_on_order, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_ingest__url_listed_twice_gives_the_same_in_any_order, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ingest__dry_run_writes_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ingest__stopped_run_goes_on_where_it_was, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ingest__cap_on_chunks_warns_only_of_a_loss, setup, teardown),
