@@ -2,8 +2,9 @@
  * Opening a workspace: configuration, folders, and what of the configuration this build can do. The index and the model are opened
  * when they are first needed.
  */
-#include <string.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include "api/handles.h"
@@ -161,7 +162,7 @@ bool ql__workspace_has_store(const ql_workspace *self)
     struct stat st;
     const ql__file_ops *file = self->runtime->sys->file;
     bool found = ql_buf_printf(&path, "%s/qloader.db", self->data_dir) >= 0 &&
-                 file->fstatat_fn(file->user, AT_FDCWD, ql_buf_cstr(&path), &st, 0) == 0;
+                 (file->fstatat_fn(file->user, AT_FDCWD, ql_buf_cstr(&path), &st, 0) == 0 || (errno != ENOENT && errno != ENOTDIR));
     ql_buf_dispose(&path);
     return found;
 }

@@ -190,6 +190,11 @@ class Manners(harness.Case):
         os.unlink(os.path.join(self.ws.dir, "config.yaml"))
         self.expect(3, "ingest", text="config.yaml")
 
+    def test_index_that_cannot_be_reached_is_not_called_missing(self):
+        os.symlink("data", os.path.join(self.ws.dir, "data"))
+        done = self.expect(7, "search", "anything")
+        self.assertNotIn("no index", done.stderr)
+
     def test_remote_store_and_sources_say_not_in_this_build(self):
         self.ws.configure("global:\n  qdrant:\n    url: 'http://127.0.0.1:6333'\nsources:\n  localfile:\n    d: {base_url: 'file://%s'}\n" % self.ws.docs)
         self.expect(9, "ingest", text="Qdrant")
