@@ -7,7 +7,10 @@
 #include "api/handles.h"
 #include "base/alloc.h"
 #include "base/status.h"
+#include "chunk/chunk.h"
+#include "convert/convert.h"
 #include "ingest/ingest.h"
+#include "ingest/prepare.h"
 #include "source/source.h"
 
 /*
@@ -61,11 +64,15 @@ static void choose_chunk_size(run *self)
     if (config != NULL) chunk->chunks_max = config->max_chunks_per_document;
 }
 
-/* Everything that shapes chunks and vectors; documents made otherwise are made again. */
+/*
+ * Everything that shapes chunks and vectors; documents made otherwise are made again. Not in it: the arithmetic of the model (fp32 and
+ * bf16 vectors differ by less than a ranking shows) and which grammars are installed (ingest --force reads again after installing one).
+ */
 static ql_status describe_pipeline(run *self, ql_error *err)
 {
     const ql_chunk_options *chunk = &self->ingest.chunk;
-    ql_status status = ql_buf_printf(&self->pipeline, "1 chunk=%u/%u %s max=%u model=%s analyzer=%u", chunk->size_max, chunk->overlap,
+    ql_status status = ql_buf_printf(&self->pipeline, "convert=%u chunker=%u prepare=%u chunk=%u/%u/%u %s max=%u model=%s analyzer=%u",
+                                     QL__CONVERT_VERSION, QL__CHUNK_VERSION, QL__PREPARE_VERSION, chunk->size_max, chunk->overlap, chunk->size_min,
                                      chunk->measure != NULL ? chunk->measure->unit : "characters", chunk->chunks_max,
                                      self->ingest.embedder->model_fn(self->ingest.embedder_self), ql__analyzer_version());
     self->ingest.pipeline = ql_buf_str(&self->pipeline);

@@ -5,6 +5,9 @@
 #include "base/arena.h"
 #include "ingest/plan.h"
 
+/* Raise it when what the model and the word index read of a chunk (title, path, text) is composed otherwise: documents are then made again. */
+#define QL__PREPARE_VERSION 1u
+
 typedef enum ql__prepared_kind {
     QL__PREPARED_CHUNKS,    /* to be embedded and stored */
     QL__PREPARED_UNCHANGED, /* same content under a new version */
