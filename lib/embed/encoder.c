@@ -307,10 +307,19 @@ static void *context_at(const forward *run, size_t row)
     return (char *)run->scratch->context + row * run->encoder->config->width * (run->bf16 ? sizeof(uint16_t) : sizeof(float));
 }
 
-static void multiply(const forward *run, const linear *weights, const void *source, size_t inputs, float *target, size_t outputs, size_t stride, size_t rows, bool accumulate)
+/* By the kernels: target (rows, outputs) in rows of `stride`; `add` adds to it. */
+typedef struct product {
+    const void *source;
+    size_t inputs;
+    float *target;
+    size_t outputs, stride, rows;
+    bool add;
+} product;
+
+static void multiply(const forward *run, const linear *weights, const product *p)
 {
-    run->encoder->kernels->matmul(&(ql__matmul){.a = source, .w = weights->weight, .bias = weights->bias, .c = target, .c_stride = stride,
-                                                .rows = rows, .n = outputs, .k = inputs, .accumulate = accumulate});
+    run->encoder->kernels->matmul(&(ql__matmul){.a = p->source, .w = weights->weight, .bias = weights->bias, .c = p->target, .c_stride = p->stride,
+                                                .rows = p->rows, .n = p->outputs, .k = p->inputs, .accumulate = p->add});
 }
 
 static ql_status project(const forward *run, size_t index, size_t row, size_t rows, ql_error *err)
@@ -320,9 +329,12 @@ static ql_status project(const forward *run, size_t index, size_t row, size_t ro
     float *target = run->scratch->qkv + row * 3 * width;
     const void *source = stream_at(run, row);
     if (run->engine) return ql__linear_run(run->scratch->worker, index * LINEAR_COUNT + LINEAR_QKV, rows, source, target, err);
-    multiply(run, &weights->query, source, width, target, width, 3 * width, rows, false);
-    multiply(run, &weights->key, source, width, target + width, width, 3 * width, rows, false);
-    multiply(run, &weights->value, source, width, target + 2 * width, width, 3 * width, rows, false);
+    product p = {.source = source, .inputs = width, .target = target, .outputs = width, .stride = 3 * width, .rows = rows};
+    multiply(run, &weights->query, &p);
+    p.target = target + width;
+    multiply(run, &weights->key, &p);
+    p.target = target + 2 * width;
+    multiply(run, &weights->value, &p);
     return QL_OK;
 }
 
@@ -345,7 +357,8 @@ static ql_status mix(const forward *run, size_t index, size_t row, size_t rows, 
     size_t width = run->encoder->config->width;
     float *target = run->scratch->x + row * width;
     if (run->engine) return ql__linear_run(run->scratch->worker, index * LINEAR_COUNT + LINEAR_MIX, rows, context_at(run, row), target, err);
-    multiply(run, &run->encoder->layers[index].mix, context_at(run, row), width, target, width, width, rows, true);
+    multiply(run, &run->encoder->layers[index].mix,
+             &(product){.source = context_at(run, row), .inputs = width, .target = target, .outputs = width, .stride = width, .rows = rows, .add = true});
     return QL_OK;
 }
 
@@ -360,9 +373,9 @@ static ql_status feed_forward(const forward *run, size_t index, size_t row, size
         QL_TRY(ql__linear_run(run->scratch->worker, index * LINEAR_COUNT + LINEAR_UP, rows, stream_at(run, row), hidden, err));
         return ql__linear_run(run->scratch->worker, index * LINEAR_COUNT + LINEAR_DOWN, rows, hidden, target, err);
     }
-    multiply(run, &weights->up, stream_at(run, row), width, hidden, inner, inner, rows, false);
+    multiply(run, &weights->up, &(product){.source = stream_at(run, row), .inputs = width, .target = hidden, .outputs = inner, .stride = inner, .rows = rows});
     run->encoder->kernels->gelu(hidden, rows * inner);
-    multiply(run, &weights->down, hidden, inner, target, width, width, rows, true);
+    multiply(run, &weights->down, &(product){.source = hidden, .inputs = inner, .target = target, .outputs = width, .stride = width, .rows = rows, .add = true});
     return QL_OK;
 }
 

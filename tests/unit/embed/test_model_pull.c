@@ -2,15 +2,12 @@
  * Goal: a model arrives whole or not at all, from every kind of source. Method: small random models as sources (folder, zip, loopback
  * server), the real one for the pinned hashes; failing files, a stopping callback and the leftovers of a dead process.
  */
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <pthread.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "embed/model_file.h"
 #include "model_dir.h"
 #include "small_model.h"
+#include "support/file_server.h"
 
 static const small_shape shape = {.layers = 1, .width = 12, .heads = 2, .inner = 24, .vocab = 20, .positions = 16, .window = 16};
 
@@ -148,91 +145,28 @@ static void test_model_pull__survives_failing_memory_and_reads(void **state)
     expect_arrived(f);
 }
 
-/* ---- a server on the loopback: GET of files below a folder ---- */
-
-typedef struct server {
-    int fd;
-    uint16_t port;
-    const char *dir;
-    pthread_t thread;
-    int cut_after; /* bytes of a body, then the connection ends; 0: all */
-} server;
-
-static void answer(const server *self, int fd)
-{
-    char request[2048] = {0}, path[1024] = {0}, full[2048];
-    ssize_t got = read(fd, request, sizeof request - 1);
-    if (got <= 0 || sscanf(request, "GET /%1000s", path) != 1) return;
-    snprintf(full, sizeof full, "%s/%s", self->dir, path);
-    FILE *file = fopen(full, "rb");
-    if (strcmp(path, "away/config.json") == 0) {
-        dprintf(fd, "HTTP/1.1 302 Found\r\nLocation: file:///etc/passwd\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
-    } else if (!file) {
-        dprintf(fd, "HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\nConnection: close\r\n\r\ngone");
-    } else {
-        char *body = calloc(1, 1 << 20);
-        size_t size = fread(body, 1, 1 << 20, file), sent = self->cut_after && (size_t)self->cut_after < size ? (size_t)self->cut_after : size;
-        dprintf(fd, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n", size);
-        assert_int_equal(write(fd, body, sent), (ssize_t)sent);
-        free(body);
-    }
-    if (file) fclose(file);
-}
-
-static void *serve(void *user)
-{
-    server *self = user;
-    for (;;) {
-        int fd = accept(self->fd, NULL, NULL);
-        if (fd < 0) return NULL;
-        answer(self, fd);
-        close(fd);
-    }
-}
-
-static void server_start(server *self, const char *dir, int cut_after)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof address;
-    *self = (server){.dir = dir, .cut_after = cut_after, .fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
-    assert_int_equal(bind(self->fd, (struct sockaddr *)&address, sizeof address), 0);
-    assert_int_equal(listen(self->fd, 8), 0);
-    assert_int_equal(getsockname(self->fd, (struct sockaddr *)&address, &len), 0);
-    self->port = ntohs(address.sin_port);
-    assert_int_equal(pthread_create(&self->thread, NULL, serve, self), 0);
-}
-
-static void server_stop(server *self)
-{
-    shutdown(self->fd, SHUT_RDWR);
-    pthread_join(self->thread, NULL);
-    close(self->fd);
-}
-
 static void test_model_pull__downloads(void **state)
 {
     const folders *f = *state;
-    server web;
+    file_server web;
     char url[256];
-    setenv("no_proxy", "127.0.0.1", 1);
-    server_start(&web, f->source, 0);
+    file_server_start(&web, f->source, 0);
     snprintf(url, sizeof url, "http://127.0.0.1:%d", web.port);
     pull_ok(f, url);
-    server_stop(&web);
+    file_server_stop(&web);
 }
 
 static void expect_download_fails(const folders *f, const char *below, int cut_after, ql_status kind)
 {
-    server web;
+    file_server web;
     char url[256];
     ql_error err = {0};
-    setenv("no_proxy", "127.0.0.1", 1);
-    server_start(&web, f->source, cut_after);
+    file_server_start(&web, f->source, cut_after);
     snprintf(url, sizeof url, "http://127.0.0.1:%d/%s", web.port, below);
     ql_status status = ql__model_pull(ql__sys_default(), QL_STR("tiny"), url, f->target, NULL, NULL, &err);
     if (ql_status_kind(status) != kind) fail_msg("status %d: %s", status, err.message);
     assert_int_equal(ql_test_dir_count(f->target), 0);
-    server_stop(&web);
+    file_server_stop(&web);
 }
 
 static void test_model_pull__failed_downloads_leave_nothing(void **state)
