@@ -64,9 +64,10 @@ static ql_status fail_code(ql__db *self, int code, ql_error *err)
         return fail_damaged(self, detail, err);
     case SQLITE_NOTADB:
         return ql__fail(err, QL_E_CORRUPT, "'%s' is damaged or not a file of this program: its header is not ours", self->path);
+    case SQLITE_READONLY:
+        return ql__fail(err, QL_E_IO, "'%s': %s; its folder must be writable, for readers too (SQLite keeps the index of the log there)", self->path, detail);
     case SQLITE_IOERR:
     case SQLITE_CANTOPEN:
-    case SQLITE_READONLY:
     case SQLITE_PERM:
         if (os_code == ENOSPC || os_code == EDQUOT) return fail_space(self, err);
         if (code == SQLITE_IOERR_NOMEM || os_code == ENOMEM) return ql__fail_nomem(err);
