@@ -14,8 +14,8 @@
 #include "source/source.h"
 
 /*
- * Size of a chunk in the model's own tokens when the configuration does not say one. Chosen by recall on labelled data
- * (docs/internals/chunk.md): it leaves room in a window of 256 for title and section path.
+ * Size of a chunk in the model's own tokens when the configuration does not say one: it leaves room in a window of 256 for title and
+ * section path (CONTEXT_BYTES_MAX in lib/ingest/prepare.c).
  */
 #define CHUNK_TOKENS 200
 #define CHUNK_OVERLAP_TOKENS 24
