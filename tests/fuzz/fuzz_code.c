@@ -8,7 +8,7 @@
 
 #ifdef __SANITIZE_ADDRESS__
 /* The grammar of SQL forgets the tags of dollar-quoted texts, a few bytes each; not ours to fix. */
-const char *__lsan_default_suppressions(void);
+__attribute__((visibility("default"))) const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void)
 {
     return "leak:tree_sitter_sql_external_scanner\n";
