@@ -379,7 +379,6 @@ static ql_status git_fetch(void *user, const ql_item *item, ql_document *out, vo
     give_back(self, handle);
     if (status < 0) {
         git_release(self, document);
-        ql__error_prefix(err, "%.*s", (int)(item->url.len > 200 ? 200 : item->url.len), item->url.ptr);
         return status;
     }
     *out = (ql_document){.struct_size = sizeof *out,

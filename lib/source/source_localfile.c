@@ -200,12 +200,12 @@ static ql_status emit(local_walk *walk, ql_str shown, ql_str target, const struc
     return stopped(walk->sink->item_fn(walk->sink->user, &item), err);
 }
 
-static ql_status list_file(local_walk *walk, int folder_fd, const char *name, const struct stat *st, ql_error *err)
+/* A file without read permission is listed too: reading it fails and is told, and the index keeps what it had. */
+static ql_status list_file(local_walk *walk, const struct stat *st, ql_error *err)
 {
     ql_str path = ql_buf_str(&walk->path);
     if (!ql__path_filter_admits(walk->source->filter, path, (uint64_t)st->st_size, &walk->reason))
         return walk->reason.status < 0 ? ql__fail_nomem(err) : skip(walk, path, ql_buf_str(&walk->reason), err);
-    if (faccessat(folder_fd, name, R_OK, 0) != 0 && errno == EACCES) return skip(walk, path, QL_STR("no permission to read it"), err);
     return emit(walk, path, path, st, err);
 }
 
@@ -307,7 +307,7 @@ static ql_status list_entry(local_walk *walk, int folder_fd, const struct dirent
     if (S_ISDIR(st.st_mode)) return enter_folder(walk, folder_fd, entry->d_name, err);
     if (S_ISLNK(st.st_mode)) return list_link(walk, err);
     if (!S_ISREG(st.st_mode)) return skip(walk, path, QL_STR("not a regular file"), err);
-    return list_file(walk, folder_fd, entry->d_name, &st, err);
+    return list_file(walk, &st, err);
 }
 
 /* Takes over fd. */
@@ -461,7 +461,6 @@ static ql_status local_fetch(void *user, const ql_item *item, ql_document *out, 
     ql_status status = fill(self, item, document, &st, err);
     if (status < 0) {
         local_release(self, document);
-        ql__error_prefix(err, "%.*s", (int)(item->url.len > 200 ? 200 : item->url.len), item->url.ptr);
         return status;
     }
     int64_t modified_ms = (int64_t)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000;
