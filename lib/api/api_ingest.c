@@ -152,7 +152,7 @@ static ql_status open_and_run(run *self, const ql__config_source *config, ql__in
     if (ql_buf_printf(&cache, "%s/cache", self->workspace->data_dir) < 0) return ql__fail_nomem(err);
     ql__source_options options = {.config = config, .sys = self->ingest.sys, .log = self->ingest.log, .cache_dir = ql_buf_cstr(&cache),
                                   .cancelled_fn = cancelled, .user = &self->ingest};
-    ql_status status = ql__source_open(&options, &source->ops, &source->self, err);
+    ql_status status = ql__ingest_source_status(ql__source_open(&options, &source->ops, &source->self, err), err);
     if (status >= 0) {
         status = ql__ingest_source_run(&self->ingest, source, err);
         source->ops->close_fn(source->self);

@@ -50,6 +50,13 @@ bool ql__ingest_event(ql__ingest *self, const ql__ingest_source *source, ql_inge
     return !atomic_load(&self->stop);
 }
 
+ql_status ql__ingest_source_status(ql_status status, ql_error *err)
+{
+    if (ql_status_kind(status) != QL_E_CORRUPT && ql_status_kind(status) != QL_E_BUSY) return status;
+    if (err != NULL) err->status = QL_E_IO;
+    return QL_E_IO;
+}
+
 typedef struct listing_view {
     ql__ingest *ingest;
     const ql__ingest_source *source;

@@ -45,6 +45,12 @@ ql_status ql__ingest_init(ql__ingest *self); /* lock and flags; the rest is zero
 void ql__ingest_dispose(ql__ingest *self);
 
 /*
+ * The status of a source's own call as the run sees it. A damaged repository or one that another process is fetching is not the index's
+ * damage nor its lock: those kinds end a run, a source's failure must not.
+ */
+ql_status ql__ingest_source_status(ql_status status, ql_error *err);
+
+/*
  * QL_OK: done, perhaps with failed documents (report and events tell). QL_E_CANCELLED: a callback said stop; what was committed
  * stays. Errors of the listing leave the index untouched; errors of the store end the whole ingest.
  */

@@ -63,7 +63,7 @@ static ql_status list_all(collect *self, ql_error *err)
     ql_status status = self->source->ops->list_fn(self->source->self, &sink, err);
     if (self->status == QL_E_NOMEM) return ql__fail_nomem(err);
     if (self->status == QL_E_CANCELLED) return ql__fail(err, QL_E_CANCELLED, "stopped while listing");
-    return status;
+    return ql__ingest_source_status(status, err);
 }
 
 static int compare_items(const void *a, const void *b)

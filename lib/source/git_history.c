@@ -50,6 +50,7 @@ struct ql__git_history {
     size_t file_count, file_capacity;
     ql__git_other *others;
     size_t other_count, other_capacity;
+    size_t entries_seen; /* of the head's tree */
     /* commits seen by earlier runs, sorted, and where they ended */
     unsigned char *kept_commits;
     size_t kept_count;
@@ -159,6 +160,8 @@ static ql_status read_head_entry(ql__git_history *self, const git_tree_entry *en
     const ql__git_api *api = self->options.api;
     git_filemode_t mode = api->git_tree_entry_filemode_raw(entry);
     ql_str text = ql_buf_str(path);
+    if (++self->entries_seen > QL_LIMIT_GIT_ENTRIES)
+        return ql__fail(err, QL_E_LIMIT, "the commit has more than %d files and folders", QL_LIMIT_GIT_ENTRIES);
     if (text.len > QL_LIMIT_URL_BYTES / 4) return note_other(self, text, "path too long", err);
     if (is_regular(mode)) return note_file(self, text, api->git_tree_entry_id(entry), err);
     if ((mode & 0170000) == 0120000) return note_other(self, text, "symbolic link", err);

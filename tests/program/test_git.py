@@ -96,6 +96,22 @@ class Git(harness.Case):
         self.assertEqual(done.returncode, 5, done.stderr)
         self.assertIn("nosuch", done.stderr)
 
+    def test_a_damaged_repository_fails_alone(self):
+        self.put("a.md", "text\n")
+        self.commit()
+        blob = self.git("rev-parse", "HEAD:a.md").strip()
+        path = os.path.join(self.repo, ".git", "objects", blob[:2], blob[2:])
+        os.chmod(path, 0o644)
+        with open(path, "wb") as f:
+            f.write(b"garbage")
+        self.ws.write("b.md", "# vector\n")
+        self.ws.configure("sources:\n  git:\n    code:\n      base_url: \"file://%s\"\n      branch: main\n"
+                          "  localfile:\n    docs:\n      base_url: \"file://%s\"\n" % (self.repo, self.ws.docs))
+        done = self.ws.run("ingest")
+        self.assertEqual(done.returncode, 5, done.stderr)
+        self.assertIn("git/code", done.stderr)
+        self.assertEqual(len(self.ws.search("vector")), 1)
+
 
 if __name__ == "__main__":
     harness.main()
