@@ -16,7 +16,7 @@
 
 #include <math.h>
 
-#define TRUST_MIN 0.2             /* names and numbers are read alike in all languages */
+#define TRUST_MIN 0.1             /* names and numbers are read alike in all languages */
 #define FERTILITY_GOOD 1.3        /* pieces a word: English has 1.1 */
 #define FERTILITY_BAD 2.0
 #define PIECE_LETTERS_BAD 2.0     /* letters a piece: English has 4.5, German 2.6 with an English vocabulary, Greek 1 */
