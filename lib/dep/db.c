@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #include "base/alloc.h"
 #include "base/status.h"
@@ -162,6 +163,35 @@ static ql_status look_at(const ql__db_options *options, bool *fresh, ql_error *e
     return ql__fail(err, QL_E_CORRUPT, "'%s' is cut off: it has %lld bytes, its first page alone has %u", options->path, (long long)info.st_size, options->page_bytes);
 }
 
+/*
+ * On a file system mounted read-only SQLite cannot make the shared index of the log and takes the database for an empty one. Nobody can write
+ * there, so without a log to replay the file is the whole truth and is read as it is.
+ */
+static bool is_frozen(const ql__db_options *options)
+{
+    struct statvfs system;
+    struct stat log;
+    char name[4200];
+    if (options->write || statvfs(options->path, &system) != 0 || (system.f_flag & ST_RDONLY) == 0) return false;
+    snprintf(name, sizeof name, "%s-wal", options->path);
+    return stat(name, &log) != 0 || log.st_size == 0;
+}
+
+static int open_frozen(ql__db *self, const char *path, int flags)
+{
+    static const char hex[] = "0123456789ABCDEF";
+    QL_AUTO(ql_buf, ql_buf_dispose) uri = QL_BUF_INIT;
+    (void)ql_buf_append(&uri, QL_STR("file:"));
+    if (path[0] == '/') (void)ql_buf_append(&uri, QL_STR("//"));
+    for (; *path != '\0'; path++) {
+        unsigned char c = (unsigned char)*path;
+        if (c != '%' && c != '?' && c != '#') (void)ql_buf_append_char(&uri, (char)c);
+        else (void)ql_buf_printf(&uri, "%%%c%c", hex[c >> 4], hex[c & 15]);
+    }
+    if (ql_buf_append(&uri, QL_STR("?immutable=1")) < 0) return SQLITE_NOMEM;
+    return sqlite3_open_v2(ql_buf_cstr(&uri), &self->handle, flags | SQLITE_OPEN_URI, self->vfs.name);
+}
+
 ql_status ql__db_open(const ql__db_options *options, ql__db **out, ql_error *err)
 {
     bool fresh = false;
@@ -176,7 +206,8 @@ ql_status ql__db_open(const ql__db_options *options, ql__db **out, ql_error *err
     ql_status st = ql__db_vfs_init(&self->vfs, options->page_bytes, options->fault_fn, options->fault_user, err);
     if (st == QL_OK) {
         int flags = options->write ? SQLITE_OPEN_READWRITE | (options->create ? SQLITE_OPEN_CREATE : 0) : SQLITE_OPEN_READONLY;
-        int code = sqlite3_open_v2(options->path, &self->handle, flags | SQLITE_OPEN_NOMUTEX, self->vfs.name);
+        flags |= SQLITE_OPEN_NOMUTEX;
+        int code = is_frozen(options) ? open_frozen(self, options->path, flags) : sqlite3_open_v2(options->path, &self->handle, flags, self->vfs.name);
         st = code == SQLITE_OK ? configure(self, options, fresh && options->write && options->create, err) : fail_code(self, code, err);
     }
     if (st != QL_OK) {

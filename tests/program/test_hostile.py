@@ -1,4 +1,5 @@
 """Unkind surroundings: full or closed standard streams, a limit on file sizes, odd sizes. What fails says so, the index survives."""
+import os
 import resource
 import signal
 import subprocess
@@ -39,6 +40,19 @@ class Hostile(harness.Case):
         self.assertEqual(done.returncode, 7, done.stderr)
         self.ws.ingest()
         self.assertNotEqual(self.ws.search("vector"), [])
+
+    def test_an_index_on_a_read_only_file_system_answers(self):
+        self.ws.write("a.md", "# vector\n")
+        self.ws.ingest()
+        data = os.path.join(self.ws.dir, "data")
+        script = 'mount --bind "$1" "$1" && mount -o remount,ro,bind "$1"'
+        if subprocess.run(["/bin/sh", "-c", script, "sh", data], capture_output=True).returncode != 0:
+            self.fail("this test needs the right to mount (run it as root, or in a container that may)")
+        try:
+            self.assertEqual(len(self.ws.search("vector")), 1)
+            self.assertEqual(self.ws.run("ingest").returncode, 7)
+        finally:
+            subprocess.run(["umount", data], check=True)
 
 
 if __name__ == "__main__":
