@@ -9,7 +9,7 @@
 #define QL_LIMIT_CONFIG_NODES 1000000                   /* values of a configuration with its aliases written out: "billion laughs" ends here */
 #define QL_LIMIT_ENV_BYTES (128 << 10)                   /* one environment variable, what Linux allows */
 #define QL_LIMIT_JSON_DEPTH 512                         /* nesting of foreign JSON, bounds every recursive walk */
-#define QL_LIMIT_CODE_BYTES ((size_t)8 << 20)          /* a larger source file is cut by lines: it is data or generated, and its syntax tree takes ten times that */
+#define QL_LIMIT_CODE_BYTES ((size_t)4 << 20)          /* a larger source file is cut by lines: it is data or generated, and its syntax tree takes up to twenty times that */
 #define QL_LIMIT_HTML_DEPTH 512                         /* open elements; deeper ones are read as if they were siblings */
 #define QL_LIMIT_TREE_DEPTH 512                         /* depth of a structure tree */
 #define QL_LIMIT_URL_BYTES ((size_t)64 << 10)          /* identity of a document; PATH_MAX is 4 kB */

@@ -116,7 +116,7 @@ void ql__html_classify(const lxb_html_token_t *token, const ql__html_context *co
 {
     if (element->tag == LXB_TAG_HTML || element->tag == LXB_TAG_BODY || element->tag == LXB_TAG_HEAD) return;
     bool dropped = (element->flags & QL__HTML_DROP) != 0 && element->tag != LXB_TAG_NOSCRIPT;
-    if (dropped || (element->tag == LXB_TAG_BUTTON && !context->in_heading)) {
+    if (dropped || (element->tag == LXB_TAG_BUTTON && !context->in_bare_heading)) { /* a button that is a heading's whole text folds what follows */
         element->reason = QL__HTML_INVISIBLE;
         element->always = true;
         return;
@@ -133,7 +133,7 @@ void ql__html_classify(const lxb_html_token_t *token, const ql__html_context *co
 typedef struct measure {
     ql__html_regions *regions;
     uint32_t current;       /* index into items */
-    uint32_t link_depth, heading_1_depth, dropped_depth, title_depth, foreign_text_depth;
+    uint32_t link_depth, heading_depth, heading_1_depth, dropped_depth, title_depth, foreign_text_depth;
     bool heading_1_counted;
     bool title_done;
     uint32_t tables[64];    /* open ones, innermost last; deeper ones share the last place */
@@ -141,7 +141,7 @@ typedef struct measure {
     uint64_t cell_text;
 } measure;
 
-enum { EFFECT_LINK = 1, EFFECT_HEADING = 2, EFFECT_DROPPED = 4, EFFECT_TITLE = 8, EFFECT_TABLE = 16, EFFECT_CELL = 32 };
+enum { EFFECT_LINK = 1, EFFECT_HEADING = 2, EFFECT_DROPPED = 4, EFFECT_TITLE = 8, EFFECT_TABLE = 16, EFFECT_CELL = 32, EFFECT_ANY_HEADING = 64 };
 
 static ql__html_table *open_table(measure *self)
 {
@@ -196,6 +196,7 @@ static bool measure_open(void *user, ql__html_element *element, const lxb_html_t
     unsigned effect = 0;
     if (tag == LXB_TAG_A && ql__html_attribute(token, "href").ptr) effect |= EFFECT_LINK;
     if (tag == LXB_TAG_H1) effect |= EFFECT_HEADING;
+    if (element->flags & QL__HTML_HEADING) effect |= EFFECT_ANY_HEADING;
     if (element->always) effect |= EFFECT_DROPPED;
     if (tag == LXB_TAG_TITLE && !element->foreign && !self->title_done) effect |= EFFECT_TITLE;
     if (tag == LXB_TAG_HTML || tag == LXB_TAG_META) keep_meta(self, token, tag);
@@ -212,6 +213,7 @@ static bool measure_open(void *user, ql__html_element *element, const lxb_html_t
         effect |= EFFECT_TABLE;
     }
     self->link_depth += (effect & EFFECT_LINK) != 0;
+    self->heading_depth += (effect & EFFECT_ANY_HEADING) != 0;
     self->dropped_depth += (effect & EFFECT_DROPPED) != 0;
     self->title_depth += (effect & EFFECT_TITLE) != 0;
     if (effect & EFFECT_HEADING) {
@@ -228,6 +230,7 @@ static bool measure_close(void *user, ql__html_element *element, size_t end)
     measure *self = user;
     unsigned effect = element->effect;
     self->link_depth -= (effect & EFFECT_LINK) != 0;
+    self->heading_depth -= (effect & EFFECT_ANY_HEADING) != 0;
     self->heading_1_depth -= (effect & EFFECT_HEADING) != 0;
     self->dropped_depth -= (effect & EFFECT_DROPPED) != 0;
     if (effect & EFFECT_TITLE) {
@@ -258,6 +261,15 @@ static void add_title(ql_buf *title, const char *text, size_t len)
     }
 }
 
+/* Regions around the text that had none before now know how they begin. */
+static void note_first_text(measure *self)
+{
+    for (uint32_t i = self->current; i != QL__HTML_NO_REGION && !self->regions->items[i].has_text; i = self->regions->items[i].parent) {
+        self->regions->items[i].has_text = true;
+        self->regions->items[i].headed = self->heading_depth > 0;
+    }
+}
+
 static bool measure_text(void *user, const char *text, size_t len, size_t begin, size_t end)
 {
     (void)begin, (void)end;
@@ -267,6 +279,7 @@ static bool measure_text(void *user, const char *text, size_t len, size_t begin,
     uint64_t dark = 0;
     for (size_t i = 0; i < len; i++) dark += !is_blank((unsigned char)text[i]);
     if (dark == 0) return true;
+    note_first_text(self);
     ql__html_region *region = &self->regions->items[self->current];
     region->text += dark;
     if (self->link_depth > 0) region->link_text += dark;
@@ -360,7 +373,8 @@ static void decide(ql__html_regions *self, uint64_t *text, uint64_t *plain)
     for (size_t i = 0; i < self->count; i++) {
         if (!self->items[i].removed && (content == 0 || self->items[i].in_main)) headings += self->items[i].headings_1;
     }
-    self->rescue_headings = headings == 0;
+    /* Content that begins with a heading of any level has its title; an <h1> outside is then the name of the site. */
+    self->rescue_headings = headings == 0 && !self->items[content].headed;
 }
 
 void ql__html_regions_init(ql__html_regions *self)

@@ -9,7 +9,7 @@
 
 typedef struct ql__html_context {
     bool in_content; /* inside main, article or section */
-    bool in_heading; /* inside a heading, summary or dt */
+    bool in_bare_heading; /* inside a heading, summary or dt that has no text yet */
 } ql__html_context;
 
 /* Sets reason, always and main of an element from its tag and attributes. */
@@ -22,6 +22,8 @@ typedef struct ql__html_region {
     uint32_t headings_1;      /* <h1> with text */
     uint8_t reason, main;
     bool always;
+    bool has_text;            /* itself or an inner one */
+    bool headed;              /* its first text is a heading */
     bool removed;             /* decided: left out (itself, or with its parent) */
     bool in_main;             /* decided: inside the main content */
 } ql__html_region;

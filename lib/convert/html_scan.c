@@ -21,6 +21,7 @@
 #define ERRORS_KEPT 64 /* lexbor's list of parse errors, which nobody reads */
 #define NAMES_KEPT 1024 /* unknown tag and attribute names; lexbor's tables have chains, so more would be slow */
 #define NAME_BUCKETS 65536 /* enough for the attributes of one hostile tag */
+#define ATTRIBUTES_READ 256 /* of one tag; each look-up walks them */
 #define NOT_FOUND SIZE_MAX
 
 struct ql__html_scan {
@@ -35,6 +36,7 @@ struct ql__html_scan {
     uint32_t foreign_depth;
     uint32_t region_count;
     uint32_t table_count;
+    bool heading_has_text; /* the innermost heading, summary or dt */
     bool failed;
     lxb_html_tokenizer_t *tokenizer;
     /* The tokenizer asks a tree for the name space of the current node, to know CDATA sections. */
@@ -152,6 +154,15 @@ static void close_implied(ql__html_scan *self, uintptr_t tag, unsigned flags, si
     }
 }
 
+static bool in_heading(const ql__html_scan *self)
+{
+    static const uintptr_t tags[] = {LXB_TAG_H1, LXB_TAG_H2, LXB_TAG_H3, LXB_TAG_H4, LXB_TAG_H5, LXB_TAG_H6, LXB_TAG_SUMMARY, LXB_TAG_DT};
+    for (size_t i = 0; i < sizeof tags / sizeof *tags; i++) {
+        if (self->open_count[tags[i]] > 0) return true;
+    }
+    return false;
+}
+
 static void fill_element(ql__html_scan *self, const lxb_html_token_t *token, ql__html_element *out, size_t begin)
 {
     memset(out, 0, sizeof *out);
@@ -162,9 +173,7 @@ static void fill_element(ql__html_scan *self, const lxb_html_token_t *token, ql_
     out->foreign = self->foreign_depth > 0 || token->tag_id == LXB_TAG_SVG || token->tag_id == LXB_TAG_MATH;
     ql__html_context context = {
         .in_content = open_count(self, LXB_TAG_MAIN) + open_count(self, LXB_TAG_ARTICLE) + open_count(self, LXB_TAG_SECTION) > 0,
-        .in_heading = open_count(self, LXB_TAG_H1) + open_count(self, LXB_TAG_H2) + open_count(self, LXB_TAG_H3) + open_count(self, LXB_TAG_H4) +
-                          open_count(self, LXB_TAG_H5) + open_count(self, LXB_TAG_H6) + open_count(self, LXB_TAG_SUMMARY) +
-                          open_count(self, LXB_TAG_DT) > 0,
+        .in_bare_heading = in_heading(self) && !self->heading_has_text,
     };
     ql__html_classify(token, &context, out);
     if (out->reason != QL__HTML_KEEP || out->main != QL__HTML_NOT_MAIN) out->region = self->region_count++;
@@ -182,6 +191,7 @@ static void open_element(ql__html_scan *self, const lxb_html_token_t *token, siz
     ql__html_element *element = &self->stack[self->depth++];
     fill_element(self, token, element, begin);
     if (tag < LXB_TAG__LAST_ENTRY) self->open_count[tag]++;
+    if ((flags & QL__HTML_HEADING) || tag == LXB_TAG_SUMMARY || tag == LXB_TAG_DT) self->heading_has_text = false;
     if (element->foreign) self->foreign_depth++;
     show_name_space(self);
     if (!self->events->open_fn(self->events->user, element, token)) self->failed = true;
@@ -229,6 +239,7 @@ static void handle_text(ql__html_scan *self, const lxb_html_token_t *token, size
 {
     size_t len = token->text_end > token->text_start ? (size_t)(token->text_end - token->text_start) : 0;
     if (len == 0) return;
+    for (size_t i = 0; i < len && !self->heading_has_text; i++) self->heading_has_text = token->text_start[i] > ' ';
     if (!self->events->text_fn(self->events->user, (const char *)token->text_start, len, begin, end)) self->failed = true;
 }
 
@@ -339,7 +350,8 @@ ql_status ql__html_scan_run(ql_str html, const ql__html_options *options, const 
 ql_str ql__html_attribute(const lxb_html_token_t *token, const char *name)
 {
     size_t len = strlen(name);
-    for (const lxb_html_token_attr_t *a = token ? token->attr_first : NULL; a; a = a->next) {
+    unsigned left = ATTRIBUTES_READ;
+    for (const lxb_html_token_attr_t *a = token ? token->attr_first : NULL; a && left-- > 0; a = a->next) {
         size_t name_len = 0;
         const lxb_char_t *found = a->name ? lxb_html_token_attr_name((lxb_html_token_attr_t *)a, &name_len) : NULL;
         if (!found || name_len != len || memcmp(found, name, len) != 0) continue;

@@ -67,6 +67,14 @@ static void test_convert_html__accordion_buttons_in_headings_are_text(void **sta
 {
     (void)state;
     expect("html", QL_STR("<h3><button>Question?</button></h3><p>Answer.</p><button>Copy</button>"), "### Question?\n\nAnswer.\n");
+    expect("html", QL_STR("<h3>Struct<button>Copy path</button></h3><p>Text.</p>"), "### Struct\n\nText.\n");
+}
+
+static void test_convert_html__name_of_the_site_is_no_title_of_a_headed_page(void **state)
+{
+    (void)state;
+    expect("html", QL_STR("<header><h1>Site</h1></header><main><h2>Article</h2><p>Words and words and words.</p></main>"), "## Article\n\nWords and words and words.\n");
+    expect("html", QL_STR("<header><h1>Article</h1></header><main><p>Words and words and words.</p></main>"), "# Article\n\nWords and words and words.\n");
 }
 
 static void test_convert_html__fence_is_longer_than_any_in_the_code(void **state)
@@ -210,6 +218,7 @@ int main(void)
         cmocka_unit_test(test_convert_html__matches_the_golden_files),
         cmocka_unit_test(test_convert_html__keeps_the_text_when_all_is_boilerplate),
         cmocka_unit_test(test_convert_html__accordion_buttons_in_headings_are_text),
+        cmocka_unit_test(test_convert_html__name_of_the_site_is_no_title_of_a_headed_page),
         cmocka_unit_test(test_convert_html__fence_is_longer_than_any_in_the_code),
         cmocka_unit_test(test_convert_html__line_numbers_are_no_code),
         cmocka_unit_test(test_convert_html__map_points_to_the_text_of_the_page),
