@@ -201,7 +201,8 @@ static bool measure_open(void *user, ql__html_element *element, const lxb_html_t
     if (tag == LXB_TAG_TITLE && !element->foreign && !self->title_done) effect |= EFFECT_TITLE;
     if (tag == LXB_TAG_HTML || tag == LXB_TAG_META) keep_meta(self, token, tag);
     ql__html_table *table = open_table(self);
-    if (table && ((element->flags & QL__HTML_HEADING) || tag == LXB_TAG_PRE || tag == LXB_TAG_LISTING || tag == LXB_TAG_XMP || tag == LXB_TAG_PLAINTEXT)) table->layout = true;
+    if (table && (element->flags & QL__HTML_HEADING)) table->headings++;
+    if (table && (tag == LXB_TAG_PRE || tag == LXB_TAG_LISTING || tag == LXB_TAG_XMP || tag == LXB_TAG_PLAINTEXT)) table->layout = true;
     if (table && tag == LXB_TAG_TR) table->rows++;
     if (table && (tag == LXB_TAG_TD || tag == LXB_TAG_TH)) {
         table->cells++;
@@ -398,8 +399,10 @@ void ql__html_regions_dispose(ql__html_regions *self)
 static void settle_tables(ql__html_regions *self)
 {
     const uint64_t cell_max = 2000; /* a longer cell is a column of a page, not a datum */
+    const uint64_t rows_per_heading = 8; /* headings over many rows are captions inside a table of data */
     for (size_t i = 0; i < self->table_count; i++) {
         ql__html_table *t = &self->tables[i];
+        if (t->rows < t->headings * rows_per_heading) t->layout = true;
         if (t->rows <= 1 || t->cells <= 1 || t->cell_text_max > cell_max) t->layout = true;
     }
 }

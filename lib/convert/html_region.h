@@ -29,9 +29,9 @@ typedef struct ql__html_region {
 } ql__html_region;
 
 typedef struct ql__html_table {
-    uint32_t rows, cells;
+    uint32_t rows, cells, headings;
     uint64_t cell_text_max;
-    bool layout; /* holds headings, code or tables: its cells are read as blocks, not as a row of cells */
+    bool layout; /* holds code, tables or not much but headings: its cells are read as blocks, not as a row of cells */
 } ql__html_table;
 
 typedef struct ql__html_regions {
