@@ -87,7 +87,7 @@ typedef struct ql_ingest_report {
  * @param options  NULL: everything.
  * @param report   optional; written also when the call fails, with what was done so far.
  * Errors:  QL_E_PARTIAL (finished, but documents or sources failed: see events), QL_E_CANCELLED, QL_E_NOTFOUND (no such project or
- *          source), QL_E_UNSUPPORTED (store, embedder or source not in this build), QL_E_BUSY (another ingest), QL_E_NOSPACE.
+ *          source), QL_E_UNSUPPORTED (store or embedder not in this build; a source type that is not is told as a failed source), QL_E_BUSY (another ingest), QL_E_NOSPACE.
  * Threads: one ingest at a time on an index, across processes; searches go on meanwhile.
  * Since:   0.1
  */

@@ -65,8 +65,9 @@ static void choose_chunk_size(run *self)
 }
 
 /*
- * Everything that shapes chunks and vectors; documents made otherwise are made again. Not in it: the arithmetic of the model (fp32 and
- * bf16 vectors differ by less than a ranking shows) and which grammars are installed (ingest --force reads again after installing one).
+ * Everything that shapes chunks and vectors; documents made otherwise are made again. The arithmetic of the model is in it only when it
+ * was asked for by name: an index moves between machines with and without bf16, whose vectors differ by less than a ranking shows. Not in
+ * it: which grammars are installed (ingest --force reads again after installing one).
  */
 static ql_status describe_pipeline(run *self, ql_error *err)
 {
@@ -75,6 +76,8 @@ static ql_status describe_pipeline(run *self, ql_error *err)
                                      QL__CONVERT_VERSION, QL__CHUNK_VERSION, QL__PREPARE_VERSION, chunk->size_max, chunk->overlap, chunk->size_min,
                                      chunk->measure != NULL ? chunk->measure->unit : "characters", chunk->chunks_max,
                                      self->ingest.embedder->model_fn(self->ingest.embedder_self), ql__analyzer_version());
+    if (self->workspace->precision == QL__PRECISION_FP32) status = ql_buf_append(&self->pipeline, QL_STR(" fp32"));
+    if (self->workspace->precision == QL__PRECISION_BF16) status = ql_buf_append(&self->pipeline, QL_STR(" bf16"));
     self->ingest.pipeline = ql_buf_str(&self->pipeline);
     return status < 0 ? ql__fail_nomem(err) : QL_OK;
 }
@@ -118,17 +121,11 @@ static ql_status begin(run *self, ql_workspace *workspace, const ql_ingest_optio
     return status;
 }
 
-/* A source that fails is told and the run goes on; the store or a stop ends it. */
+/* A source that fails is told and the run goes on. Failures of the store raise the stop flag (lib/ingest); these end the run wherever they come from. */
 static bool ends_all(ql_status status)
 {
-    switch (ql_status_kind(status)) {
-    case QL_E_CANCELLED:
-    case QL_E_NOSPACE:
-    case QL_E_NOMEM:
-    case QL_E_CORRUPT:
-    case QL_E_BUSY: return true;
-    default: return false;
-    }
+    ql_status kind = ql_status_kind(status);
+    return kind == QL_E_CANCELLED || kind == QL_E_NOSPACE || kind == QL_E_NOMEM;
 }
 
 static int cancelled(void *user)

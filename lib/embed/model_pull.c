@@ -264,11 +264,24 @@ static ql_status take_body(void *user, ql_str piece, uint64_t total, ql_error *e
     return sink_write(into, piece, err);
 }
 
+/* The address without user and password: messages end up in logs. */
+static void prefix_address(ql_error *err, const char *url)
+{
+    const char *host = strstr(url, "://");
+    host = host != NULL ? host + 3 : url;
+    const char *end = host + strcspn(host, "/?#"), *at = NULL;
+    for (const char *p = host; p < end; p++)
+        if (*p == '@') at = p;
+    const char *shown = at != NULL ? at + 1 : host;
+    size_t len = strcspn(shown, "?#");
+    ql__error_prefix(err, "%.*s%.*s", (int)(host - url), url, (int)(len < 200 ? len : 200), shown);
+}
+
 static ql_status feed_url(void *source, sink *into, ql_error *err)
 {
     body user = {into};
     ql_status status = ql__http_download(&(ql__http_get){.url = source, .limit_bytes = into->limit_bytes, .body_fn = take_body, .user = &user}, err);
-    if (status < 0) ql__error_prefix(err, "%.200s", (const char *)source);
+    if (status < 0) prefix_address(err, source);
     return status;
 }
 

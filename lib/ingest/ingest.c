@@ -23,6 +23,12 @@ void ql__ingest_dispose(ql__ingest *self)
     pthread_mutex_destroy(&self->event_lock);
 }
 
+ql_status ql__ingest_store_status(ql__ingest *self, ql_status status)
+{
+    if (status < 0) atomic_store(&self->stop, true);
+    return status;
+}
+
 static void count_action(ql_ingest_report *report, ql_ingest_action action)
 {
     switch (action) {
@@ -148,9 +154,9 @@ static ql_status run_plan(ql__ingest *self, const ql__ingest_source *source, con
         tell_plan(self, source, plan);
         return atomic_load(&self->cancelled) ? ql__fail(err, QL_E_CANCELLED, "stopped") : QL_OK;
     }
-    QL_TRY(delete_vanished(self, source, plan, err));
+    QL_TRY(ql__ingest_store_status(self, delete_vanished(self, source, plan, err)));
     QL_TRY(ql__pipeline_run(self, source, plan, err));
-    if (plan->incomplete.status >= 0) QL_TRY(note_done(self, source, plan, before, err));
+    if (plan->incomplete.status >= 0) QL_TRY(ql__ingest_store_status(self, note_done(self, source, plan, before, err)));
     reclaim(self);
     return QL_OK;
 }

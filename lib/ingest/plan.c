@@ -112,7 +112,7 @@ static ql_status read_known(ql__ingest *ingest, const ql__ingest_source *source,
     QL_SPAN(STATE);
     if (ingest->store == NULL) return QL_OK;
     ql_status status = ql__store_known_each(ingest->store, source->project, source->source_type, source->source, collect_known, out, err);
-    return status == QL_E_CALLBACK ? ql__fail_nomem(err) : status;
+    return status == QL_E_CALLBACK ? ql__fail_nomem(err) : ql__ingest_store_status(ingest, status);
 }
 
 static bool is_unchanged(const ql__ingest *ingest, const ql_item *item, const ql__store_known *known)
@@ -170,7 +170,7 @@ static ql_status id_taken(ql__ingest *ingest, const ql__map *given, const ql__ma
     *out = ql__map_find(given, id) != NULL;
     if (*out || ingest->store == NULL || ql__map_find(vanished, id) != NULL) return QL_OK;
     ql_buf owner = QL_BUF_INIT;
-    ql_status status = ql__store_id_owner(ingest->store, id, &owner, err);
+    ql_status status = ql__ingest_store_status(ingest, ql__store_id_owner(ingest->store, id, &owner, err));
     if (status >= 0) *out = owner.len > 0 && !ql_str_equal(ql_buf_str(&owner), key);
     ql_buf_dispose(&owner);
     return status;
