@@ -17,8 +17,8 @@
  * Size of a chunk in the model's own tokens when the configuration does not say one: it leaves room in a window of 256 for title and
  * section path (CONTEXT_BYTES_MAX in lib/ingest/prepare.c).
  */
-#define CHUNK_TOKENS 200
-#define CHUNK_OVERLAP_TOKENS 24
+#define CHUNK_TOKENS 224
+#define CHUNK_OVERLAP_TOKENS 36
 #define CHUNK_CHARACTERS 1500
 #define CHUNK_OVERLAP_CHARACTERS 200
 

@@ -38,6 +38,35 @@ static bool is_secret_user(const char *scheme_end, const char *text, ql_str user
     return !is_ssh || (user.len != 0 && memchr(user.ptr, ':', user.len) != NULL);
 }
 
+static bool is_secret_parameter(ql_str name)
+{
+    static const char *const marks[] = {"key", "token", "secret", "pass", "auth", "sig", "credential"};
+    char lower[64];
+    size_t len = name.len < sizeof lower - 1 ? name.len : sizeof lower - 1;
+    for (size_t i = 0; i < len; i++) lower[i] = (char)(name.ptr[i] >= 'A' && name.ptr[i] <= 'Z' ? name.ptr[i] + 32 : name.ptr[i]);
+    lower[len] = '\0';
+    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
+        if (strstr(lower, marks[i]) != NULL) return true;
+    return false;
+}
+
+/* "?a=1&api_key=x" with the values of parameters that name a secret masked; text begins with '?'. Returns the bytes taken, up to a blank. */
+static size_t mask_query(ql_str text, ql_buf *out)
+{
+    size_t at = 0;
+    while (at < text.len && strchr(" \t\n", text.ptr[at]) == NULL) {
+        size_t name = at + 1, end = name;
+        while (end < text.len && strchr("=& \t\n", text.ptr[end]) == NULL) end++;
+        bool secret = end < text.len && text.ptr[end] == '=' && is_secret_parameter((ql_str){text.ptr + name, end - name});
+        size_t shown = secret ? end + 1 : end;
+        while (end < text.len && strchr("& \t\n", text.ptr[end]) == NULL) end++;
+        (void)ql_buf_append(out, (ql_str){text.ptr + at, (secret ? shown : end) - at});
+        if (secret) (void)ql_buf_append(out, QL_STR(MASK));
+        at = end;
+    }
+    return at;
+}
+
 void ql__mask_user(ql_str text, ql_buf *out)
 {
     while (text.len != 0) {
@@ -52,8 +81,12 @@ void ql__mask_user(ql_str text, ql_buf *out)
         if (at != 0 && !is_secret_user(mark, text.ptr, (ql_str){text.ptr + head, at - head})) at = 0;
         if (at != 0) (void)ql_buf_append(out, QL_STR(MASK));
         size_t rest = at != 0 ? at : head;
-        (void)ql_buf_append(out, (ql_str){text.ptr + rest, end - rest});
-        text = (ql_str){text.ptr + end, text.len - end};
+        size_t query = end;
+        while (query < text.len && strchr("? \t\n", text.ptr[query]) == NULL) query++;
+        bool has_query = query < text.len && text.ptr[query] == '?';
+        (void)ql_buf_append(out, (ql_str){text.ptr + rest, query - rest});
+        if (has_query) query += mask_query((ql_str){text.ptr + query, text.len - query}, out);
+        text = (ql_str){text.ptr + query, text.len - query};
     }
     (void)ql_buf_append(out, text);
 }

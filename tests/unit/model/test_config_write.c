@@ -1,5 +1,6 @@
 /* Goal: no secret leaves through an output, and the YAML output is a configuration again. Method: a file with every kind of secret; a second reading. */
 #include "config_run.h"
+#include "model/config_loader.h"
 
 static void test_config_write__secrets_are_masked_in_every_output(void **state)
 {
@@ -24,6 +25,24 @@ static void test_config_write__secrets_are_masked_in_every_output(void **state)
     ql_buf_dispose(&json);
     ql_buf_dispose(&yaml);
     finish(&self);
+}
+
+static void test_config_write__masks_secrets_inside_addresses(void **state)
+{
+    (void)state;
+    static const struct { const char *text, *expected; } cases[] = {
+        {"http://h:6333?api_key=hush", "http://h:6333?api_key=****"},
+        {"see https://h/a?page=1&Token=hush&x=2 there", "see https://h/a?page=1&Token=****&x=2 there"},
+        {"https://u:hush@h/?sig=hush", "https://****@h/?sig=****"},
+        {"https://h/a?page=1", "https://h/a?page=1"},
+        {"https://h?", "https://h?"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        ql_buf out = QL_BUF_INIT;
+        ql__mask_user(ql_str_of(cases[i].text), &out);
+        assert_string_equal(ql_buf_cstr(&out), cases[i].expected);
+        ql_buf_dispose(&out);
+    }
 }
 
 static void test_config_write__yaml_output_reads_back_as_the_same(void **state)
@@ -52,6 +71,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_config_write__secrets_are_masked_in_every_output),
+        cmocka_unit_test(test_config_write__masks_secrets_inside_addresses),
         cmocka_unit_test(test_config_write__yaml_output_reads_back_as_the_same),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
