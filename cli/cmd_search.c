@@ -41,8 +41,9 @@ static bool parse_since(const char *text, int64_t *out_ms)
         rest = strptime(text, "%Y-%m-%d", &tm);
     }
     if (rest == NULL || (*rest != '\0' && strcmp(rest, "Z") != 0)) return false;
+    struct tm given = tm;
     *out_ms = (int64_t)timegm(&tm) * 1000;
-    return true;
+    return given.tm_mday == tm.tm_mday && given.tm_mon == tm.tm_mon; /* timegm turns 30 February into March */
 }
 
 static bool parse_mode(const char *text, int32_t *out)

@@ -231,7 +231,7 @@ static void choose_colors(cli *self)
     const char *wish = self->values[OPT_COLOR];
     const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
     bool dumb = term == NULL || strcmp(term, "dumb") == 0;
-    bool off = (wish != NULL && strcmp(wish, "never") == 0) || (wish == NULL && no_color != NULL && no_color[0] != '\0');
+    bool off = (wish != NULL && strcmp(wish, "never") == 0) || ((wish == NULL || strcmp(wish, "auto") == 0) && no_color != NULL && no_color[0] != '\0');
     bool on = wish != NULL && strcmp(wish, "always") == 0;
     self->color_out = on || (!off && !dumb && isatty(STDOUT_FILENO));
     self->color_err = on || (!off && !dumb && isatty(STDERR_FILENO));
@@ -274,6 +274,11 @@ int cli_parse(cli *self, int argc, char **argv)
     if (cli_has(self, OPT_HELP)) {
         cli_help(self->command);
         return EXIT_OK;
+    }
+    const char *color = self->values[OPT_COLOR];
+    if (color != NULL && strcmp(color, "auto") != 0 && strcmp(color, "always") != 0 && strcmp(color, "never") != 0) {
+        fprintf(stderr, "error: --color '%s' is not auto, always or never\n", color);
+        return EXIT_USAGE;
     }
     choose_colors(self);
     return check_positional(self);
