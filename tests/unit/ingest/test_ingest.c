@@ -306,7 +306,7 @@ static void test_ingest__reclaims_what_was_replaced(void **state)
 {
     bench *self = *state;
     memory_document documents[8];
-    char urls[8][8], version[8];
+    char urls[8][8], version[16];
     char *text = words_new(20000); /* some 500 chunks */
     for (int round = 0; round < 6; round++) {
         ql_error err = {0};
