@@ -53,7 +53,7 @@ projects:
       git:
         libqloader:
           base_url: "file://$top"
-          include_paths: ["include/**/*", "lib/**/*", "cli/**/*", "docs/**/*", "README.md"]
+          include_paths: ["include/**/*", "lib/**/*", "cli/**/*", "docs/**/*.md"] # not README.md: the questions below stand in it
 YAML
 cat "$demo/config.yaml"
 "$qloader" init --workspace "$demo"
