@@ -22,7 +22,10 @@ typedef struct ql_embedder_ops {
     uint32_t struct_size;
     uint32_t reserved;
     const char *name;
-    /** Name of model and variant; part of what the store remembers. Borrowed, constant. */
+    /**
+     * What tells this model's vectors from another's, at most 127 bytes: "name", or "name@fingerprint" where the fingerprint covers the
+     * weights. The store remembers it and refuses vectors of another (names are not compared where both sides have fingerprints). Borrowed, constant.
+     */
     const char *(*model_fn)(void *self);
     uint32_t (*dims_fn)(void *self);
     /** Writes (count, dims) float32 row-major unit vectors. One call at a time unless the embedder says otherwise. */

@@ -13,6 +13,7 @@
 
 #include <math.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,6 +21,7 @@
 #include "base/array.h"
 #include "base/limits.h"
 #include "base/status.h"
+#include "dep/digest.h"
 #include "embed/bert_config.h"
 #include "embed/encoder.h"
 #include "embed/wordpiece.h"
@@ -27,6 +29,7 @@
 
 #define BATCH_ROWS 1024         /* tokens of a batch: its buffers stay in the cache */
 #define WAVE_TOKENS (64 * 1024) /* tokens collected before they are embedded */
+#define TAIL_PARTS 8            /* a batch is at most this part of what is left of its wave: twice the usual number of threads */
 #define OVERLAP_PART 8          /* neighbouring windows share at least 1/8 of their tokens */
 
 typedef struct window {
@@ -42,7 +45,8 @@ typedef struct batch {
 
 typedef struct local_embedder {
     ql__embed_local_options options;
-    char *name;
+    char name[128];    /* folder and fingerprint, see identify() */
+    uint64_t vocab_hash;
     ql__bert_config config;
     ql__safetensors *file;
     ql__wordpiece *words;
@@ -79,6 +83,7 @@ static ql_status read_vocab(local_embedder *self, const char *dir, ql_error *err
     if (status < 0) status = ql__fail_nomem(err);
     else status = ql__file_read_all(self->options.sys, ql_buf_cstr(&path), &text, err);
     if (status >= 0) {
+        self->vocab_hash = ql__xxh3(ql_buf_str(&text), 0);
         status = ql__wordpiece_new(ql_buf_str(&text), self->config.tokenizer_flags, &self->words, err);
         if (status < 0) ql__error_prefix(err, "'%s'", ql_buf_cstr(&path));
     }
@@ -110,6 +115,25 @@ static ql_str folder_name(const char *dir)
     return (ql_str){dir + begin, end - begin};
 }
 
+/*
+ * "all-MiniLM-L6-v2@0123456789abcdef": an index remembers it and refuses vectors of another model, also of one that was put into a folder
+ * of the same name. The digits cover weights, vocabulary and every setting that shapes a vector.
+ */
+static ql_status identify(local_embedder *self, const char *dir, ql_error *err)
+{
+    const ql__bert_config *config = &self->config;
+    ql_str folder = folder_name(dir);
+    QL_AUTO(ql_buf, ql_buf_dispose) text = QL_BUF_INIT;
+    ql_buf_printf(&text, "%u %u %u %u %u %u %u %u %d %u %lld ", config->layers, config->width, config->heads, config->intermediate, config->vocab, config->positions,
+                  config->types, config->sequence_max, (int)config->pooling, config->tokenizer_flags, (long long)((double)config->norm_epsilon * 1e18));
+    ql_buf_append(&text, ql_buf_str(&config->query_prefix));
+    ql_buf_append_char(&text, '\n');
+    if (ql_buf_append(&text, ql_buf_str(&config->passage_prefix)) < 0) return ql__fail_nomem(err);
+    uint64_t hash = ql__xxh3(ql_buf_str(&text), self->vocab_hash ^ ql__safetensors_fingerprint(self->file));
+    snprintf(self->name, sizeof self->name, "%.*s@%016llx", folder.len > 96 ? 96 : (int)folder.len, folder.ptr, (unsigned long long)hash);
+    return QL_OK;
+}
+
 static size_t count_units(void *user, ql_str text, uint32_t *starts, size_t capacity)
 {
     return ql__wordpiece_run(user, text, NULL, starts, capacity);
@@ -124,8 +148,8 @@ static ql_status open_parts(local_embedder *self, const char *dir, ql_error *err
     QL_TRY(open_weights(self, dir, err));
     self->workers = ql__pool_size(self->options.pool);
     for (int role = 0; role < 2; role++) self->scratch[role] = ql__alloc_zero(self->workers, sizeof *self->scratch[role]);
-    self->name = ql__strdup(folder_name(dir));
-    if (!self->scratch[0] || !self->scratch[1] || !self->name) return ql__fail_nomem(err);
+    if (!self->scratch[0] || !self->scratch[1]) return ql__fail_nomem(err);
+    QL_TRY(identify(self, dir, err));
     self->measure = (ql_measure){.struct_size = sizeof(ql_measure), .unit = "tokens", .units_fn = count_units, .user = self->words};
     return QL_OK;
 }
@@ -150,7 +174,6 @@ static void close_local(void *user)
     ql__free(self->lengths);
     ql__free(self->batches);
     ql__free(self->vectors);
-    ql__free(self->name);
     pthread_mutex_destroy(&self->lock);
     ql__free(self);
 }
@@ -252,15 +275,16 @@ static int longer_first(const void *a, const void *b)
 }
 
 /*
- * Batches in the order of the sorted windows. The rows of a batch shrink towards the end of the wave, so that threads
- * finish close together: what is left is shared by twice the workers.
+ * Batches in the order of the sorted windows. The rows of a batch shrink towards the end of the wave, so that threads finish close
+ * together. Not by the number of threads: the products of some CPUs round by the shape of a batch, and the same texts must give the
+ * same bits with any number.
  */
 static ql_status make_batches(local_embedder *self, ql_error *err)
 {
     size_t left = self->id_count, at = 0;
     self->batch_count = 0;
     while (at < self->window_count) {
-        size_t share = left / (2 * self->workers), goal = share > BATCH_ROWS ? BATCH_ROWS : share, rows = 0;
+        size_t share = left / TAIL_PARTS, goal = share > BATCH_ROWS ? BATCH_ROWS : share, rows = 0;
         batch made = {at, 0};
         if (goal < self->config.sequence_max) goal = self->config.sequence_max;
         while (at < self->window_count && (made.count == 0 || rows + self->windows[at].length <= goal)) {

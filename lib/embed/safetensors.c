@@ -16,13 +16,17 @@
 #include "base/limits.h"
 #include "base/map.h"
 #include "base/status.h"
+#include "dep/digest.h"
 #include "dep/json.h"
+
+#define FINGERPRINT_BYTES 1024
 
 struct ql__safetensors {
     const ql__sys *sys; /* NULL: the bytes are the caller's */
     void *mapping;
     size_t mapping_bytes;
-    ql_str data; /* behind the header */
+    ql_str head; /* the header */
+    ql_str data; /* behind it */
     ql__json *header; /* owns the names */
     ql__tensor *tensors;
     size_t count;
@@ -102,8 +106,9 @@ static ql_status read_header(ql__safetensors *self, ql_str bytes, ql_error *err)
     for (int i = 7; i >= 0; i--) length = length << 8 | (unsigned char)bytes.ptr[i];
     if (length > bytes.len - 8 || length > QL_LIMIT_TENSOR_HEADER_BYTES)
         return ql__fail(err, QL_E_FORMAT, "a header of %llu bytes in a file of %zu bytes", (unsigned long long)length, bytes.len);
+    self->head = (ql_str){bytes.ptr + 8, (size_t)length};
     self->data = (ql_str){bytes.ptr + 8 + length, bytes.len - 8 - (size_t)length};
-    QL_TRY(ql__json_parse((ql_str){bytes.ptr + 8, (size_t)length}, &self->header, err));
+    QL_TRY(ql__json_parse(self->head, &self->header, err));
     if (!ql__json_is_object(self->header)) return ql__fail(err, QL_E_FORMAT, "the header is not an object");
     size_t count = ql__json_count(self->header);
     self->tensors = ql__alloc_zero(count + 1, sizeof *self->tensors);
@@ -196,6 +201,18 @@ const ql__tensor *ql__safetensors_find(const ql__safetensors *self, const char *
 size_t ql__safetensors_count(const ql__safetensors *self)
 {
     return self->count;
+}
+
+uint64_t ql__safetensors_fingerprint(const ql__safetensors *self)
+{
+    uint64_t hash = ql__xxh3(self->head, self->data.len);
+    for (size_t i = 0; i < self->count; i++) {
+        const ql__tensor *tensor = &self->tensors[i];
+        size_t middle = tensor->bytes / 2, sample = tensor->bytes - middle < FINGERPRINT_BYTES ? tensor->bytes - middle : FINGERPRINT_BYTES;
+        hash = ql__xxh3((ql_str){(const char *)tensor->data, sample}, hash);
+        hash = ql__xxh3((ql_str){(const char *)tensor->data + middle, sample}, hash);
+    }
+    return hash;
 }
 
 static float float_of_half(uint16_t half)

@@ -31,6 +31,11 @@ void ql__safetensors_close(ql__safetensors *self);
 /* NULL: there is none of that name. */
 const ql__tensor *ql__safetensors_find(const ql__safetensors *self, const char *name);
 size_t ql__safetensors_count(const ql__safetensors *self);
+/*
+ * Tells one set of weights from another without reading all of it: XXH3 over the header and over the first and the middle
+ * FINGERPRINT_BYTES of each tensor, so that a change of any trained tensor shows. No protection against forgery.
+ */
+uint64_t ql__safetensors_fingerprint(const ql__safetensors *self);
 /* Writes elements [first, first + count) as float32. QL_E_UNSUPPORTED: a type other than F32, F16, BF16. */
 ql_status ql__tensor_to_f32(const ql__tensor *tensor, size_t first, size_t count, float *out, ql_error *err);
 

@@ -52,7 +52,7 @@ static ql_status check_model(const ql__search_engine *engine, ql_error *err)
     ql_str stored = ql__snapshot_model(engine->snapshot);
     const char *model = model_of(engine);
     uint32_t dims = engine->embedder->dims_fn(engine->embedder_self), stored_dims = ql__snapshot_dims(engine->snapshot);
-    if (ql_str_equal(stored, ql_str_of(model)) && dims == stored_dims) return QL_OK;
+    if (ql__store_model_same(stored, ql_str_of(model)) && dims == stored_dims) return QL_OK;
     return ql__fail(err, QL_E_MISMATCH, "the index was made with model '%.*s' (%u dimensions), the query would be embedded with '%s' (%u): use that model, or ingest anew",
                     (int)(stored.len < 128 ? stored.len : 128), stored.ptr != NULL ? stored.ptr : "", stored_dims, model, dims);
 }

@@ -296,10 +296,29 @@ static ql_status match_text(const ql__store *self, const char *what, const char 
     return ql__fail(err, QL_E_MISMATCH, "the index in '%s' was made for %s '%s', not '%s': make it anew (init --force) or use the same %s", self->dir, what, have, want, what);
 }
 
+static size_t model_name_len(ql_str model)
+{
+    size_t at = model.len;
+    while (at > 0 && model.ptr[at - 1] != '@') at--;
+    return at > 0 ? at - 1 : model.len;
+}
+
+bool ql__store_model_same(ql_str a, ql_str b)
+{
+    size_t a_name = model_name_len(a), b_name = model_name_len(b);
+    if (a_name < a.len && b_name < b.len) return ql_str_equal((ql_str){a.ptr + a_name, a.len - a_name}, (ql_str){b.ptr + b_name, b.len - b_name});
+    return ql_str_equal((ql_str){a.ptr, a_name}, (ql_str){b.ptr, b_name});
+}
+
+static ql_status match_model(const ql__store *self, const char *want, const char *have, ql_error *err)
+{
+    return want && have[0] && ql__store_model_same(ql_str_of(have), ql_str_of(want)) ? QL_OK : match_text(self, "model", want, have, err);
+}
+
 static ql_status match(const ql__store *self, const ql__store_options *options, const ql__store_meta *meta, ql_error *err)
 {
     QL_TRY(match_text(self, "collection", options->collection, meta->collection, err));
-    QL_TRY(match_text(self, "model", options->model, meta->model, err));
+    QL_TRY(match_model(self, options->model, meta->model, err));
     if (options->dims && meta->dims && options->dims != meta->dims)
         return ql__fail(err, QL_E_MISMATCH, "the index in '%s' holds vectors of %u dimensions, the model makes %u: make it anew (init --force)", self->dir, meta->dims, options->dims);
     if (meta->analyzer && meta->analyzer != ql__analyzer_version() && !options->any_analyzer)
@@ -325,7 +344,8 @@ static ql_status adopt(ql__store *self, const ql__store_options *options, ql_err
 {
     ql__store_meta meta = self->meta;
     if (!meta.collection[0] && options->collection) copy_text(meta.collection, sizeof meta.collection, ql_str_of(options->collection));
-    if (!meta.model[0] && options->model) copy_text(meta.model, sizeof meta.model, ql_str_of(options->model));
+    bool knows_more = options->model && !strchr(meta.model, '@') && strchr(options->model, '@'); /* an index from before fingerprints */
+    if (options->model && (!meta.model[0] || knows_more)) copy_text(meta.model, sizeof meta.model, ql_str_of(options->model));
     if (!meta.analyzer) meta.analyzer = ql__analyzer_version();
     bool fresh = meta.dims == 0 && options->dims != 0;
     if (fresh) {
@@ -375,9 +395,43 @@ static ql_status recover(ql__store *self, ql_error *err)
     return QL_OK;
 }
 
+/* Before anything is opened: SQLite would wait for a pipe, and says of a folder only that it cannot be opened. */
+static ql_status expect_files(const ql__store *self, ql_error *err)
+{
+    static const char *const names[] = {LOCK_NAME, ACK_NAME, DATABASE_NAME, DATABASE_NAME "-wal", DATABASE_NAME "-shm", DATABASE_NAME "-journal"};
+    QL_AUTO(ql_buf, ql_buf_dispose) path = QL_BUF_INIT;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        QL_TRY(ql__store_file_path(self, names[i], &path, err));
+        QL_TRY(ql__file_expect_regular(self->sys, ql_buf_cstr(&path), err));
+    }
+    return QL_OK;
+}
+
+static ql_status find_place(const ql__store *self, struct stat *out, ql_error *err)
+{
+    QL_AUTO(ql_buf, ql_buf_dispose) path = QL_BUF_INIT;
+    QL_TRY(ql__store_file_path(self, DATABASE_NAME, &path, err));
+    if (self->sys->file->fstatat_fn(self->sys->file->user, AT_FDCWD, ql_buf_cstr(&path), out, 0) == 0) return QL_OK;
+    return ql__fail_errno(err, errno, "'%s' cannot be found any more", ql_buf_cstr(&path));
+}
+
+/* Writes to a file that was deleted or moved away succeed and are gone with the process. */
+ql_status ql__store_check_place(const ql__store *self, ql_error *err)
+{
+    struct stat now;
+    ql_status st = find_place(self, &now, err);
+    if (st == QL_OK && (now.st_dev != self->device || now.st_ino != self->inode)) st = ql__fail(err, QL_E_IO, "'%s/" DATABASE_NAME "' is another file now", self->dir);
+    if (st != QL_OK) ql__error_prefix(err, "the index was deleted, moved or replaced while it was written");
+    return st;
+}
+
 static ql_status open_writer(ql__store *self, const ql__store_options *options, ql_error *err)
 {
     QL_AUTO(ql_buf, ql_buf_dispose) path = QL_BUF_INIT;
+    struct stat place;
+    QL_TRY(find_place(self, &place, err));
+    self->device = place.st_dev;
+    self->inode = place.st_ino;
     QL_TRY(recover(self, err));
     QL_TRY(ql__store_file_path(self, ACK_NAME, &path, err));
     QL_TRY(ql__file_open(self->sys, ql_buf_cstr(&path), O_RDWR | O_CREAT, 0644, &self->ack_fd, err));
@@ -425,6 +479,7 @@ static ql_status open_all(ql__store *self, const ql__store_options *options, ql_
 {
     self->dir = ql__strdup(ql_str_of(options->dir));
     if (!self->dir) return ql__fail_nomem(err);
+    QL_TRY(expect_files(self, err));
     if (options->write) {
         QL_TRY(ql__dir_make(self->sys, self->dir, 0755, err));
         QL_TRY(lock_take(self, err));

@@ -142,6 +142,8 @@ struct ql__store {
     bool write;
     int lock_fd;
     int ack_fd;
+    dev_t device; /* of the database as the writer opened it */
+    ino_t inode;
     ql__stmt *statements[STMT_COUNT];
     ql__analyzer *analyzer;
     ql__store_meta meta;     /* last committed, as this connection knows it */
@@ -182,6 +184,8 @@ ql_status ql__store_meta_write(ql__store *self, const ql__store_meta *meta, ql_e
 ql_status ql__store_file_path(const ql__store *self, const char *name, ql_buf *out, ql_error *err);
 ql_status ql__store_vectors_path(const ql__store *self, uint32_t file, ql_buf *out, ql_error *err);
 void ql__store_ack_write(ql__store *self);
+/* QL_E_IO: the file behind the database's name is not the one this writer holds open. */
+ql_status ql__store_check_place(const ql__store *self, ql_error *err);
 uint64_t ql__store_random(void);
 /* Makes vector file `file` for meta->dims and remembers its id in meta. */
 ql_status ql__store_vectors_create(ql__store *self, ql__store_meta *meta, ql__vectors *out, ql_error *err);

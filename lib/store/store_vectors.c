@@ -70,6 +70,7 @@ static ql_status open_file(ql__vectors *self, const ql__sys *sys, const char *pa
     self->stride = ql__vectors_stride(dims);
     self->path = ql__strdup(ql_str_of(path));
     if (!self->path) return ql__fail_nomem(err);
+    QL_TRY(ql__file_expect_regular(sys, path, err));
     return ql__file_open(sys, path, flags, 0644, &self->fd, err);
 }
 

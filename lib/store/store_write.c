@@ -575,6 +575,7 @@ static ql_status commit_steps(ql__store *self, ql_error *err)
     if (self->vectors_dirty) QL_TRY(ql__vectors_sync(&self->vectors, err));
     self->work.generation++;
     QL_TRY(ql__store_meta_write(self, &self->work, err));
+    QL_TRY(ql__store_check_place(self, err)); /* last, so that nothing gone is acknowledged */
     self->fence_needed = true; /* from here on its frames may be in the log whatever is answered */
     QL_TRY(ql__db_exec(self->db, "COMMIT", err));
     self->fence_needed = false;

@@ -34,6 +34,16 @@ ql_status ql__file_open(const ql__sys *sys, const char *path, int flags, mode_t 
     return QL_OK;
 }
 
+ql_status ql__file_expect_regular(const ql__sys *sys, const char *path, ql_error *err)
+{
+    struct stat info;
+    if (sys->file->fstatat_fn(sys->file->user, AT_FDCWD, path, &info, 0) != 0)
+        return errno == ENOENT ? QL_OK : ql__fail_errno(err, errno, "cannot look at '%s'", path);
+    if (S_ISREG(info.st_mode)) return QL_OK;
+    const char *kind = S_ISDIR(info.st_mode) ? "a folder" : S_ISFIFO(info.st_mode) ? "a pipe" : S_ISSOCK(info.st_mode) ? "a socket" : "a device";
+    return ql__fail(err, QL_E_IO, "'%s' is %s, a file is wanted there: move it away", path, kind);
+}
+
 void ql__file_close(const ql__sys *sys, int fd)
 {
     /* Linux frees the descriptor even when close says EINTR, so it is never called twice. */

@@ -49,6 +49,8 @@ uint64_t ql__monotonic_ns(const ql__sys *sys);
 
 /* path is NUL-terminated and appears in err. flags as open(2); O_CLOEXEC is added. */
 ql_status ql__file_open(const ql__sys *sys, const char *path, int flags, mode_t mode, int *out_fd, ql_error *err);
+/* Refuses a path that is neither absent nor a regular file: a pipe would be waited for, a folder gives an error that names no cause. */
+ql_status ql__file_expect_regular(const ql__sys *sys, const char *path, ql_error *err);
 void ql__file_close(const ql__sys *sys, int fd); /* negative is fine */
 /* Reads exactly size bytes; QL_E_IO with "short read" when the file ends before. */
 ql_status ql__file_read_at(const ql__sys *sys, int fd, void *buf, size_t size, uint64_t offset, ql_error *err);
