@@ -188,7 +188,7 @@ static void print_summary(const ingest_view *self, const ql_ingest_report *repor
            (unsigned long long)(report->elapsed_ms / 1000), (unsigned long long)(report->elapsed_ms % 1000));
 }
 
-static void print_json(ingest_view *self, const ql_ingest_report *report, ql_status status, const ql_error *err)
+static void print_json(ingest_view *self, const cli_session *session, const ql_ingest_report *report, ql_status status, const ql_error *err)
 {
     json_t *object = json_object();
     const struct { const char *key; uint64_t value; } facts[] = {
@@ -199,6 +199,7 @@ static void print_json(ingest_view *self, const ql_ingest_report *report, ql_sta
     json_object_set_new(object, "status", json_string(status >= 0 ? "ok" : ql_status_name(status)));
     json_object_set_new(object, "dry_run", json_boolean(self->dry_run));
     for (size_t i = 0; i < sizeof facts / sizeof *facts; i++) json_object_set_new(object, facts[i].key, json_integer((json_int_t)facts[i].value));
+    session_tell_choice(session, object);
     json_object_set(object, "events", self->events);
     if (status < 0) json_object_set_new(object, "message", json_string(err->message));
     json_dumpf(object, stdout, JSON_INDENT(2));
@@ -227,7 +228,7 @@ static int finish(ingest_view *self, const cli_session *session, ql_status statu
 {
     bool stopped = ql_status_kind(status) == QL_E_CANCELLED;
     clear_line(self);
-    if (self->json) print_json(self, report, status, err);
+    if (self->json) print_json(self, session, report, status, err);
     else if (!self->quiet && (status >= 0 || stopped || ql_status_kind(status) == QL_E_PARTIAL)) print_summary(self, report, stopped);
     if (cli_has(self->cli, OPT_PROFILE)) print_profile(session->runtime);
     if (stopped) {
@@ -261,6 +262,7 @@ int cmd_ingest(cli *self)
     options.user = &view;
     ql_ingest_report report;
     ql_error err = {0};
+    if (!view.json && !view.quiet) session_tell_choice(&session, NULL);
     stop_install();
     ql_status status = ql_ingest(session.workspace, &options, &report, &err);
     code = finish(&view, &session, status, &report, &err);

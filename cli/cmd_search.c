@@ -225,6 +225,7 @@ int cmd_search(cli *self)
     cli_session session;
     int code = session_open(self, false, &session);
     if (code >= 0) return code;
+    if (cli_has(self, OPT_VERBOSE)) session_tell_choice(&session, NULL);
     ql_buf question = QL_BUF_INIT;
     ql_results *results = NULL;
     ql_error err = {0};

@@ -115,6 +115,22 @@ int session_open(cli *self, bool profile, cli_session *out)
     return code;
 }
 
+void session_tell_choice(const cli_session *self, json_t *object)
+{
+    static const char *const keys[] = {"store", "store_reason", "embedder", "embedder_reason"};
+    ql_buf text = QL_BUF_INIT;
+    ql_error err = {0};
+    json_t *info = ql_workspace_info_json(self->workspace, &text, &err) >= 0 ? json_loads(ql_buf_cstr(&text), 0, NULL) : NULL; /* an index that cannot be read is told by what follows */
+    for (size_t i = 0; info != NULL && i < sizeof keys / sizeof *keys; i++) {
+        json_t *value = json_object_get(info, keys[i]);
+        if (value == NULL) continue;
+        if (object != NULL) json_object_set(object, keys[i], value);
+        else if (i % 2 == 1) fprintf(stderr, "%s\n", json_string_value(value));
+    }
+    json_decref(info);
+    ql_buf_dispose(&text);
+}
+
 void session_close(cli_session *self)
 {
     ql_workspace_free(self->workspace);

@@ -2,6 +2,8 @@
 #ifndef CLI_SESSION_H
 #define CLI_SESSION_H
 
+#include <jansson.h>
+
 #include "command.h"
 
 typedef struct cli_session {
@@ -12,6 +14,9 @@ typedef struct cli_session {
 /* Returns -1, or the exit code after telling why. */
 int session_open(cli *cli, bool profile, cli_session *out);
 void session_close(cli_session *self);
+
+/* Which store and which embedder this run uses, and why: two lines on stderr, or members of `object` where one is given. */
+void session_tell_choice(const cli_session *self, json_t *object);
 
 /* First Ctrl-C or SIGTERM asks, the second ends the process at once (the index survives that too). */
 void stop_install(void);

@@ -11,6 +11,17 @@ import harness
 
 
 class Ingest(harness.Case):
+    def test_says_which_store_and_embedder_and_why(self):
+        self.ws.write("docs/a.md", "# A\n\nText.\n")
+        done = self.ws.run("ingest")
+        self.assertIn("embedded store: neither global.qdrant.url nor QDRANT_URL is set", done.stderr)
+        self.assertIn("local model: ", done.stderr)
+        self.assertEqual(self.ws.run("ingest", "--quiet").stderr, "")
+        report = self.ws.ingest()
+        self.assertEqual((report["store"], report["embedder"]), ("embedded", "local"))
+        self.assertIn("QDRANT_URL", report["store_reason"])
+        self.assertIn("local model: ", self.ws.run("search", "--verbose", "text").stderr)
+
     def test_finds_the_passage_by_meaning_and_by_words(self):
         self.ws.write("cats.md", "# Pets\n\nThe cat sleeps on the warm sofa all day.\n")
         self.ws.write("git.md", "# Version control\n\nUse a branch for every feature, then open a pull request.\n")
