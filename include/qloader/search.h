@@ -49,7 +49,7 @@ typedef struct ql_hit {
     ql_str section_path;       /**< headings or element names, " > " between */
     ql_str text;               /**< the passage */
     ql_str content_type;
-    ql_str metadata_json;      /**< of the chunk */
+    ql_str metadata_json;      /**< of the chunk, with what it shares with its document: total_chunks, parent_document_*, project_id */
     ql_str document_metadata_json;
     uint32_t chunk_index, chunk_count;
     uint64_t source_begin, source_end; /**< bytes of the original document */

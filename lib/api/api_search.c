@@ -133,6 +133,27 @@ static const ql_embedder_ops locked_ops = {.struct_size = sizeof(ql_embedder_ops
 
 /* --- the search ------------------------------------------------------------------------------------------------------------------- */
 
+/* What every chunk of a document shares is stored once, with the document, and joined here to what the chunk says of itself. */
+static ql_status join_metadata(ql__search_results *found, ql__stored_chunk *chunk)
+{
+    QL_AUTO(ql_buf, ql_buf_dispose) json = QL_BUF_INIT;
+    ql__json_writer writer;
+    ql__json_begin(&writer, &json);
+    ql__json_object(&writer);
+    if (chunk->metadata_json.len > 0) ql__json_members(&writer, chunk->metadata_json);
+    ql__json_key(&writer, "total_chunks");
+    ql__json_uint(&writer, chunk->chunk_count);
+    const struct { const char *key; ql_str value; } texts[] = {{"parent_document_id", chunk->document_id}, {"parent_document_title", chunk->document_title},
+                                                               {"parent_document_url", chunk->url}, {"project_id", chunk->project}};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        ql__json_key(&writer, texts[i].key);
+        ql__json_string(&writer, texts[i].value);
+    }
+    ql__json_object_end(&writer);
+    if (json.status < 0) return json.status;
+    return ql__arena_copy(&found->arena.arena, ql_buf_str(&json), &chunk->metadata_json) ? QL_OK : QL_E_NOMEM;
+}
+
 static void fill_hit(const ql__search_results *found, size_t index, ql_hit *out)
 {
     const ql__search_hit *hit = &found->hits[index];
@@ -152,7 +173,9 @@ static ql_status keep(ql__search_results *found, ql_str query, uint64_t elapsed_
     ql_results *self = ql__alloc_zero(1, sizeof *self);
     ql_hit *hits = ql__alloc_zero(found->count + 1, sizeof *hits);
     ql_str copy;
-    if (self == NULL || hits == NULL || !ql__arena_copy(&found->arena.arena, query, &copy)) {
+    bool ok = self != NULL && hits != NULL && ql__arena_copy(&found->arena.arena, query, &copy);
+    for (size_t i = 0; ok && i < found->count; i++) ok = join_metadata(found, &found->hits[i].chunk) >= 0;
+    if (!ok) {
         ql__free(self);
         ql__free(hits);
         ql__search_results_dispose(found);

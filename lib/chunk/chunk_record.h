@@ -1,7 +1,8 @@
-/* One emitted chunk: section path, metadata, range of the original, line numbers. */
+/* One emitted chunk: section path, range of the original, metadata. */
 #ifndef QL_CHUNK_RECORD_H
 #define QL_CHUNK_RECORD_H
 
+#include "chunk/chunk_metadata.h"
 #include "chunk/meter.h"
 #include <qloader/chunk.h>
 
@@ -14,10 +15,8 @@ typedef struct ql__chunk_out {
     uint32_t count;     /* chunks emitted */
     bool capped;        /* chunks_max reached: nothing more is emitted */
     ql_buf path;        /* section path of path_block */
-    ql_buf metadata;
+    ql__chunk_metadata metadata;
     uint32_t path_block; /* QL_BLOCK_NONE: none yet */
-    uint64_t line_at, line; /* lines before line_at */
-    uint32_t block_cursor;  /* first block that begins at or after the last chunk */
     size_t map_index;   /* entry of the map where the last chunk began */
 } ql__chunk_out;
 

@@ -29,7 +29,10 @@ class Ingest(harness.Case):
         report = self.ws.ingest()
         self.assertEqual(report["added"], 3)
         self.assertTrue(self.ws.search("where does the kitten rest?")[0]["url"].endswith("cats.md"))
-        self.assertTrue(self.ws.search("carrots")[0]["url"].endswith("soup.txt"))
+        hit = self.ws.search("carrots")[0]
+        self.assertTrue(hit["url"].endswith("soup.txt"))
+        shared = [hit["metadata"][key] for key in ("total_chunks", "parent_document_id", "parent_document_title", "parent_document_url", "project_id")]
+        self.assertEqual(shared, [hit["chunk_count"], hit["document_id"], hit["title"], hit["url"], hit["project"]])
 
     def test_second_run_does_nothing(self):
         harness.fill(self.ws, 6)

@@ -21,9 +21,11 @@ static void test_chunk_record__writes_the_metadata_of_a_chunk(void **state)
     run(ql__convert_markdown(), "md", QL_STR("# A \"q\"\n\n## B\n\nSome [text](http://x).\n\n```py\nx\n```\n\n| a |\n|---|\n"), 400, &chunks);
     assert_int_equal(chunks.count, 1);
     assert_string_equal(chunks.items[0].metadata_json.ptr,
-        "{\"chunk_index\":0,\"chunking_strategy\":\"markdown\",\"section_title\":\"A \\\"q\\\"\",\"section_type\":\"h1\",\"section_level\":1,\"section_depth\":1,"
-        "\"section_breadcrumb\":\"A \\\"q\\\"\",\"language\":\"py\",\"start_line\":1,\"end_line\":12,\"content_type_analysis\":{\"has_code_blocks\":true,\"has_tables\":true,"
-        "\"has_images\":false,\"has_links\":true,\"word_count\":14,\"char_count\":64,\"estimated_read_time\":1,\"paragraph_count\":1},\"source_begin\":0,\"source_end\":64}");
+        "{\"chunk_index\":0,\"chunking_strategy\":\"markdown\",\"section_title\":\"A \\\"q\\\"\",\"section_type\":\"h1\",\"section_level\":1,"
+        "\"section_anchor\":\"a-q\",\"has_subsections\":true,\"total_subsections\":1,\"section_depth\":1,"
+        "\"section_breadcrumb\":\"A \\\"q\\\"\",\"sub_chunk_index\":0,\"language\":\"py\",\"start_line\":1,\"end_line\":12,\"content_type_analysis\":{\"has_code_blocks\":true,\"has_tables\":true,"
+        "\"has_images\":false,\"has_links\":true,\"word_count\":14,\"char_count\":64,\"estimated_read_time\":1,\"paragraph_count\":1},"
+        "\"cross_references\":[{\"text\":\"text\",\"url\":\"http://x\"}],\"source_begin\":0,\"source_end\":64}");
     check_chunks_free(&chunks);
 }
 
