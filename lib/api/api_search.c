@@ -265,8 +265,7 @@ static void write_hit(ql__json_writer *writer, const ql_hit *hit)
         ql__json_uint(writer, numbers[i].value);
     }
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
-        ql__json_key(writer, texts[i].key);
-        ql__json_string(writer, texts[i].value);
+        ql__json_member(writer, texts[i].key, texts[i].value);
     }
     ql__json_key(writer, "created_at");
     ql__json_time(writer, hit->created_at_ms);
@@ -285,8 +284,7 @@ ql_status ql_results_json(const ql_results *self, ql_buf *out, ql_error *err)
     ql__json_writer writer;
     ql__json_begin(&writer, out);
     ql__json_object(&writer);
-    ql__json_key(&writer, "query");
-    ql__json_string(&writer, self->query);
+    ql__json_member(&writer, "query", self->query);
     ql__json_key(&writer, "elapsed_ms");
     ql__json_double(&writer, (double)self->elapsed_us / 1000.0);
     ql__json_key(&writer, "hits");

@@ -203,22 +203,16 @@ ql_status ql_workspace_config(const ql_workspace *self, const char *format, ql_b
 
 /* --- what is in it ------------------------------------------------------------------------------------------------------------- */
 
-static void write_key_str(ql__json_writer *writer, const char *key, ql_str value)
-{
-    ql__json_key(writer, key);
-    ql__json_string(writer, value);
-}
-
 static void write_source(ql__json_writer *writer, const ql__config_source *source)
 {
     const char *reason = ql__source_unsupported(source->type);
     ql__json_object(writer);
-    write_key_str(writer, "source_type", source->type_name);
-    write_key_str(writer, "source", source->name);
-    write_key_str(writer, "base_url", source->shown_url);
+    ql__json_member(writer, "source_type", source->type_name);
+    ql__json_member(writer, "source", source->name);
+    ql__json_member(writer, "base_url", source->shown_url);
     ql__json_key(writer, "supported");
     ql__json_bool(writer, reason == NULL);
-    if (reason != NULL) write_key_str(writer, "reason", ql_str_of(reason));
+    if (reason != NULL) ql__json_member(writer, "reason", ql_str_of(reason));
     ql__json_object_end(writer);
 }
 
@@ -260,10 +254,10 @@ static ql_status read_rows(ql_workspace *self, ql__json **out, ql_error *err)
 static void write_project(ql__json_writer *writer, const ql__config *config, const ql__config_project *project, const ql__json *rows, bool status)
 {
     ql__json_object(writer);
-    write_key_str(writer, "project_id", project->id);
-    write_key_str(writer, "display_name", project->display_name);
-    write_key_str(writer, "description", project->description);
-    write_key_str(writer, "collection_name", config->collection_name);
+    ql__json_member(writer, "project_id", project->id);
+    ql__json_member(writer, "display_name", project->display_name);
+    ql__json_member(writer, "description", project->description);
+    ql__json_member(writer, "collection_name", config->collection_name);
     ql__json_key(writer, "source_count");
     ql__json_uint(writer, project->source_count);
     ql__json_key(writer, "sources");
@@ -299,10 +293,10 @@ ql_status ql_workspace_projects_json(ql_workspace *self, ql_str project, int sta
 static void write_choice(ql__json_writer *writer, const ql__config *config)
 {
     bool embedded = config == NULL || config->store_embedded, local = config == NULL || config->embedder_local;
-    write_key_str(writer, "store", embedded ? QL_STR("embedded") : QL_STR("qdrant"));
-    if (config != NULL) write_key_str(writer, "store_reason", config->store_reason);
-    write_key_str(writer, "embedder", local ? QL_STR("local") : QL_STR("remote"));
-    if (config != NULL) write_key_str(writer, "embedder_reason", config->embedder_reason);
+    ql__json_member(writer, "store", embedded ? QL_STR("embedded") : QL_STR("qdrant"));
+    if (config != NULL) ql__json_member(writer, "store_reason", config->store_reason);
+    ql__json_member(writer, "embedder", local ? QL_STR("local") : QL_STR("remote"));
+    if (config != NULL) ql__json_member(writer, "embedder_reason", config->embedder_reason);
 }
 
 ql_status ql_workspace_info_json(ql_workspace *self, ql_buf *out, ql_error *err)
@@ -320,8 +314,8 @@ ql_status ql_workspace_info_json(ql_workspace *self, ql_buf *out, ql_error *err)
     ql__json_begin(&writer, out);
     ql__json_object(&writer);
     write_choice(&writer, ql__workspace_config(self));
-    write_key_str(&writer, "data_dir", ql_str_of(self->data_dir));
-    write_key_str(&writer, "model", ql_str_of(stats.model));
+    ql__json_member(&writer, "data_dir", ql_str_of(self->data_dir));
+    ql__json_member(&writer, "model", ql_str_of(stats.model));
     const struct { const char *key; uint64_t value; } facts[] = {{"documents", stats.documents}, {"chunks", stats.chunks}, {"dims", stats.dims},
                                                                  {"vector_bytes", stats.vector_bytes}, {"database_bytes", stats.database_bytes}};
     for (size_t i = 0; i < sizeof facts / sizeof *facts; i++) {

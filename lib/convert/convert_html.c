@@ -90,12 +90,10 @@ static bool write_metadata(const ql__html_regions *regions, ql_arena *arena, ql_
     ql__json_key(&json, "parsing_method");
     ql__json_cstring(&json, "html");
     if (regions->language.len > 0) {
-        ql__json_key(&json, "html_language");
-        ql__json_string(&json, ql_buf_str(&regions->language));
+        ql__json_member(&json, "html_language", ql_buf_str(&regions->language));
     }
     if (regions->description.len > 0) {
-        ql__json_key(&json, "description");
-        ql__json_string(&json, ql_buf_str(&regions->description));
+        ql__json_member(&json, "description", ql_buf_str(&regions->description));
     }
     ql__json_object_end(&json);
     bool ok = text.status >= 0 && ql__arena_copy(&arena->arena, ql_buf_str(&text), &out->metadata_json);

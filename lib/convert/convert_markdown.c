@@ -118,20 +118,16 @@ static size_t lead_of_line(ql_str text, size_t at, unsigned *marks)
     return at;
 }
 
-/* The copy for cmark, of the same length; NULL with *too_deep set when a line has too many container marks. */
-static char *copy_masked(ql_str text, size_t begin, ql__arena *arena, bool *too_deep)
+/* The copy for cmark, of the same length; NULL when memory is out or a line has too many container marks. */
+static char *copy_masked(ql_str text, size_t begin, ql__arena *arena)
 {
     char *copy = ql__arena_alloc(arena, text.len - begin);
-    *too_deep = false;
     if (!copy) return NULL;
     memcpy(copy, text.ptr + begin, text.len - begin);
     for (size_t at = begin; at < text.len;) {
         unsigned marks = 0;
         size_t end = ql__md_line_end(text, at), p = lead_of_line(text, at, &marks);
-        if (marks > CONTAINER_MARKS_MAX) {
-            *too_deep = true;
-            return NULL;
-        }
+        if (marks > CONTAINER_MARKS_MAX) return NULL;
         for (; p < end; p++) {
             char c = text.ptr[p], after = p + 1 < text.len ? text.ptr[p + 1] : ' ';
             if (c == '*' || c == '_' || c == '[' || c == '&' || c == '\0' || (c == '!' && after == '[') || (c == '<' && after != '/')) copy[p - begin] = 'x';
@@ -339,12 +335,9 @@ static void read_tree(reader *self, cmark_node *root)
 
 /* ---- the parse ---- */
 
-/* The tree of text[begin..], in `memory`; NULL when memory is out or the text must not go through cmark. */
-static cmark_node *parse(parse_memory *memory, ql_str text, size_t begin)
+/* The tree of the masked text, in `memory`; NULL when memory is out. */
+static cmark_node *parse(parse_memory *memory, ql_str masked)
 {
-    bool too_deep;
-    const char *copy = copy_masked(text, begin, &memory->arena, &too_deep);
-    if (!copy) return NULL;
     pthread_once(&extensions_once, cmark_gfm_core_extensions_ensure_registered);
     cmark_syntax_extension *tables = cmark_find_syntax_extension("table");
     parse_memory *outer = memory_in_use;
@@ -353,7 +346,7 @@ static cmark_node *parse(parse_memory *memory, ql_str text, size_t begin)
     if (setjmp(memory->out_of_memory) == 0) {
         cmark_parser *parser = cmark_parser_new_with_mem(CMARK_OPT_DEFAULT, &memory_hooks);
         if (tables) cmark_parser_attach_syntax_extension(parser, tables);
-        cmark_parser_feed(parser, copy, text.len - begin);
+        cmark_parser_feed(parser, masked.ptr, masked.len);
         root = cmark_parser_finish(parser);
     }
     memory_in_use = outer;
@@ -366,7 +359,8 @@ static bool read_with_cmark(ql_str text, size_t begin, ql__blocks *blocks, ql__m
     if (text.len > CMARK_BYTES_MAX) return false;
     parse_memory memory;
     ql__arena_init(&memory.arena, CMARK_MEMORY_MIN + text.len * CMARK_MEMORY_PER_BYTE);
-    cmark_node *root = parse(&memory, text, begin);
+    const char *masked = copy_masked(text, begin, &memory.arena);
+    cmark_node *root = masked ? parse(&memory, (ql_str){masked, text.len - begin}) : NULL;
     reader self = {.outline = *outline, .blocks = blocks};
     bool done = root && index_lines(text, begin, &memory.arena, &self.lines);
     if (done) {

@@ -148,6 +148,12 @@ void ql__json_string(ql__json_writer *self, ql_str value)
     write_quoted(self->out, value);
 }
 
+void ql__json_member(ql__json_writer *self, const char *key, ql_str value)
+{
+    ql__json_key(self, key);
+    ql__json_string(self, value);
+}
+
 void ql__json_cstring(ql__json_writer *self, const char *value)
 {
     if (value == NULL) ql__json_null(self);

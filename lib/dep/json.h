@@ -29,6 +29,7 @@ void ql__json_double(ql__json_writer *self, double value);        /* shortest ro
 void ql__json_bool(ql__json_writer *self, bool value);
 void ql__json_null(ql__json_writer *self);
 void ql__json_raw(ql__json_writer *self, ql_str json);            /* a value already in JSON form */
+void ql__json_member(ql__json_writer *self, const char *key, ql_str value); /* a key and its text */
 /* Members of a JSON object text, spliced into the object being written (no check beyond the outer braces). */
 void ql__json_members(ql__json_writer *self, ql_str object_json);
 /* ISO 8601 in UTC with milliseconds and "+00:00", or null for QL_TIME_UNKNOWN. */

@@ -224,7 +224,7 @@ static ql_status write_listed(const ql__sys *sys, ql__json_writer *json, ql_str 
     ql__bert_config_dispose(&config);
     if (ql_status_kind(status) == QL_E_NOMEM) return ql__fail_nomem(err);
     ql__json_object(json);
-    ql__json_key(json, "name"), ql__json_string(json, name);
+    ql__json_member(json, "name", name);
     ql__json_key(json, "path"), ql__json_cstring(json, dir);
     ql__json_key(json, "dims");
     if (readable || model) ql__json_uint(json, readable ? config.width : model->dims);
@@ -338,7 +338,7 @@ static void write_info(const ql__sys *sys, ql__json_writer *json, ql_str name, c
 {
     const ql__model_known *model = ql__model_known_find(name);
     ql__json_object(json);
-    ql__json_key(json, "name"), ql__json_string(json, name);
+    ql__json_member(json, "name", name);
     ql__json_key(json, "path"), ql__json_cstring(json, dir);
     ql__json_key(json, "dims"), ql__json_uint(json, config->width);
     ql__json_key(json, "layers"), ql__json_uint(json, config->layers);
@@ -347,8 +347,8 @@ static void write_info(const ql__sys *sys, ql__json_writer *json, ql_str name, c
     ql__json_key(json, "vocabulary"), ql__json_uint(json, config->vocab);
     ql__json_key(json, "window_tokens"), ql__json_uint(json, config->sequence_max);
     ql__json_key(json, "pooling"), ql__json_cstring(json, config->pooling == QL__POOLING_CLS ? "cls" : "mean");
-    ql__json_key(json, "query_prefix"), ql__json_string(json, ql_buf_str(&config->query_prefix));
-    ql__json_key(json, "passage_prefix"), ql__json_string(json, ql_buf_str(&config->passage_prefix));
+    ql__json_member(json, "query_prefix", ql_buf_str(&config->query_prefix));
+    ql__json_member(json, "passage_prefix", ql_buf_str(&config->passage_prefix));
     ql__json_key(json, "licence"), ql__json_cstring(json, model ? model->licence : NULL);
     ql__json_key(json, "size_bytes"), ql__json_uint(json, model_bytes(sys, dir, name));
     ql__json_key(json, "sha256"), ql__json_cstring(json, model ? ql__model_known_sha256(model) : NULL);

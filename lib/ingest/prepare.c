@@ -167,12 +167,10 @@ static ql_status document_metadata(ql__arena *arena, const ql_document *document
     if (document->metadata_json.len > 0) ql__json_members(&writer, document->metadata_json);
     if (canonical->metadata_json.len > 0) ql__json_members(&writer, canonical->metadata_json);
     if (canonical->encoding.len > 0 && !ql_str_equal(canonical->encoding, QL_STR("utf-8"))) {
-        ql__json_key(&writer, "original_encoding");
-        ql__json_string(&writer, canonical->encoding);
+        ql__json_member(&writer, "original_encoding", canonical->encoding);
     }
     if (canonical->title.len > 0) {
-        ql__json_key(&writer, "document_title");
-        ql__json_string(&writer, canonical->title);
+        ql__json_member(&writer, "document_title", canonical->title);
     }
     ql__json_object_end(&writer);
     ql_status status = json.status;

@@ -111,6 +111,12 @@ ql_status ql__show(ql_buf *out, ql_str bytes)
     return out->status;
 }
 
+int64_t ql__time_ms(int64_t seconds, int64_t nanoseconds)
+{
+    if (seconds >= INT64_MAX / 1000 || seconds <= INT64_MIN / 1000) return QL_TIME_UNKNOWN;
+    return seconds * 1000 + nanoseconds / 1000000;
+}
+
 static bool is_blank(char c)
 {
     return c == ' ' || (c >= '\t' && c <= '\r');
@@ -140,13 +146,12 @@ static const char *encoding_of(ql_str content)
     return ql__utf8_valid(content) ? "utf-8" : "unknown-8bit";
 }
 
-static void write_shown(ql__json_writer *json, const char *key, const char *before, ql_str bytes)
+void ql__shown_member(ql__json_writer *json, const char *key, const char *before, ql_str bytes)
 {
     ql_buf shown = QL_BUF_INIT;
     (void)ql_buf_append(&shown, ql_str_of(before));
     (void)ql__show(&shown, bytes);
-    ql__json_key(json, key);
-    ql__json_string(json, ql_buf_str(&shown));
+    ql__json_member(json, key, ql_buf_str(&shown));
     if (shown.status < 0) json->out->status = shown.status; /* never a wrong name: the whole object fails */
     ql_buf_dispose(&shown);
 }
@@ -155,9 +160,9 @@ void ql__file_facts_write(ql__json_writer *json, ql_str path, ql_str content)
 {
     ql_str name = ql__path_name(path), extension = ql__name_extension(name);
     const char *encoding = encoding_of(content);
-    write_shown(json, "file_type", extension.len > 0 ? "." : "", extension);
-    write_shown(json, "file_name", "", name);
-    write_shown(json, "file_directory", "/", ql__path_folder(path));
+    ql__shown_member(json, "file_type", extension.len > 0 ? "." : "", extension);
+    ql__shown_member(json, "file_name", "", name);
+    ql__shown_member(json, "file_directory", "/", ql__path_folder(path));
     ql__json_key(json, "file_encoding");
     ql__json_cstring(json, encoding);
     ql__json_key(json, "file_size");

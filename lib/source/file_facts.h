@@ -3,7 +3,7 @@
 #define QL_FILE_FACTS_H
 
 #include "dep/json.h"
-#include <qloader/base.h>
+#include <qloader/document.h>
 
 ql_str ql__path_name(ql_str path);                    /* after the last '/' */
 ql_str ql__path_folder(ql_str path);                  /* before the last '/'; empty without one */
@@ -19,6 +19,11 @@ ql_status ql__percent_encode(ql_buf *out, ql_str bytes);
 ql_status ql__percent_decode(ql_buf *out, ql_str text);
 /* Text that is safe to show: what is not UTF-8 or is a control character becomes U+FFFD. */
 ql_status ql__show(ql_buf *out, ql_str bytes);
+
+/* Milliseconds of a time that a file system or a commit tells; QL_TIME_UNKNOWN when they do not fit. */
+int64_t ql__time_ms(int64_t seconds, int64_t nanoseconds);
+/* A member whose text may hold any bytes; what cannot be shown is replaced. */
+void ql__shown_member(ql__json_writer *json, const char *key, const char *before, ql_str bytes);
 
 /* Members file_type, file_name, file_directory (folder, "/"-rooted), file_encoding, file_size, and for text line_count and word_count. */
 void ql__file_facts_write(ql__json_writer *json, ql_str path, ql_str content);

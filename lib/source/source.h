@@ -14,9 +14,15 @@ typedef struct ql__source_options {
     void *user;
 } ql__source_options;
 
+/* Of the configured type; QL_E_UNSUPPORTED with a sentence when this build has no such source. */
 ql_status ql__source_open(const ql__source_options *options, const ql_source_ops **ops, void **self, ql_error *err);
-/* The source type as the store names it; an unsupported type answers QL_E_UNSUPPORTED with a sentence. */
 ql_status ql__source_localfile_open(const ql__source_options *options, const ql_source_ops **ops, void **self, ql_error *err);
 ql_status ql__source_git_open(const ql__source_options *options, const ql_source_ops **ops, void **self, ql_error *err);
+
+/* The end of every _open: hands out table and self, or closes self and passes the failure on. */
+ql_status ql__source_opened(ql_status status, const ql_source_ops *table, void *self, const ql_source_ops **ops, void **out);
+/* Reports to the receiver of a listing. QL_E_CALLBACK: it wants no more. */
+ql_status ql__sink_item(const ql_source_sink *sink, const ql_item *item, ql_error *err);
+ql_status ql__sink_skipped(const ql_source_sink *sink, ql_str url, ql_str reason, ql_error *err);
 
 #endif

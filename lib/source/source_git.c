@@ -17,6 +17,7 @@
 #include "base/limits.h"
 #include "base/status.h"
 #include "dep/digest.h"
+#include "source/file_document.h"
 #include "source/file_facts.h"
 #include "source/git_history.h"
 #include "source/git_remote.h"
@@ -138,20 +139,12 @@ static ql_status prepare(git_source *self, ql_error *err)
     return QL_OK;
 }
 
-static ql_status stopped(int value, ql_error *err)
-{
-    if (value == 0) return QL_OK;
-    ql_status status = ql__fail(err, QL_E_CALLBACK, "stopped by the receiver of the listing");
-    if (err != NULL) err->callback_value = value;
-    return status;
-}
-
 static ql_status skip(git_listing *listing, ql_str path, ql_str reason, ql_error *err)
 {
     const git_source *self = listing->source;
     if (listing->sink->skipped_fn == NULL) return QL_OK;
     if (ql__git_document_url(&self->url, ql_buf_str(&self->head.branch), path, &listing->url) < 0) return ql__fail_nomem(err);
-    return stopped(listing->sink->skipped_fn(listing->sink->user, ql_buf_str(&listing->url), reason), err);
+    return ql__sink_skipped(listing->sink, ql_buf_str(&listing->url), reason, err);
 }
 
 static bool is_zero(const unsigned char id[20])
@@ -182,7 +175,7 @@ static ql_status emit(git_listing *listing, const ql__git_file *file, ql_error *
                     .version = {version, version_len},
                     .key = ql_buf_str(&listing->key),
                     .size_bytes = file->size_bytes};
-    return stopped(listing->sink->item_fn(listing->sink->user, &item), err);
+    return ql__sink_item(listing->sink, &item, err);
 }
 
 static ql_status list_file(git_listing *listing, const ql__git_file *file, ql_error *err)
@@ -224,22 +217,10 @@ static ql_status git_list(void *user, const ql_source_sink *sink, ql_error *err)
 
 /* ---- Fetching ---- */
 
-typedef struct git_document {
-    ql_buf url, title, content_type, content, metadata;
-    int64_t created_ms, updated_ms;
-} git_document;
-
 static void git_release(void *user, void *token)
 {
     (void)user;
-    git_document *document = token;
-    if (document == NULL) return;
-    ql_buf_dispose(&document->url);
-    ql_buf_dispose(&document->title);
-    ql_buf_dispose(&document->content_type);
-    ql_buf_dispose(&document->content);
-    ql_buf_dispose(&document->metadata);
-    ql__free(document);
+    ql__file_document_free(token);
 }
 
 static ql_status open_handle(git_source *self, git_handle **out, ql_error *err)
@@ -302,21 +283,11 @@ static ql_status read_blob(const git_source *self, git_repository *repo, const g
     return status;
 }
 
-static void write_text(ql__json_writer *json, const char *key, ql_str bytes)
-{
-    ql_buf shown = QL_BUF_INIT;
-    (void)ql__show(&shown, bytes);
-    ql__json_key(json, key);
-    ql__json_string(json, ql_buf_str(&shown));
-    if (shown.status < 0) json->out->status = shown.status;
-    ql_buf_dispose(&shown);
-}
-
 /* Author and first line of the commit that changed the file last. */
 static ql_status write_commit(const git_source *self, git_repository *repo, const ql__git_file *file, ql__json_writer *json, ql_error *err)
 {
     ql__json_key(json, "last_commit_date");
-    ql__json_time(json, file->last_s == QL_TIME_UNKNOWN ? QL_TIME_UNKNOWN : file->last_s * 1000);
+    ql__json_time(json, ql__time_ms(file->last_s, 0));
     if (is_zero(file->last)) return QL_OK;
     git_oid id;
     memcpy(id.id, file->last, 20);
@@ -325,35 +296,28 @@ static ql_status write_commit(const git_source *self, git_repository *repo, cons
     if (code < 0) return git_failure(self, code, "cannot read a commit", err);
     const git_signature *author = self->api->git_commit_author(commit);
     const char *summary = self->api->git_commit_summary(commit);
-    write_text(json, "last_commit_author", ql_str_of(author != NULL ? author->name : ""));
-    write_text(json, "last_commit_message", ql_str_of(summary));
+    ql__shown_member(json, "last_commit_author", "", ql_str_of(author != NULL ? author->name : ""));
+    ql__shown_member(json, "last_commit_message", "", ql_str_of(summary));
     self->api->git_commit_free(commit);
     return QL_OK;
 }
 
-static ql_status describe(const git_source *self, git_repository *repo, const ql__git_file *file, git_document *document, ql_error *err)
+static ql_status describe(const git_source *self, git_repository *repo, const ql__git_file *file, ql__file_document *document, ql_error *err)
 {
-    ql__json_writer json;
-    ql__json_begin(&json, &document->metadata);
-    ql__json_object(&json);
-    ql__file_facts_write(&json, file->path, ql_buf_str(&document->content));
-    write_text(&json, "repository_name", self->url.name);
-    write_text(&json, "repository_owner", self->url.owner);
-    write_text(&json, "repository_url", ql_buf_str(&self->url.base));
-    write_text(&json, "repository_description", QL_STR(""));
-    write_text(&json, "repository_language", QL_STR(""));
-    write_text(&json, "branch", ql_buf_str(&self->head.branch));
-    QL_TRY(write_commit(self, repo, file, &json, err));
-    ql__json_object_end(&json);
-    (void)ql__show(&document->title, ql__path_name(file->path));
-    (void)ql__content_type_of(file->path, &document->content_type);
-    document->created_ms = file->first_s == QL_TIME_UNKNOWN ? QL_TIME_UNKNOWN : file->first_s * 1000;
-    document->updated_ms = file->last_s == QL_TIME_UNKNOWN ? QL_TIME_UNKNOWN : file->last_s * 1000;
-    if (document->metadata.status < 0 || document->title.status < 0 || document->content_type.status < 0) return ql__fail_nomem(err);
-    return QL_OK;
+    ql__file_document_describe(document, file->path);
+    ql__json_writer *json = &document->json;
+    ql__shown_member(json, "repository_name", "", self->url.name);
+    ql__shown_member(json, "repository_owner", "", self->url.owner);
+    ql__shown_member(json, "repository_url", "", ql_buf_str(&self->url.base));
+    ql__json_member(json, "repository_description", QL_STR(""));
+    ql__json_member(json, "repository_language", QL_STR(""));
+    ql__shown_member(json, "branch", "", ql_buf_str(&self->head.branch));
+    document->created_at_ms = ql__time_ms(file->first_s, 0);
+    document->updated_at_ms = ql__time_ms(file->last_s, 0);
+    return write_commit(self, repo, file, json, err);
 }
 
-static ql_status fill(git_source *self, git_repository *repo, const ql_item *item, git_document *document, ql_error *err)
+static ql_status fill(const git_source *self, git_repository *repo, const ql_item *item, ql__file_document *document, ql_error *err)
 {
     const ql__git_file *file = NULL;
     if (item->key.len > HEX_BYTES)
@@ -365,7 +329,6 @@ static ql_status fill(git_source *self, git_repository *repo, const ql_item *ite
     git_oid id;
     memcpy(id.id, file->blob, 20);
     QL_TRY(read_blob(self, repo, &id, &document->content, err));
-    if (ql_buf_append(&document->url, item->url) < 0) return ql__fail_nomem(err);
     return describe(self, repo, file, document, err);
 }
 
@@ -373,24 +336,15 @@ static ql_status git_fetch(void *user, const ql_item *item, ql_document *out, vo
 {
     git_source *self = user;
     git_handle *handle = NULL;
+    ql__file_document *document = NULL;
     QL_TRY(borrow(self, &handle, err));
-    git_document *document = ql__alloc_zero(1, sizeof *document);
-    ql_status status = document == NULL ? ql__fail_nomem(err) : fill(self, handle->repo, item, document, err);
+    ql_status status = ql__file_document_new(item->url, &document, err);
+    if (status == QL_OK) status = fill(self, handle->repo, item, document, err);
+    if (status == QL_OK) status = ql__file_document_finish(document, out, err);
     give_back(self, handle);
-    if (status < 0) {
-        git_release(self, document);
-        return status;
-    }
-    *out = (ql_document){.struct_size = sizeof *out,
-                         .url = ql_buf_str(&document->url),
-                         .title = ql_buf_str(&document->title),
-                         .content_type = ql_buf_str(&document->content_type),
-                         .content = ql_buf_str(&document->content),
-                         .metadata_json = ql_buf_str(&document->metadata),
-                         .created_at_ms = document->created_ms,
-                         .updated_at_ms = document->updated_ms};
-    *token = document;
-    return QL_OK;
+    if (status < 0) ql__file_document_free(document);
+    else *token = document;
+    return status;
 }
 
 static const ql_source_ops git_ops = {
@@ -408,12 +362,5 @@ ql_status ql__source_git_open(const ql__source_options *options, const ql_source
     if (self == NULL) return ql__fail_nomem(err);
     self->options = *options;
     (void)pthread_mutex_init(&self->lock, NULL);
-    ql_status status = open_parts(self, err);
-    if (status < 0) {
-        git_close(self);
-        return status;
-    }
-    *ops = &git_ops;
-    *out = self;
-    return QL_OK;
+    return ql__source_opened(open_parts(self, err), &git_ops, self, ops, out);
 }

@@ -4,8 +4,8 @@
  * Invariants: nothing outside the root is ever opened. Every path is walked from the root's descriptor one part at a time without
  * following symbolic links; a link to a file is resolved to a path first, and that path is then walked in the same way, so a link that
  * is exchanged in between leads to an error, never out. Device files, fifos and sockets are not opened.
- * A folder that cannot be read makes the listing incomplete (QL_E_PARTIAL after all that can be listed); a file that may not be read is
- * reported as skipped: whoever took away the right to read it took it out of the index too.
+ * What cannot be looked at (a folder, the target of a link) makes the listing incomplete: QL_E_PARTIAL after all that can be listed. A file
+ * that may not be read is listed, and its fetch fails: the index keeps what it had.
  * Identity: "file://" and the real path, as in the reference; a name that is not plain text (control characters, not UTF-8) is written
  * as "file://localhost" and the percent-encoded path, which no plain name can be.
  * Threads: fetch may run on several threads. Cost: one stat for each file when listing, one read when fetching.
@@ -23,6 +23,7 @@
 #include "base/limits.h"
 #include "base/map.h"
 #include "base/status.h"
+#include "source/file_document.h"
 #include "source/file_facts.h"
 #include "source/path_filter.h"
 #include "source/source.h"
@@ -136,6 +137,7 @@ typedef struct local_walk {
     size_t unread_count; /* folders that could not be read */
     ql_error unread;     /* the first of them */
     uint32_t depth;
+    struct { dev_t device; ino_t inode; } above[QL_LIMIT_FOLDER_DEPTH + 1]; /* folders being read, the root first */
     uint32_t entries;
 } local_walk;
 
@@ -157,36 +159,40 @@ static ql_str plain_url(const local_source *self, ql_str path, ql_buf *out)
     return ql_buf_str(out);
 }
 
-static ql_status stopped(int value, ql_error *err)
-{
-    if (value == 0) return QL_OK;
-    ql_status status = ql__fail(err, QL_E_CALLBACK, "stopped by the receiver of the listing");
-    if (err != NULL) err->callback_value = value;
-    return status;
-}
-
 static ql_status skip(local_walk *walk, ql_str path, ql_str reason, ql_error *err)
 {
     if (walk->sink->skipped_fn == NULL) return QL_OK;
     ql_str url = plain_url(walk->source, path, &walk->url);
     if (walk->url.status < 0) return ql__fail_nomem(err);
-    return stopped(walk->sink->skipped_fn(walk->sink->user, url, reason), err);
+    return ql__sink_skipped(walk->sink, url, reason, err);
+}
+
+/*
+ * Time stamps are no finer than the kernel's tick, or whole seconds on some file systems: a change that follows within one leaves no trace.
+ * A file that is listed so soon after its last change gets a version of its own, so that the next run looks at it again.
+ */
+static bool may_still_change(const local_source *self, const struct stat *st)
+{
+    int64_t grain_ms = st->st_ctim.tv_nsec == 0 && st->st_mtim.tv_nsec == 0 ? 2000 : 20;
+    int64_t changed_ms = ql__time_ms(st->st_ctim.tv_sec, st->st_ctim.tv_nsec);
+    return changed_ms != QL_TIME_UNKNOWN && changed_ms > ql__wall_ms(self->options.sys) - grain_ms;
 }
 
 /* Size, times and inode: what changes when a file's content does, short of setting the clock back. */
-static void write_version(ql_buf *out, const struct stat *st)
+static void write_version(const local_source *self, const struct stat *st, ql_buf *out)
 {
     ql_buf_clear(out);
     (void)ql_buf_printf(out, "%llx-%llx.%lx-%llx.%lx-%llx", (unsigned long long)st->st_size, (unsigned long long)st->st_mtim.tv_sec,
                         (unsigned long)st->st_mtim.tv_nsec, (unsigned long long)st->st_ctim.tv_sec, (unsigned long)st->st_ctim.tv_nsec,
                         (unsigned long long)st->st_ino);
+    if (may_still_change(self, st)) (void)ql_buf_append(out, QL_STR("-new"));
 }
 
 /* shown: the path by which the file is known; target: where its bytes are. They differ for a link. */
 static ql_status emit(local_walk *walk, ql_str shown, ql_str target, const struct stat *st, ql_error *err)
 {
     ql_str url = plain_url(walk->source, target, &walk->url);
-    write_version(&walk->version, st);
+    write_version(walk->source, st, &walk->version);
     ql_buf_clear(&walk->key);
     (void)ql_buf_append(&walk->key, target);
     (void)ql_buf_append_char(&walk->key, '\0');
@@ -197,7 +203,7 @@ static ql_status emit(local_walk *walk, ql_str shown, ql_str target, const struc
                     .version = ql_buf_str(&walk->version),
                     .key = ql_buf_str(&walk->key),
                     .size_bytes = (uint64_t)st->st_size};
-    return stopped(walk->sink->item_fn(walk->sink->user, &item), err);
+    return ql__sink_item(walk->sink, &item, err);
 }
 
 /* A file without read permission is listed too: reading it fails and is told, and the index keeps what it had. */
@@ -216,6 +222,14 @@ static bool inside_git_folder(ql_str path)
     return false;
 }
 
+/* Where git-annex keeps the contents of files, to which it leaves links in the tree: the only documents below .git. */
+static bool inside_git_annex(ql_str path)
+{
+    static const char objects[] = ".git/annex/objects/";
+    const char *at = memmem(path.ptr, path.len, objects, sizeof objects - 1);
+    return at != NULL && (at == path.ptr || at[-1] == '/');
+}
+
 /* A link to a file below the root whose own path is not listed: one document under the target's address, however many links there are. */
 static ql_status list_link_target(local_walk *walk, ql_str target, const struct stat *st, ql_error *err)
 {
@@ -223,7 +237,9 @@ static ql_status list_link_target(local_walk *walk, ql_str target, const struct 
     uint64_t size = (uint64_t)st->st_size;
     if (!ql__path_filter_admits(walk->source->filter, path, size, &walk->reason))
         return walk->reason.status < 0 ? ql__fail_nomem(err) : skip(walk, path, ql_buf_str(&walk->reason), err);
-    if (!inside_git_folder(target) && ql__path_filter_admits(walk->source->filter, target, size, &walk->reason))
+    bool in_git = inside_git_folder(target);
+    if (in_git && !inside_git_annex(target)) return skip(walk, path, QL_STR("symbolic link to git's own files"), err);
+    if (!in_git && ql__path_filter_admits(walk->source->filter, target, size, &walk->reason))
         return skip(walk, path, QL_STR("symbolic link to a file that is listed itself"), err);
     ql_str name;
     bool is_new = false;
@@ -231,6 +247,24 @@ static ql_status list_link_target(local_walk *walk, ql_str target, const struct 
         return ql__fail_nomem(err);
     if (!is_new) return skip(walk, path, QL_STR("second symbolic link to the same file"), err);
     return emit(walk, path, name, st, err);
+}
+
+/* What is at walk->path cannot be looked at, so the listing is incomplete. */
+static void note_unread(local_walk *walk, int os_code)
+{
+    QL_AUTO(ql_buf, ql_buf_dispose) shown = QL_BUF_INIT;
+    (void)ql__show(&shown, ql_buf_str(&walk->path));
+    if (walk->unread_count++ == 0) (void)ql__fail_errno(&walk->unread, os_code, "'%s'", ql_buf_cstr(&shown));
+    ql__log_write(walk->source->options.log, QL_LOG_WARNING, "localfile", "cannot read '%s': %s", ql_buf_cstr(&shown), strerrordesc_np(os_code));
+}
+
+/* Only a target that is not there is gone; one that cannot be seen now may be a document of the last run. */
+static ql_status lost_link(local_walk *walk, int os_code, ql_error *err)
+{
+    if (os_code == ENOENT || os_code == ENOTDIR || os_code == ELOOP || os_code == ENAMETOOLONG)
+        return skip(walk, ql_buf_str(&walk->path), QL_STR("symbolic link that leads nowhere"), err);
+    note_unread(walk, os_code);
+    return QL_OK;
 }
 
 static ql_status list_link(local_walk *walk, ql_error *err)
@@ -242,7 +276,7 @@ static ql_status list_link(local_walk *walk, ql_error *err)
     (void)ql_buf_append_char(&full, '/');
     if (ql_buf_append(&full, path) < 0) return ql__fail_nomem(err);
     char real[PATH_MAX], last[NAME_MAX + 1];
-    if (realpath(ql_buf_cstr(&full), real) == NULL) return skip(walk, path, QL_STR("symbolic link that leads nowhere"), err);
+    if (realpath(ql_buf_cstr(&full), real) == NULL) return lost_link(walk, errno, err);
     ql_str target = ql_str_of(real);
     size_t root_len = self->root.len;
     if (target.len <= root_len + 1 || memcmp(real, ql_buf_cstr(&self->root), root_len) != 0 || real[root_len] != '/')
@@ -250,21 +284,12 @@ static ql_status list_link(local_walk *walk, ql_error *err)
     target = (ql_str){real + root_len + 1, target.len - root_len - 1};
     int parent = open_parent(self, target, last);
     struct stat st;
-    int failed = parent < 0 || stat_at(self, parent, last, &st) != 0;
+    int failure = parent < 0 || stat_at(self, parent, last, &st) != 0 ? errno : 0;
     ql__file_close(self->options.sys, parent);
-    if (failed) return skip(walk, path, QL_STR("symbolic link that leads nowhere"), err);
+    if (failure != 0) return lost_link(walk, failure, err);
     if (S_ISDIR(st.st_mode)) return skip(walk, path, QL_STR("symbolic link to a folder"), err);
     if (!S_ISREG(st.st_mode)) return skip(walk, path, QL_STR("not a regular file"), err);
     return list_link_target(walk, target, &st, err);
-}
-
-static void note_unread(local_walk *walk, int os_code)
-{
-    QL_AUTO(ql_buf, ql_buf_dispose) shown = QL_BUF_INIT;
-    (void)ql__show(&shown, ql_buf_str(&walk->path));
-    if (walk->unread_count++ == 0) (void)ql__fail_errno(&walk->unread, os_code, "folder '%s'", ql_buf_cstr(&shown));
-    ql__log_write(walk->source->options.log, QL_LOG_WARNING, "localfile", "cannot read folder '%s': %s", ql_buf_cstr(&shown),
-                  strerrordesc_np(os_code));
 }
 
 static ql_status list_folder(local_walk *walk, int fd, ql_error *err);
@@ -286,6 +311,19 @@ static ql_status enter_folder(local_walk *walk, int folder_fd, const char *name,
     ql_status status = list_folder(walk, fd, err);
     walk->depth--;
     return status;
+}
+
+/* Notes the folder as one being read; false: it is one of those above it (a mount that leads back), or errno. */
+static bool note_folder(local_walk *walk, int fd, bool *is_loop)
+{
+    const ql__file_ops *file = walk->source->options.sys->file;
+    struct stat st;
+    *is_loop = false;
+    if (file->fstat_fn(file->user, fd, &st) != 0) return false;
+    for (uint32_t i = 0; i < walk->depth && !*is_loop; i++) *is_loop = walk->above[i].device == st.st_dev && walk->above[i].inode == st.st_ino;
+    walk->above[walk->depth].device = st.st_dev;
+    walk->above[walk->depth].inode = st.st_ino;
+    return !*is_loop;
 }
 
 /* walk->path holds the entry's path. */
@@ -310,18 +348,8 @@ static ql_status list_entry(local_walk *walk, int folder_fd, const struct dirent
     return list_file(walk, &st, err);
 }
 
-/* Takes over fd. */
-static ql_status list_folder(local_walk *walk, int fd, ql_error *err)
+static ql_status list_entries(local_walk *walk, DIR *folder, ql_error *err)
 {
-    int own = fcntl(fd, F_DUPFD_CLOEXEC, 0); /* closedir() closes past the table of file calls */
-    DIR *folder = own < 0 ? NULL : fdopendir(own);
-    int saved = errno;
-    ql__file_close(walk->source->options.sys, fd);
-    if (folder == NULL) {
-        note_unread(walk, saved);
-        if (own >= 0) (void)close(own);
-        return QL_OK;
-    }
     size_t length = walk->path.len;
     ql_status status = QL_OK;
     while (status == QL_OK) {
@@ -338,8 +366,36 @@ static ql_status list_folder(local_walk *walk, int fd, ql_error *err)
         walk->path.len = length;
         walk->path.ptr[length] = '\0';
     }
+    return status;
+}
+
+/* Takes over fd. */
+static ql_status list_folder(local_walk *walk, int fd, ql_error *err)
+{
+    bool is_loop;
+    bool noted = note_folder(walk, fd, &is_loop);
+    int own = noted ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1; /* closedir() closes past the table of file calls */
+    DIR *folder = own < 0 ? NULL : fdopendir(own);
+    int saved = errno;
+    ql__file_close(walk->source->options.sys, fd);
+    if (is_loop) return skip(walk, ql_buf_str(&walk->path), QL_STR("folder that holds itself"), err);
+    if (folder == NULL) {
+        note_unread(walk, saved);
+        if (own >= 0) (void)close(own);
+        return QL_OK;
+    }
+    ql_status status = list_entries(walk, folder, err);
     (void)closedir(folder);
     return status;
+}
+
+/* A root that was removed while it was read looks empty, not missing. */
+static ql_status check_root(const local_source *self, ql_error *err)
+{
+    const ql__file_ops *file = self->options.sys->file;
+    struct stat st;
+    if (file->fstat_fn(file->user, self->root_fd, &st) != 0) return ql__fail_errno(err, errno, "folder '%s'", ql_buf_cstr(&self->root));
+    return st.st_nlink > 0 ? QL_OK : ql__fail(err, QL_E_NOTFOUND, "folder '%s' was removed while it was listed", ql_buf_cstr(&self->root));
 }
 
 static ql_status local_list(void *user, const ql_source_sink *sink, ql_error *err)
@@ -350,8 +406,9 @@ static ql_status local_list(void *user, const ql_source_sink *sink, ql_error *er
     ql__arena_init(&walk.linked_names, 0);
     int fd = open_at(self, self->root_fd, ".", O_RDONLY | O_DIRECTORY);
     ql_status status = fd < 0 ? ql__fail_errno(err, errno, "folder '%s'", ql_buf_cstr(&self->root)) : list_folder(&walk, fd, err);
+    if (status == QL_OK) status = check_root(self, err);
     if (status == QL_OK && walk.unread_count > 0)
-        status = ql__fail(err, QL_E_PARTIAL, "the listing is incomplete: %zu folders cannot be read, first %s", walk.unread_count,
+        status = ql__fail(err, QL_E_PARTIAL, "the listing is incomplete: %zu places cannot be read, first %s", walk.unread_count,
                           walk.unread.message);
     ql__map_dispose(&walk.linked);
     ql__arena_dispose(&walk.linked_names);
@@ -365,21 +422,10 @@ static ql_status local_list(void *user, const ql_source_sink *sink, ql_error *er
 
 /* ---- Fetching ---- */
 
-typedef struct local_document {
-    ql_buf url, title, content_type, content, metadata;
-} local_document;
-
 static void local_release(void *user, void *token)
 {
     (void)user;
-    local_document *document = token;
-    if (document == NULL) return;
-    ql_buf_dispose(&document->url);
-    ql_buf_dispose(&document->title);
-    ql_buf_dispose(&document->content_type);
-    ql_buf_dispose(&document->content);
-    ql_buf_dispose(&document->metadata);
-    ql__free(document);
+    ql__file_document_free(token);
 }
 
 /* What is read past the expected size is little: a file that grows meanwhile ends at the buffer's limit, one byte beyond max_file_size. */
@@ -424,56 +470,32 @@ static ql_status open_regular(const local_source *self, ql_str path, int *out_fd
     return status;
 }
 
-static ql_status describe(local_document *document, ql_str shown, ql_error *err)
-{
-    ql__json_writer json;
-    ql__json_begin(&json, &document->metadata);
-    ql__json_object(&json);
-    ql__file_facts_write(&json, shown, ql_buf_str(&document->content));
-    ql__json_object_end(&json);
-    (void)ql__show(&document->title, ql__path_name(shown));
-    (void)ql__content_type_of(shown, &document->content_type);
-    if (document->metadata.status < 0 || document->title.status < 0 || document->content_type.status < 0) return ql__fail_nomem(err);
-    return QL_OK;
-}
-
-static ql_status fill(const local_source *self, const ql_item *item, local_document *document, struct stat *st, ql_error *err)
+static ql_status fill(const local_source *self, const ql_item *item, ql__file_document *document, ql_error *err)
 {
     const char *nul = item->key.len > 0 ? memchr(item->key.ptr, '\0', item->key.len) : NULL;
     if (nul == NULL) return ql__fail(err, QL_E_NOTFOUND, "not a file of this source");
     ql_str target = {item->key.ptr, (size_t)(nul - item->key.ptr)};
     ql_str shown = {nul + 1, item->key.len - target.len - 1};
     int fd = -1;
-    QL_TRY(open_regular(self, target, &fd, st, err));
-    ql_status status = read_all(self, fd, (uint64_t)st->st_size, &document->content, err);
+    struct stat st;
+    QL_TRY(open_regular(self, target, &fd, &st, err));
+    ql_status status = read_all(self, fd, (uint64_t)st.st_size, &document->content, err);
     ql__file_close(self->options.sys, fd);
     QL_TRY(status);
-    if (ql_buf_append(&document->url, item->url) < 0) return ql__fail_nomem(err);
-    return describe(document, shown, err);
+    ql__file_document_describe(document, shown);
+    document->created_at_ms = document->updated_at_ms = ql__time_ms(st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
+    return QL_OK;
 }
 
 static ql_status local_fetch(void *user, const ql_item *item, ql_document *out, void **token, ql_error *err)
 {
-    local_source *self = user;
-    local_document *document = ql__alloc_zero(1, sizeof *document);
-    if (document == NULL) return ql__fail_nomem(err);
-    struct stat st;
-    ql_status status = fill(self, item, document, &st, err);
-    if (status < 0) {
-        local_release(self, document);
-        return status;
-    }
-    int64_t modified_ms = (int64_t)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000;
-    *out = (ql_document){.struct_size = sizeof *out,
-                         .url = ql_buf_str(&document->url),
-                         .title = ql_buf_str(&document->title),
-                         .content_type = ql_buf_str(&document->content_type),
-                         .content = ql_buf_str(&document->content),
-                         .metadata_json = ql_buf_str(&document->metadata),
-                         .created_at_ms = modified_ms,
-                         .updated_at_ms = modified_ms};
-    *token = document;
-    return QL_OK;
+    ql__file_document *document = NULL;
+    QL_TRY(ql__file_document_new(item->url, &document, err));
+    ql_status status = fill(user, item, document, err);
+    if (status == QL_OK) status = ql__file_document_finish(document, out, err);
+    if (status < 0) ql__file_document_free(document);
+    else *token = document;
+    return status;
 }
 
 static const ql_source_ops local_ops = {
@@ -493,11 +515,5 @@ ql_status ql__source_localfile_open(const ql__source_options *options, const ql_
     self->root_fd = -1;
     ql_status status = ql__path_filter_new(options->config, &self->filter, err);
     if (status == QL_OK) status = open_root(self, err);
-    if (status < 0) {
-        local_close(self);
-        return status;
-    }
-    *ops = &local_ops;
-    *out = self;
-    return QL_OK;
+    return ql__source_opened(status, &local_ops, self, ops, out);
 }

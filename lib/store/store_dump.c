@@ -45,12 +45,6 @@ static ql_status emit(dump *self, ql_error *err)
     return st;
 }
 
-static void put_text(ql__json_writer *json, const char *key, ql_str value)
-{
-    ql__json_key(json, key);
-    ql__json_string(json, value);
-}
-
 static void put_number(ql__json_writer *json, const char *key, const ql__stmt *stmt, int column)
 {
     ql__json_key(json, key);
@@ -71,7 +65,7 @@ static ql_status dump_vector(dump *self, uint64_t slot, ql_error *err)
     ql__json_object(&json);
     ql__json_key(&json, "vector_of");
     ql__json_uint(&json, self->ordinals[slot]);
-    put_text(&json, "fp32", ql_str_of(hex));
+    ql__json_member(&json, "fp32", ql_str_of(hex));
     ql__json_object_end(&json);
     ql__free(hex);
     return emit(self, err);
@@ -89,7 +83,7 @@ static ql_status dump_chunk(dump *self, const ql__stmt *chunk, uint64_t slot, ql
     ql__json_object(&json);
     ql__json_key(&json, "chunk");
     ql__json_uint(&json, self->ordinals[slot]);
-    for (int i = 0; i < 5; i++) put_text(&json, texts[i], ql__stmt_bytes(chunk, i));
+    for (int i = 0; i < 5; i++) ql__json_member(&json, texts[i], ql__stmt_bytes(chunk, i));
     for (int i = 0; i < 6; i++) put_number(&json, numbers[i], chunk, 5 + i);
     ql__json_key(&json, "length");
     ql__json_uint(&json, view->lengths[slot]);
@@ -121,7 +115,7 @@ static ql_status dump_document(dump *self, const ql__stmt *row, ql_error *err)
     ql__json_writer json;
     ql__json_begin(&json, &self->line);
     ql__json_object(&json);
-    for (int i = 0; i < 12; i++) put_text(&json, texts[i], ql__stmt_bytes(row, 3 + i));
+    for (int i = 0; i < 12; i++) ql__json_member(&json, texts[i], ql__stmt_bytes(row, 3 + i));
     put_number(&json, "created_at", row, 15);
     put_number(&json, "updated_at", row, 16);
     put_number(&json, "chunks", row, 2);
@@ -202,7 +196,7 @@ static ql_status dump_term(dump *self, ql_str term, ql_error *err)
     qsort(pairs, list->count, sizeof *pairs, pair_compare);
     ql__json_begin(&json, &self->line);
     ql__json_object(&json);
-    put_text(&json, "term", term);
+    ql__json_member(&json, "term", term);
     ql__json_key(&json, "postings");
     ql__json_array(&json);
     for (size_t i = 0; i < list->count; i++) {

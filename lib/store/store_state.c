@@ -87,12 +87,9 @@ ql_status ql__store_stats_read(ql__store *self, ql__store_stats *out, ql_error *
 static void write_source(ql__json_writer *json, const ql__stmt *stmt)
 {
     ql__json_object(json);
-    ql__json_key(json, "project");
-    ql__json_string(json, ql__stmt_bytes(stmt, 0));
-    ql__json_key(json, "source_type");
-    ql__json_string(json, ql__stmt_bytes(stmt, 1));
-    ql__json_key(json, "source");
-    ql__json_string(json, ql__stmt_bytes(stmt, 2));
+    ql__json_member(json, "project", ql__stmt_bytes(stmt, 0));
+    ql__json_member(json, "source_type", ql__stmt_bytes(stmt, 1));
+    ql__json_member(json, "source", ql__stmt_bytes(stmt, 2));
     ql__json_key(json, "documents");
     ql__json_int(json, ql__stmt_int(stmt, 3));
     ql__json_key(json, "chunks");

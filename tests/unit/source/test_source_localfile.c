@@ -222,6 +222,7 @@ static void test_source_localfile__version_follows_changes(void **state)
     fixture *self = *state;
     write_file(self, "a.md", "one");
     write_file(self, "b.md", "two");
+    self->sys = ql_test_sys(); /* its clock is long before these files: they stay new */
     open_and_list(self);
     char *a = strdup(listing_find(&self->list, "/a.md")->version), *b = strdup(listing_find(&self->list, "/b.md")->version);
     list_again(self);
@@ -238,6 +239,72 @@ static void test_source_localfile__version_follows_changes(void **state)
     assert_null(listing_find(&self->list, "/b.md"));
     free(a);
     free(b);
+}
+
+/* A second change within the same tick of the kernel's clock leaves size and times as they are. */
+static void test_source_localfile__a_file_that_was_just_written_is_looked_at_again(void **state)
+{
+    fixture *self = *state;
+    write_file(self, "a.md", "one");
+    write_file(self, "old.md", "one");
+    struct timespec seconds[2] = {{.tv_sec = 1000000000}, {.tv_sec = 1000000000}};
+    assert_int_equal(utimensat(AT_FDCWD, ql_test_path(self->dir, "old.md"), seconds, 0), 0);
+    struct stat st;
+    assert_int_equal(stat(ql_test_path(self->dir, "a.md"), &st), 0);
+    int64_t changed_ms = (int64_t)st.st_ctim.tv_sec * 1000 + st.st_ctim.tv_nsec / 1000000;
+    self->sys = ql_test_sys();
+    ql_test_clock_set(changed_ms + 5);
+    open_and_list(self);
+    char *fresh = strdup(listing_find(&self->list, "/a.md")->version);
+    list_again(self);
+    assert_string_equal(fresh, listing_find(&self->list, "/a.md")->version);
+    ql_test_clock_set(changed_ms + 60000);
+    list_again(self);
+    char *settled = strdup(listing_find(&self->list, "/a.md")->version);
+    assert_string_not_equal(fresh, settled);
+    ql_test_clock_set(changed_ms + 120000);
+    list_again(self);
+    assert_string_equal(settled, listing_find(&self->list, "/a.md")->version);
+    free(fresh);
+    free(settled);
+}
+
+static void test_source_localfile__dates_beyond_what_milliseconds_hold_are_unknown(void **state)
+{
+    fixture *self = *state;
+    static const int64_t seconds[] = {-2208988800, 4102444800, INT64_MAX, INT64_MIN};
+    for (size_t i = 0; i < sizeof seconds / sizeof *seconds; i++) {
+        write_file(self, "a.md", "x");
+        struct timespec times[2] = {{.tv_sec = seconds[i]}, {.tv_sec = seconds[i]}};
+        struct stat st;
+        assert_int_equal(utimensat(AT_FDCWD, ql_test_path(self->dir, "a.md"), times, 0), 0);
+        assert_int_equal(stat(ql_test_path(self->dir, "a.md"), &st), 0); /* a file system keeps what it can */
+        open_and_list(self);
+        ql_item item = item_of(listing_find(&self->list, "/a.md"));
+        ql_document document;
+        void *token;
+        assert_int_equal(self->ops->fetch_fn(self->source, &item, &document, &token, NULL), QL_OK);
+        bool fits = st.st_mtim.tv_sec < INT64_MAX / 1000 && st.st_mtim.tv_sec > INT64_MIN / 1000;
+        assert_int_equal(document.updated_at_ms, fits ? st.st_mtim.tv_sec * 1000 : QL_TIME_UNKNOWN);
+        self->ops->release_fn(self->source, token);
+    }
+}
+
+/* git's own files may hold tokens; what git-annex keeps among them are documents. */
+static void test_source_localfile__a_link_does_not_show_gits_own_files(void **state)
+{
+    fixture *self = *state;
+    write_file(self, ".git/config", "token");
+    write_file(self, "sub/.git/config", "token");
+    write_file(self, ".git/annex/objects/x/KEY", "document");
+    assert_int_equal(symlink(".git/config", ql_test_path(self->dir, "config.md")), 0);
+    assert_int_equal(symlink("sub/.git/config", ql_test_path(self->dir, "sub.md")), 0);
+    assert_int_equal(symlink(".git/annex/objects/x/KEY", ql_test_path(self->dir, "annexed.md")), 0);
+    open_and_list(self);
+    assert_skipped(&self->list, "/config.md", "symbolic link to git's own files");
+    assert_skipped(&self->list, "/sub.md", "symbolic link to git's own files");
+    assert_int_equal(listing_documents(&self->list), 1);
+    assert_listed(&self->list, "/.git/annex/objects/x/KEY");
 }
 
 static void test_source_localfile__reports_vanished_and_grown_files(void **state)
@@ -370,6 +437,143 @@ static void test_source_localfile__listing_is_incomplete_without_a_folder(void *
     assert_null(listing_find(&self->list, "/sub/b.md"));
 }
 
+/* Its document may be in the index; that its target cannot be looked at now does not mean that it is gone. */
+static void test_source_localfile__listing_is_incomplete_without_a_links_target(void **state)
+{
+    fixture *self = *state;
+    write_file(self, "raw/target.dat", "x");
+    assert_int_equal(symlink("raw/target.dat", ql_test_path(self->dir, "link.md")), 0);
+    self->types[0] = QL_STR("*.md");
+    self->config.file_types = (ql__strs){self->types, 1};
+    self->sys = ql_test_sys();
+    for (long call = 0;; call++) { /* every opening and looking that the listing does */
+        open_source(self);
+        listing_clear(&self->list);
+        ql_source_sink sink = listing_sink(&self->list);
+        ql_error err = {0};
+        ql_test_fault_ops(QL_TEST_OPEN | QL_TEST_STAT);
+        ql_test_fault_errno(EACCES);
+        ql_test_fault_at(QL_FAULT_FILE, call);
+        ql_status status = self->ops->list_fn(self->source, &sink, &err);
+        bool fired = ql_test_fault_clear();
+        ql_test_fault_errno(EIO);
+        ql_test_fault_ops(QL_TEST_ALL_OPS);
+        if (!fired) {
+            assert_int_equal(status, QL_OK);
+            assert_int_equal(listing_documents(&self->list), 1);
+            assert_true(call >= 5);
+            break;
+        }
+        if (status >= 0) fail_msg("call %ld failed and the listing counts as complete", call);
+    }
+}
+
+typedef struct remover {
+    fixture *fixture;
+    const char *command;
+} remover;
+
+static int remove_while_listing(void *user, const ql_item *item)
+{
+    (void)item;
+    const remover *self = user;
+    if (system(self->command) != 0) fail_msg("failed: %s", self->command);
+    return 0;
+}
+
+static void test_source_localfile__a_root_that_goes_away_is_no_empty_folder(void **state)
+{
+    fixture *self = *state;
+    write_file(self, "root/a.md", "x");
+    write_file(self, "root/sub/b.md", "x");
+    strcat(self->base_url, "/root");
+    self->config.base_url = ql_str_of(self->base_url);
+    open_source(self);
+    char command[600];
+    snprintf(command, sizeof command, "rm -rf '%s/root'", self->dir);
+    remover remove = {self, command};
+    ql_source_sink sink = {.struct_size = sizeof sink, .item_fn = remove_while_listing, .user = &remove};
+    ql_error err = {0};
+    assert_int_equal(self->ops->list_fn(self->source, &sink, &err), QL_E_NOTFOUND);
+    assert_non_null(strstr(err.message, "removed while it was listed"));
+    assert_int_equal(self->ops->list_fn(self->source, &sink, &err), QL_E_NOTFOUND);
+}
+
+/* A folder becomes a link to one outside at every moment of a listing; nothing of the outside is ever listed. */
+static void test_source_localfile__never_follows_a_folder_swapped_for_a_link(void **state)
+{
+    fixture *self = *state;
+    char *outside = ql_test_dir_new();
+    ql_test_file_write(ql_test_path(outside, "secret.md"), QL_STR("secret"));
+    for (int i = 0; i < 30; i++) {
+        char name[40];
+        snprintf(name, sizeof name, "d%02d/inner/a.md", i);
+        write_file(self, name, "mine");
+    }
+    open_source(self);
+    char command[1200];
+    snprintf(command, sizeof command,
+             "cd '%s' && for d in d??; do mv $d/inner $d/kept && ln -s '%s' $d/inner; mv $d kept-$d && ln -s '%s' $d && break; done", self->dir,
+             outside, outside);
+    remover swap = {self, command};
+    for (int round = 0; round < 3; round++) {
+        list_again(self);
+        for (size_t i = 0; i < self->list.count; i++) {
+            assert_null(strstr(self->list.items[i].url, "secret"));
+            if (self->list.items[i].reason != NULL) continue;
+            (void)remove_while_listing(&swap, NULL);
+            ql_item item = item_of(&self->list.items[i]);
+            ql_document document;
+            void *token = NULL;
+            if (self->ops->fetch_fn(self->source, &item, &document, &token, NULL) != QL_OK) continue;
+            assert_true(ql_str_equal(document.content, QL_STR("mine")));
+            self->ops->release_fn(self->source, token);
+        }
+    }
+    ql_test_dir_remove(outside);
+}
+
+/* A chain of folders whose path is longer than any path that one call takes, a file in each. */
+static void make_chain(const char *dir, const char *part, int count)
+{
+    int fd = open(dir, O_RDONLY | O_DIRECTORY);
+    for (int i = 0; i < count; i++) {
+        assert_true(fd >= 0);
+        assert_int_equal(mkdirat(fd, part, 0700), 0);
+        int next = openat(fd, part, O_RDONLY | O_DIRECTORY), file = openat(next, "x.md", O_WRONLY | O_CREAT, 0600);
+        assert_int_equal(write(file, "deep", 4), 4);
+        (void)close(file);
+        (void)close(fd);
+        fd = next;
+    }
+    (void)close(fd);
+}
+
+static void test_source_localfile__lists_deep_and_wide_trees(void **state)
+{
+    fixture *self = *state;
+    char part[101], command[600];
+    for (int i = 0; i < 300; i++) {
+        snprintf(part, sizeof part, "wide/f%d.md", i);
+        write_file(self, part, "x");
+    }
+    memset(part, 'd', 100);
+    part[100] = '\0';
+    make_chain(self->dir, part, 60);
+    open_and_list(self);
+    assert_int_equal(listing_documents(&self->list), 360);
+    for (size_t i = 0; i < self->list.count; i++) {
+        ql_item item = item_of(&self->list.items[i]);
+        ql_document document;
+        void *token;
+        assert_int_equal(self->ops->fetch_fn(self->source, &item, &document, &token, NULL), QL_OK);
+        assert_int_equal(document.content.len, self->list.items[i].size_bytes);
+        self->ops->release_fn(self->source, token);
+    }
+    snprintf(command, sizeof command, "rm -rf '%s/%s'", self->dir, part);
+    assert_int_equal(system(command), 0);
+}
+
 static int count_item(void *user, const ql_item *item)
 {
     (void)item;
@@ -419,6 +623,9 @@ int main(void)
         TEST(refuses_a_file_exchanged_for_a_link),
         TEST(refuses_keys_that_climb),
         TEST(version_follows_changes),
+        TEST(a_file_that_was_just_written_is_looked_at_again),
+        TEST(dates_beyond_what_milliseconds_hold_are_unknown),
+        TEST(a_link_does_not_show_gits_own_files),
         TEST(reports_vanished_and_grown_files),
         TEST(reads_files_just_below_and_at_max_file_size),
         TEST(prunes_excluded_folders_and_git),
@@ -426,6 +633,10 @@ int main(void)
         TEST(decodes_the_folder_of_the_address),
         TEST(stops_when_the_receiver_says_so),
         TEST(listing_is_incomplete_without_a_folder),
+        TEST(listing_is_incomplete_without_a_links_target),
+        TEST(a_root_that_goes_away_is_no_empty_folder),
+        TEST(never_follows_a_folder_swapped_for_a_link),
+        TEST(lists_deep_and_wide_trees),
         TEST(survives_lack_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
