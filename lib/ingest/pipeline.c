@@ -386,7 +386,7 @@ static void announce_prepared(pipeline *self, const ql__prepared *document)
 {
     switch (document->kind) {
     case QL__PREPARED_FAILED: tell(self, document, QL_INGEST_FAIL, document->message); break;
-    case QL__PREPARED_GONE: tell(self, document, QL_INGEST_WARN, QL_STR("vanished while the source was being read")); break;
+    case QL__PREPARED_GONE: tell(self, document, QL_INGEST_WARN, document->message); break;
     case QL__PREPARED_CHUNKS:
     case QL__PREPARED_SKIPPED:
     case QL__PREPARED_UNCHANGED: break;

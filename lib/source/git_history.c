@@ -105,7 +105,9 @@ static ql_status intern(ql__git_history *self, ql_str path, uint32_t *out, ql_er
         return QL_OK;
     }
     ql__git_file file = {.last_s = QL_TIME_UNKNOWN, .first_s = QL_TIME_UNKNOWN, .group = NO_INDEX};
-    if (!ql__arena_copy(&self->names, path, &file.path) || self->file_count >= NO_INDEX ||
+    if (self->file_count >= QL_LIMIT_GIT_ENTRIES)
+        return ql__fail(err, QL_E_LIMIT, "the history holds more than %d files; set a smaller depth", QL_LIMIT_GIT_ENTRIES);
+    if (!ql__arena_copy(&self->names, path, &file.path) ||
         !ql__array_push(self->files, self->file_count, self->file_capacity, file))
         return ql__fail_nomem(err);
     uint64_t *place = ql__map_insert(&self->index, file.path, NULL);
@@ -299,6 +301,7 @@ typedef struct tree_diff {
     uint32_t *paths; /* that differ */
     bool *added;     /* was not there before */
     size_t count, capacity, added_capacity;
+    size_t entries; /* that differ, folders too */
     ql_buf path;
 } tree_diff;
 
@@ -323,6 +326,10 @@ static ql_status diff_entry(tree_diff *diff, const git_tree_entry *old_entry, co
     const git_oid *old_id = old_entry != NULL ? api->git_tree_entry_id(old_entry) : NULL;
     const git_oid *new_id = new_entry != NULL ? api->git_tree_entry_id(new_entry) : NULL;
     if (old_mode == new_mode && memcmp(old_id->id, new_id->id, OID_BYTES) == 0) return QL_OK;
+    if (++diff->entries > QL_LIMIT_GIT_CHANGES)
+        return ql__fail(err, QL_E_LIMIT, "a commit of the history changes more than %d files and folders; set a depth that does not reach it",
+                        QL_LIMIT_GIT_CHANGES);
+    if (is_cancelled(diff->history)) return ql__fail(err, QL_E_CANCELLED, "cancelled while reading the history");
     size_t length = diff->path.len;
     QL_TRY(append_name(&diff->path, api->git_tree_entry_name(any), err));
     ql_status status = QL_OK;
@@ -374,7 +381,7 @@ static ql_status diff_commit(tree_diff *diff, const walk_commit *parent, const w
     git_oid old_id, new_id;
     memcpy(new_id.id, at->tree, OID_BYTES);
     if (parent != NULL) memcpy(old_id.id, parent->tree, OID_BYTES);
-    diff->count = 0;
+    diff->count = diff->entries = 0;
     ql_buf_clear(&diff->path);
     if (parent != NULL && memcmp(old_id.id, new_id.id, OID_BYTES) == 0) return QL_OK;
     return diff_trees(diff, parent != NULL ? &old_id : NULL, &new_id, 0, err);

@@ -3,7 +3,7 @@
  *
  * Listing brings the copy up to date (or opens the local repository), reads the head's tree and the history (git_history.h) and reports every
  * regular file that the filters admit; symbolic links, submodules and pointers of git-lfs are reported as skipped. Nothing is checked out and
- * no program is run.
+ * no program is run. A file whose content is missing (a partial clone) is listed too: it did not vanish, and the index keeps what it had.
  * Version: blob and last commit. A commit that does not touch a file leaves its version alone; one that only changes dates makes the file be
  * fetched again, and its content hash then tells that nothing must be embedded.
  * Threads: list excludes everything else; fetch may run on several threads, each with a repository handle of its own (libgit2's
@@ -183,7 +183,6 @@ static ql_status list_file(git_listing *listing, const ql__git_file *file, ql_er
     const git_source *self = listing->source;
     if (!ql__path_filter_admits(self->filter, file->path, file->size_bytes, &listing->reason))
         return listing->reason.status < 0 ? ql__fail_nomem(err) : skip(listing, file->path, ql_buf_str(&listing->reason), err);
-    if (file->is_missing) return skip(listing, file->path, QL_STR("content not in this repository (a partial clone)"), err);
     if (file->is_lfs) return skip(listing, file->path, QL_STR("content kept by git-lfs, only a pointer is in the repository"), err);
     return emit(listing, file, err);
 }
@@ -272,7 +271,8 @@ static ql_status read_blob(const git_source *self, git_repository *repo, const g
     if (code == 0 && (type != GIT_OBJECT_BLOB || size > self->options.config->max_file_size || size >= QL_LIMIT_DOCUMENT_BYTES))
         status = ql__fail(err, QL_E_LIMIT, "%zu bytes are more than max_file_size", size);
     if (code == 0 && status == QL_OK) code = self->api->git_odb_read(&object, odb, id);
-    if (code < 0) status = git_failure(self, code, "cannot read", err);
+    if (code == GIT_ENOTFOUND) status = ql__fail(err, QL_E_NOTFOUND, "its content is not in this repository (a partial clone)");
+    else if (code < 0) status = git_failure(self, code, "cannot read", err);
     if (object != NULL) {
         ql_buf_init(out, QL_LIMIT_DOCUMENT_BYTES);
         if (ql_buf_append(out, (ql_str){self->api->git_odb_object_data(object), self->api->git_odb_object_size(object)}) < 0)

@@ -457,7 +457,7 @@ static ql_status open_regular(const local_source *self, ql_str path, int *out_fd
     int saved = errno;
     ql__file_close(self->options.sys, parent);
     if (fd < 0) {
-        if (saved == ENOTDIR || saved == ELOOP) saved = ENOENT; /* something else stands there now */
+        if (saved == ENOENT || saved == ENOTDIR || saved == ELOOP) return ql__fail(err, QL_E_NOTFOUND, "vanished while the source was being read");
         return ql__fail_errno(err, saved, "cannot open");
     }
     ql_status status = QL_OK;

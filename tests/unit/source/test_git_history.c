@@ -233,6 +233,25 @@ static void test_git_history__depth_means_what_git_means(void **state)
     }
 }
 
+/* Seven folders deep, ten entries each, all the same: eighty objects that unfold to ten million files, in a commit that is long past. */
+static void test_git_history__a_bomb_in_an_older_commit_is_bounded(void **state)
+{
+    git_fixture *self = *state;
+    git_run(self, "git init -q -b main . && id=$(echo x | git hash-object -w --stdin) && t=blob m=100644 && for level in 1 2 3 4 5 6 7; do "
+                  "id=$(for i in 0 1 2 3 4 5 6 7 8 9; do printf '%%s %%s %%s\\tn%%s\\n' $m $t $id $i; done | git mktree) t=tree m=040000 || exit 1; done && "
+                  "git update-ref refs/heads/main $(git commit-tree -m bomb $id)");
+    git_run(self, "small=$(git rev-parse HEAD:n0/n0/n0/n0/n0/n0) && git update-ref refs/heads/main $(git commit-tree -p HEAD -m small $small)");
+    git_run(self, "git update-ref refs/heads/main $(git commit-tree -p HEAD -m more $(git rev-parse HEAD^{tree}))");
+    ql_error err = {0};
+    assert_int_equal(git_try_open(self, &err), QL_OK);
+    assert_int_equal(ql_status_kind(git_try_list(self, &err)), QL_E_LIMIT);
+    assert_non_null(strstr(err.message, "set a depth"));
+    self->config.depth_set = true;
+    self->config.depth = 1;
+    git_open_and_list(self);
+    assert_int_equal(listing_documents(&self->list), 10);
+}
+
 static int load_api(void **state)
 {
     (void)state;
@@ -248,6 +267,7 @@ int main(void)
         TEST(a_damaged_kept_result_changes_nothing),
         TEST(knows_the_edge_of_a_shallow_repository),
         TEST(depth_means_what_git_means),
+        TEST(a_bomb_in_an_older_commit_is_bounded),
     };
     return cmocka_run_group_tests(tests, load_api, NULL);
 }

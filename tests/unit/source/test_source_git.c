@@ -170,6 +170,79 @@ static void test_source_git__reads_the_branch_that_is_named(void **state)
     assert_int_equal(self->list.count, 0);
 }
 
+/* Objects can be missing on purpose (a partial clone) or by damage; either way the file is in the branch. */
+static void test_source_git__a_file_without_content_is_listed_and_not_read(void **state)
+{
+    git_fixture *self = *state;
+    start(self);
+    git_write(self, "a.md", "one\n");
+    git_write(self, "gone.md", "two\n");
+    git_commit_all(self, "first");
+    git_run(self, "id=$(git rev-parse HEAD:gone.md) && rm -f .git/objects/$(echo $id | cut -c1-2)/$(echo $id | cut -c3-)");
+    git_open_and_list(self);
+    assert_listed(&self->list, "/gone.md");
+    ql_item item = item_of(listing_find(&self->list, "/gone.md"));
+    ql_document document;
+    void *token;
+    ql_error err = {0};
+    assert_int_equal(self->ops->fetch_fn(self->source, &item, &document, &token, &err), QL_E_NOTFOUND);
+    assert_non_null(strstr(err.message, "not in this repository"));
+    git_fetch_one(self, "/a.md", &document, &token);
+    self->ops->release_fn(self->source, token);
+}
+
+/* Bare, with borrowed objects, a second work tree, a head that is no branch. */
+static void test_source_git__reads_repositories_of_every_form(void **state)
+{
+    git_fixture *self = *state;
+    start(self);
+    git_write(self, "a.md", "one\n");
+    git_commit_all(self, "first");
+    git_run(self, "git clone -q --bare . ../bare.git && git clone -q --shared . ../shared && git worktree add -q -b other ../second && "
+                  "git clone -q . ../detached && git -C ../detached checkout -q --detach");
+    static const struct {
+        const char *folder, *address;
+    } cases[] = {{"bare.git", "/bare/blob/main/a.md"}, {"shared", "/shared/blob/main/a.md"}, {"second", "/second/blob/other/a.md"},
+                 {"detached", "/detached/blob/HEAD/a.md"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        snprintf(self->base_url, sizeof self->base_url, "file://%s/%s", self->dir, cases[i].folder);
+        self->config.base_url = ql_str_of(self->base_url);
+        git_open_and_list(self);
+        assert_int_equal(listing_documents(&self->list), 1);
+        assert_listed(&self->list, cases[i].address);
+    }
+    git_run(self, "git init -q --object-format=sha256 ../long");
+    snprintf(self->base_url, sizeof self->base_url, "file://%s/long", self->dir);
+    self->config.base_url = ql_str_of(self->base_url);
+    ql_error err = {0};
+    assert_int_equal(git_try_open(self, &err), QL_OK);
+    assert_true(git_try_list(self, &err) < 0);
+    assert_non_null(strstr(err.message, "sha256"));
+}
+
+static void test_source_git__dates_of_all_centuries(void **state)
+{
+    git_fixture *self = *state;
+    start(self);
+    static const struct {
+        const char *written;
+        int64_t ms;
+    } cases[] = {{"-2208988800", -2208988800000}, {"4102444800", 4102444800000}, {"-1", -1000}, {"0", 0}, {"9223372036854775807", QL_TIME_UNKNOWN}};
+    git_write(self, "a.md", "one\n");
+    git_run(self, "git add a.md");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        git_run(self, "tree=$(git write-tree) && git update-ref refs/heads/main $(printf 'tree %%s\\nauthor A <a> %s +0000\\ncommitter C <c> %s +0000\\n\\nx\\n' "
+                      "$tree | git hash-object -t commit -w --literally --stdin)", cases[i].written, cases[i].written);
+        git_open_and_list(self);
+        ql_document document;
+        void *token;
+        git_fetch_one(self, "/a.md", &document, &token);
+        assert_int_equal(document.updated_at_ms, cases[i].ms);
+        assert_int_equal(document.created_at_ms, cases[i].ms);
+        self->ops->release_fn(self->source, token);
+    }
+}
+
 static void test_source_git__an_empty_or_missing_repository_is_an_error(void **state)
 {
     git_fixture *self = *state;
@@ -384,6 +457,9 @@ int main(void)
         TEST(reports_what_is_not_a_file),
         TEST(lists_names_of_any_bytes),
         TEST(reads_the_branch_that_is_named),
+        TEST(a_file_without_content_is_listed_and_not_read),
+        TEST(reads_repositories_of_every_form),
+        TEST(dates_of_all_centuries),
         TEST(an_empty_or_missing_repository_is_an_error),
         TEST(does_not_look_in_folders_above),
         TEST(applies_filters_and_sizes),
