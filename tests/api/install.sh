@@ -1,38 +1,73 @@
 #!/bin/sh
-# Installs into an empty prefix, moves the tree, and builds and runs a stranger's project against it: CMake (C and C++) and pkg-config.
-# Usage: install.sh BUILD_DIR SOURCE_DIR
+# Installs into an empty prefix, moves the tree, and builds and runs a stranger's project against it: by CMake and by pkg-config, in C and in
+# C++, with the shared library and with the static one. With a third argument: builds the library inside a stranger's project instead.
+# Usage: install.sh BUILD_DIR SOURCE_DIR [DEPS_DIR]
 set -eu
 build=$1 source=$2
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
-cmake --install "$build" --prefix "$tmp/first" > "$tmp/log" || { cat "$tmp/log"; exit 1; }
+quiet() { "$@" > "$tmp/log" 2>&1 || { cat "$tmp/log"; exit 1; }; }
+unset QLOADER_MODULE_DIR
+
+mkdir -p "$tmp/project" "$tmp/kb/docs"
+cp "$source/docs/examples/smallest.c" "$tmp/project/main.c"
+cp "$source/docs/examples/smallest.c" "$tmp/project/main.cpp"
+echo "Start the server with one command." > "$tmp/kb/docs/start.md"
+printf 'sources:\n  localfile:\n    docs:\n      base_url: "file://%s/kb/docs"\n' "$tmp" > "$tmp/kb/config.yaml"
+finds_it() { "$@" "$tmp/kb" | grep -q start.md || { echo "$* did not find start.md"; exit 1; }; }
+
+if [ $# = 3 ]; then
+  cat > "$tmp/project/CMakeLists.txt" <<CMAKE
+cmake_minimum_required(VERSION 3.25)
+project(host LANGUAGES C CXX)
+add_subdirectory($source qloader)
+add_executable(in_c main.c)
+add_executable(in_cpp main.cpp)
+target_link_libraries(in_c PRIVATE qloader::qloader)
+target_link_libraries(in_cpp PRIVATE qloader::qloader)
+CMAKE
+  quiet cmake -S "$tmp/project" -B "$tmp/project/build" -G Ninja -DQLOADER_DEPS_DIR="$3" -DQLOADER_GRAMMARS=OFF
+  quiet cmake --build "$tmp/project/build" --target in_c in_cpp -j 2
+  finds_it "$tmp/project/build/in_c"
+  finds_it "$tmp/project/build/in_cpp"
+  quiet cmake --install "$tmp/project/build" --prefix "$tmp/none"
+  [ ! -e "$tmp/none" ] || { echo "the host's installation holds files of the library"; exit 1; }
+  echo "built inside another project"
+  exit
+fi
+
+quiet cmake --install "$build" --prefix "$tmp/first"
 mv "$tmp/first" "$tmp/prefix"
 prefix=$tmp/prefix
 libdir=$(dirname "$(find "$prefix" -name libqloader.so)")
+quiet env DESTDIR="$tmp/stage" cmake --install "$build" --prefix /opt/q
+(cd "$prefix" && find . | sort) > "$tmp/direct"
+(cd "$tmp/stage/opt/q" && find . | sort) > "$tmp/staged"
+diff "$tmp/direct" "$tmp/staged"
+! grep -rIl -e "$tmp" -e "$build" -e "$source" "$prefix" --include='*.cmake' --include='*.pc' --include='*.h' || { echo "an installed file names a folder of the build"; exit 1; }
 
-mkdir "$tmp/project"
-cp "$source/docs/examples/smallest.c" "$tmp/project/main.c"
-cp "$source/docs/examples/smallest.c" "$tmp/project/main.cpp"
 cat > "$tmp/project/CMakeLists.txt" <<'CMAKE'
 cmake_minimum_required(VERSION 3.25)
 project(stranger LANGUAGES C CXX)
 find_package(qloader 0.1 REQUIRED)
-add_executable(in_c main.c)
-add_executable(in_cpp main.cpp)
-target_compile_options(in_cpp PRIVATE -Wno-missing-field-initializers)
-target_link_libraries(in_c PRIVATE qloader::qloader)
-target_link_libraries(in_cpp PRIVATE qloader::qloader)
+foreach(form qloader qloader_static)
+  add_executable(${form}_c main.c)
+  add_executable(${form}_cpp main.cpp)
+  target_link_libraries(${form}_c PRIVATE qloader::${form})
+  target_link_libraries(${form}_cpp PRIVATE qloader::${form})
+endforeach()
 CMAKE
-cmake -S "$tmp/project" -B "$tmp/project/build" -DCMAKE_PREFIX_PATH="$prefix" > "$tmp/log" || { cat "$tmp/log"; exit 1; }
-cmake --build "$tmp/project/build" > "$tmp/log" || { cat "$tmp/log"; exit 1; }
-PKG_CONFIG_PATH="$libdir/pkgconfig" cc "$tmp/project/main.c" -o "$tmp/project/by_pc" $(PKG_CONFIG_PATH="$libdir/pkgconfig" pkg-config --cflags --libs qloader)
+quiet cmake -S "$tmp/project" -B "$tmp/project/build" -DCMAKE_PREFIX_PATH="$prefix"
+quiet cmake --build "$tmp/project/build"
+export PKG_CONFIG_PATH="$libdir/pkgconfig"
+cc "$tmp/project/main.c" -o "$tmp/project/pc_c" $(pkg-config --cflags --libs qloader)
+c++ "$tmp/project/main.cpp" -o "$tmp/project/pc_cpp" $(pkg-config --cflags --libs qloader)
+cc "$tmp/project/main.c" -o "$tmp/project/pc_static" $(pkg-config --static --cflags --libs qloader | sed 's/-lqloader /-l:libqloader.a /')
 
-mkdir -p "$tmp/kb/docs"
-echo "Start the server with one command." > "$tmp/kb/docs/start.md"
-printf 'sources:\n  localfile:\n    docs:\n      base_url: "file://%s/kb/docs"\n' "$tmp" > "$tmp/kb/config.yaml"
-unset QLOADER_MODULE_DIR
-for program in "$tmp/project/build/in_c" "$tmp/project/build/in_cpp" "$tmp/project/by_pc"; do
-  LD_LIBRARY_PATH="$libdir" "$program" "$tmp/kb" | grep -q start.md || { echo "$program did not find start.md"; exit 1; }
+for form in build/qloader_c build/qloader_cpp pc_c pc_cpp; do finds_it env LD_LIBRARY_PATH="$libdir" "$tmp/project/$form"; done
+for form in build/qloader_static_c build/qloader_static_cpp pc_static; do
+  if ldd "$tmp/project/$form" | grep -q libqloader; then echo "$form needs the shared library"; exit 1; fi
+  finds_it "$tmp/project/$form"
 done
 "$prefix/bin/qloader" --version
 "$prefix/bin/qloader" search --workspace "$tmp/kb" "how to start" | grep -q start.md

@@ -16,7 +16,7 @@ typedef struct memory_source {
     const memory_document *documents;
     size_t count;
     ql_status list_status; /* negative: the listing ends with this error after all items */
-    size_t fetched;        /* calls, counted without lock: use one thread where it matters */
+    _Atomic size_t fetched; /* calls, from any thread */
 } memory_source;
 
 extern const ql_source_ops memory_source_ops;
