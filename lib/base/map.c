@@ -1,5 +1,5 @@
 /*
- * Hash map from byte strings to 64-bit values: open addressing, linear probing, load <= 0.7, removal by shifting back.
+ * Hash map from byte strings to 64-bit values: open addressing, linear probing, load <= 0.7. Nothing is ever removed.
  *
  * Invariants: capacity is 0 or a power of two; a slot is free exactly when its hash is 0; between a key's home slot and its
  * slot there is no free one. The hash is SipHash-1-3 under the map's seed: with a seed the outside cannot know, it cannot
@@ -142,23 +142,4 @@ uint64_t *ql__map_insert(ql__map *self, ql_str key, bool *inserted)
     self->count++;
     if (inserted) *inserted = true;
     return &slot->value;
-}
-
-bool ql__map_remove(ql__map *self, ql_str key)
-{
-    if (self->count == 0) return false;
-    size_t mask = self->capacity - 1;
-    size_t hole = slot_index(self, key, slot_hash(self, key));
-    if (!self->slots[hole].hash) return false;
-    /* Whatever follows and may move back without passing its home does, so that no probe meets a hole too early. */
-    for (size_t next = (hole + 1) & mask; self->slots[next].hash; next = (next + 1) & mask) {
-        size_t home = (size_t)self->slots[next].hash & mask;
-        if (((next - home) & mask) >= ((next - hole) & mask)) {
-            self->slots[hole] = self->slots[next];
-            hole = next;
-        }
-    }
-    self->slots[hole].hash = 0;
-    self->count--;
-    return true;
 }

@@ -27,8 +27,6 @@ void ql__map_dispose(ql__map *self);
 uint64_t *ql__map_find(const ql__map *self, ql_str key);
 /* The value's place, new or old; NULL when out of memory. *inserted (optional) tells which; a new value is 0. */
 uint64_t *ql__map_insert(ql__map *self, ql_str key, bool *inserted);
-/* Removes a key; false when absent. */
-bool ql__map_remove(ql__map *self, ql_str key);
 uint64_t ql__hash_bytes(ql_str bytes, uint64_t seed);
 
 #endif

@@ -232,11 +232,6 @@ int64_t ql__db_last_rowid(const ql__db *self)
     return sqlite3_last_insert_rowid(self->handle);
 }
 
-int64_t ql__db_changes(const ql__db *self)
-{
-    return sqlite3_changes64(self->handle);
-}
-
 bool ql__db_in_transaction(const ql__db *self)
 {
     return sqlite3_get_autocommit(self->handle) == 0;

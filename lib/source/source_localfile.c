@@ -16,6 +16,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -27,6 +28,8 @@
 #include "source/file_facts.h"
 #include "source/path_filter.h"
 #include "source/source.h"
+
+enum { TICK_MS = 20 }; /* twice the longest that kernels are built with */
 
 typedef struct local_source {
     ql__source_options options;
@@ -139,6 +142,7 @@ typedef struct local_walk {
     uint32_t depth;
     struct { dev_t device; ino_t inode; } above[QL_LIMIT_FOLDER_DEPTH + 1]; /* folders being read, the root first */
     uint32_t entries;
+    int64_t newest_ms; /* last change of all files that were listed */
 } local_walk;
 
 static ql_str plain_url(const local_source *self, ql_str path, ql_buf *out)
@@ -167,32 +171,26 @@ static ql_status skip(local_walk *walk, ql_str path, ql_str reason, ql_error *er
     return ql__sink_skipped(walk->sink, url, reason, err);
 }
 
-/*
- * Time stamps are no finer than the kernel's tick, or whole seconds on some file systems: a change that follows within one leaves no trace.
- * A file that is listed so soon after its last change gets a version of its own, so that the next run looks at it again.
- */
-static bool may_still_change(const local_source *self, const struct stat *st)
-{
-    int64_t grain_ms = st->st_ctim.tv_nsec == 0 && st->st_mtim.tv_nsec == 0 ? 2000 : 20;
-    int64_t changed_ms = ql__time_ms(st->st_ctim.tv_sec, st->st_ctim.tv_nsec);
-    return changed_ms != QL_TIME_UNKNOWN && changed_ms > ql__wall_ms(self->options.sys) - grain_ms;
-}
-
 /* Size, times and inode: what changes when a file's content does, short of setting the clock back. */
-static void write_version(const local_source *self, const struct stat *st, ql_buf *out)
+static void write_version(const struct stat *st, ql_buf *out)
 {
     ql_buf_clear(out);
     (void)ql_buf_printf(out, "%llx-%llx.%lx-%llx.%lx-%llx", (unsigned long long)st->st_size, (unsigned long long)st->st_mtim.tv_sec,
                         (unsigned long)st->st_mtim.tv_nsec, (unsigned long long)st->st_ctim.tv_sec, (unsigned long)st->st_ctim.tv_nsec,
                         (unsigned long long)st->st_ino);
-    if (may_still_change(self, st)) (void)ql_buf_append(out, QL_STR("-new"));
+}
+
+static int64_t changed_ms(const struct stat *st)
+{
+    return ql__time_ms(st->st_ctim.tv_sec, st->st_ctim.tv_nsec);
 }
 
 /* shown: the path by which the file is known; target: where its bytes are. They differ for a link. */
 static ql_status emit(local_walk *walk, ql_str shown, ql_str target, const struct stat *st, ql_error *err)
 {
     ql_str url = plain_url(walk->source, target, &walk->url);
-    write_version(walk->source, st, &walk->version);
+    write_version(st, &walk->version);
+    if (changed_ms(st) > walk->newest_ms) walk->newest_ms = changed_ms(st);
     ql_buf_clear(&walk->key);
     (void)ql_buf_append(&walk->key, target);
     (void)ql_buf_append_char(&walk->key, '\0');
@@ -398,15 +396,28 @@ static ql_status check_root(const local_source *self, ql_error *err)
     return st.st_nlink > 0 ? QL_OK : ql__fail(err, QL_E_NOTFOUND, "folder '%s' was removed while it was listed", ql_buf_cstr(&self->root));
 }
 
+/*
+ * Time stamps are no finer than the kernel's tick: a file that changes again within it shows no other version. So nothing is read before
+ * the tick of the last change is over; what comes later has a later time.
+ */
+static void let_tick_pass(const local_walk *walk)
+{
+    int64_t left_ms = walk->newest_ms + TICK_MS - ql__wall_ms(walk->source->options.sys);
+    if (left_ms <= 0 || left_ms > TICK_MS) return; /* long ago, or a clock that was set back */
+    struct timespec pause = {.tv_nsec = left_ms * 1000000};
+    (void)nanosleep(&pause, NULL);
+}
+
 static ql_status local_list(void *user, const ql_source_sink *sink, ql_error *err)
 {
     local_source *self = user;
-    local_walk walk = {.source = self, .sink = sink};
+    local_walk walk = {.source = self, .sink = sink, .newest_ms = INT64_MIN / 2};
     ql__map_init(&walk.linked, (uint64_t)(uintptr_t)&walk);
     ql__arena_init(&walk.linked_names, 0);
     int fd = open_at(self, self->root_fd, ".", O_RDONLY | O_DIRECTORY);
     ql_status status = fd < 0 ? ql__fail_errno(err, errno, "folder '%s'", ql_buf_cstr(&self->root)) : list_folder(&walk, fd, err);
     if (status == QL_OK) status = check_root(self, err);
+    if (status == QL_OK) let_tick_pass(&walk);
     if (status == QL_OK && walk.unread_count > 0)
         status = ql__fail(err, QL_E_PARTIAL, "the listing is incomplete: %zu places cannot be read, first %s", walk.unread_count,
                           walk.unread.message);

@@ -119,13 +119,3 @@ size_t ql__sentence_next(ql_str text, size_t at, bool wrapped)
     }
     return at;
 }
-
-size_t ql__sentences(ql_str text, uint32_t *starts, size_t capacity)
-{
-    size_t count = 0;
-    for (size_t at = 0; at < text.len; at = ql__sentence_next(text, at, false)) {
-        if (count < capacity) starts[count] = (uint32_t)at;
-        count++;
-    }
-    return count;
-}

@@ -17,10 +17,8 @@ size_t ql__utf8_floor(ql_str text, size_t at);
 size_t ql__grapheme_floor(ql_str text, size_t at);
 /* Smallest such boundary > at; at < len must itself be a boundary. At most QL_LIMIT_GRAPHEME_BYTES away. */
 size_t ql__grapheme_next(ql_str text, size_t at);
-/* Writes the start offsets of sentences (UAX #29 sentence break) in text, ascending, first is 0; returns how many there are (may exceed capacity). */
-size_t ql__sentences(ql_str text, uint32_t *starts, size_t capacity);
 /*
- * End of the sentence that begins at `at` (a sentence boundary or any place to start from; at < len). wrapped: a single line end
+ * End of the sentence (UAX #29 sentence break) that begins at `at` (a sentence boundary or any place to start from; at < len). wrapped: a single line end
  * counts as a blank, as in hard-wrapped prose, and only an empty line ends a paragraph; otherwise every line end ends a sentence.
  */
 size_t ql__sentence_next(ql_str text, size_t at, bool wrapped);

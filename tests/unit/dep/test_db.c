@@ -35,7 +35,6 @@ static void test_db__keeps_bytes_as_they_are(void **state)
         ql__stmt_bind_bytes(stmt, 1, values[i]);
         expect(ql__stmt_run(stmt, &err), QL_OK);
         assert_int_equal(ql__db_last_rowid(db), (int64_t)i + 1);
-        assert_int_equal(ql__db_changes(db), 1);
     }
     ql__stmt_bind_null(stmt, 1);
     expect(ql__stmt_run(stmt, &err), QL_OK);

@@ -34,6 +34,20 @@ static void test_json__strings_are_escaped(void **state)
     expect_written(QL_STR("h\xC3\xA9 \xE2\x82\xAC \xF0\x9F\x98\x80"), "\"h\xC3\xA9 \xE2\x82\xAC \xF0\x9F\x98\x80\"");
 }
 
+static void test_json__a_member_is_a_key_and_its_text(void **state)
+{
+    (void)state;
+    ql_buf out = QL_BUF_INIT;
+    ql__json_writer writer;
+    ql__json_begin(&writer, &out);
+    ql__json_object(&writer);
+    ql__json_member(&writer, "a", QL_STR("x\"y"));
+    ql__json_member(&writer, "b", (ql_str){NULL, 0});
+    ql__json_object_end(&writer);
+    assert_string_equal(ql_buf_cstr(&out), "{\"a\":\"x\\\"y\",\"b\":\"\"}");
+    ql_buf_dispose(&out);
+}
+
 #define REPLACEMENT "\xEF\xBF\xBD"
 
 static void test_json__invalid_utf8_becomes_the_replacement_character(void **state)
@@ -258,6 +272,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_json__strings_are_escaped),
+        cmocka_unit_test(test_json__a_member_is_a_key_and_its_text),
         cmocka_unit_test(test_json__invalid_utf8_becomes_the_replacement_character),
         cmocka_unit_test(test_json__doubles_are_short),
         cmocka_unit_test(test_json__doubles_do_not_follow_the_locale),

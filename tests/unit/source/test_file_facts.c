@@ -84,6 +84,16 @@ static void test_file_facts__takes_the_type_from_the_last_extension(void **state
     ql_buf_dispose(&out);
 }
 
+static void test_file_facts__times_that_do_not_fit_are_unknown(void **state)
+{
+    (void)state;
+    assert_int_equal(ql__time_ms(1, 999999999), 1999);
+    assert_int_equal(ql__time_ms(-1, 500000000), -500);
+    assert_int_equal(ql__time_ms(INT64_MAX / 1000 - 1, 999999999), (INT64_MAX / 1000 - 1) * 1000 + 999);
+    assert_true(ql__time_ms(INT64_MAX / 1000, 0) == QL_TIME_UNKNOWN && ql__time_ms(INT64_MIN / 1000, 0) == QL_TIME_UNKNOWN);
+    assert_true(ql__time_ms(QL_TIME_UNKNOWN, 0) == QL_TIME_UNKNOWN && ql__time_ms(INT64_MAX, 999999999) == QL_TIME_UNKNOWN);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -93,6 +103,7 @@ int main(void)
         cmocka_unit_test(test_file_facts__knows_plain_paths),
         cmocka_unit_test(test_file_facts__percent_coding_goes_there_and_back),
         cmocka_unit_test(test_file_facts__takes_the_type_from_the_last_extension),
+        cmocka_unit_test(test_file_facts__times_that_do_not_fit_are_unknown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
