@@ -390,6 +390,7 @@ bool ql__html_has_word(ql_str list, const char *word)
 
 bool ql__html_equal(ql_str value, const char *word)
 {
+    if (value.len == 0) return word[0] == '\0'; /* nothing may be added to NULL */
     size_t begin = 0, end = value.len;
     while (begin < end && is_blank(value.ptr[begin])) begin++;
     while (end > begin && is_blank(value.ptr[end - 1])) end--;

@@ -783,7 +783,7 @@ static void close_inline(writer *self, const ql__html_element *element)
         self->line_start = false;
         put_raw(self, "\xE2\x80\x9D", 3);
     }
-    if (element->link != LINK_ANCHOR || element->leaf != self->leaf_serial || self->leaf.len < element->mark) return;
+    if (element->link != LINK_ANCHOR || element->leaf != self->leaf_serial || self->leaf.len <= element->mark) return;
     const char *text = self->leaf.ptr + element->mark;
     size_t len = self->leaf.len - element->mark;
     while (len > 0 && *text == ' ') text++, len--;
