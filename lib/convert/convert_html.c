@@ -4,6 +4,7 @@
  * buffer, the canonical text twice and a bounded number of blocks, never a document tree.
  */
 #include "convert/convert.h"
+#include "convert/text_blocks.h"
 
 #include <string.h>
 
@@ -18,8 +19,8 @@
 static bool accepts(void *self, const ql_document *document)
 {
     (void)self;
-    ql_str type = document->content_type;
-    return ql_str_equal(type, QL_STR("html")) || ql_str_equal(type, QL_STR("htm")) || ql_str_equal(type, QL_STR("xhtml"));
+    static const char *const types[] = {"html", "htm", "xhtml", NULL};
+    return ql__type_is_one_of(document->content_type, types);
 }
 
 /* A cursor over the decoding's map: canonical order is page order, so each entry is passed once. */

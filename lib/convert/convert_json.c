@@ -362,11 +362,8 @@ static ql_status build(ql_str type, ql_arena *arena, ql_canonical *out, scanner 
 static bool accepts(void *self, const ql_document *document)
 {
     (void)self;
-    static const char *const types[] = {"json", "jsonl", "ndjson", "geojson", "ipynb", "webmanifest"};
-    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
-        if (ql_str_equal(document->content_type, ql_str_of(types[i]))) return true;
-    }
-    return false;
+    static const char *const types[] = {"json", "jsonl", "ndjson", "geojson", "ipynb", "webmanifest", NULL};
+    return ql__type_is_one_of(document->content_type, types);
 }
 
 static ql_status convert(void *self, const ql_document *document, ql_arena *arena, ql_canonical *out, ql_error *err)

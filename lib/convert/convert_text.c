@@ -12,10 +12,10 @@
 #include "convert/block_build.h"
 #include "convert/text_blocks.h"
 
-static bool is_one_of(ql_str name, const char *const *names)
+bool ql__type_is_one_of(ql_str type, const char *const *types)
 {
-    for (; *names; names++) {
-        if (ql_str_equal(name, ql_str_of(*names))) return true;
+    for (; *types; types++) {
+        if (ql_str_equal(type, ql_str_of(*types))) return true;
     }
     return false;
 }
@@ -26,13 +26,13 @@ static bool is_code_like(ql_str type)
         "yaml", "yml", "toml", "ini", "cfg", "conf", "properties", "env", "xml", "xsd", "svg", "css", "scss", "less", "h", "hpp", "hh", "lua", "pl", "pm",
         "r", "jl", "m", "mm", "vb", "ps1", "bat", "cmd", "zsh", "fish", "tf", "hcl", "proto", "thrift", "graphql", "cmake", "mk", "make", "gradle",
         "dockerfile", "makefile", "asm", "s", "d", "f90", "pas", "hs", "ml", "clj", "ex", "exs", "erl", "nix", "vue", "diff", "patch", NULL};
-    return is_one_of(type, types);
+    return ql__type_is_one_of(type, types);
 }
 
 static bool is_line_like(ql_str type)
 {
     static const char *const types[] = {"csv", "tsv", "log", "srt", "vtt", "po", "json", "jsonl", "ndjson", NULL};
-    return is_one_of(type, types);
+    return ql__type_is_one_of(type, types);
 }
 
 static bool is_blank(ql_str text, uint64_t begin, uint64_t end)

@@ -13,5 +13,7 @@ ql_status ql__convert_begin(const ql_document *document, ql_arena *arena, ql_can
 ql_status ql__text_canonical(ql_str content_type, ql_arena *arena, ql_canonical *out, ql_error *err);
 /* PARAGRAPH blocks for [begin, end), cut at empty lines. */
 void ql__text_paragraphs(ql__blocks *blocks, ql_str text, uint64_t begin, uint64_t end);
+/* Is a content type in this list, which NULL ends? */
+bool ql__type_is_one_of(ql_str type, const char *const *types);
 
 #endif
