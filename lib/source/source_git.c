@@ -4,8 +4,8 @@
  * Listing brings the copy up to date (or opens the local repository), reads the head's tree and the history (git_history.h) and reports every
  * regular file that the filters admit; symbolic links, submodules and pointers of git-lfs are reported as skipped. Nothing is checked out and
  * no program is run. A file whose content is missing (a partial clone) is listed too: it did not vanish, and the index keeps what it had.
- * Version: blob and last commit. A commit that does not touch a file leaves its version alone; one that only changes dates makes the file be
- * fetched again, and its content hash then tells that nothing must be embedded.
+ * Version: blob and last commit. A commit that does not touch a file leaves its version alone. A rewritten history that keeps the contents
+ * changes author, message or date, which are metadata: such a file is read, and as its metadata differs, made again.
  * Threads: list excludes everything else; fetch may run on several threads, each with a repository handle of its own (libgit2's
  * handles are not shared), kept in a list for the next fetch. Cost of an unchanged branch: one tree walk.
  */
