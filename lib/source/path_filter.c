@@ -192,7 +192,7 @@ static bool hidden_admitted(const ql__path_filter *self, ql_str path)
     return false;
 }
 
-bool ql__path_filter_admits_name(const ql__path_filter *self, ql_str path, ql_buf *reason)
+static bool admits_name(const ql__path_filter *self, ql_str path, ql_buf *reason)
 {
     ql_buf_clear(reason);
     ql_str name = ql__path_name(path);
@@ -207,7 +207,7 @@ bool ql__path_filter_admits_name(const ql__path_filter *self, ql_str path, ql_bu
     return no(reason, "matches nothing in include_paths");
 }
 
-bool ql__path_filter_admits_size(const ql__path_filter *self, uint64_t size_bytes, ql_buf *reason)
+static bool admits_size(const ql__path_filter *self, uint64_t size_bytes, ql_buf *reason)
 {
     ql_buf_clear(reason);
     if (size_bytes <= self->config->max_file_size) return true;
@@ -218,7 +218,7 @@ bool ql__path_filter_admits_size(const ql__path_filter *self, uint64_t size_byte
 
 bool ql__path_filter_admits(const ql__path_filter *self, ql_str path, uint64_t size_bytes, ql_buf *reason)
 {
-    return ql__path_filter_admits_name(self, path, reason) && ql__path_filter_admits_size(self, size_bytes, reason);
+    return admits_name(self, path, reason) && admits_size(self, size_bytes, reason);
 }
 
 bool ql__path_filter_enters(const ql__path_filter *self, ql_str folder, ql_buf *reason)

@@ -19,9 +19,6 @@ void ql__path_filter_free(ql__path_filter *self);
 
 /* True: the file is a document. False: reason (cleared first) says why not. Thread-safe; allocates only in reason. */
 bool ql__path_filter_admits(const ql__path_filter *self, ql_str path, uint64_t size_bytes, ql_buf *reason);
-/* The same without the size, for a caller that pays for it. */
-bool ql__path_filter_admits_name(const ql__path_filter *self, ql_str path, ql_buf *reason);
-bool ql__path_filter_admits_size(const ql__path_filter *self, uint64_t size_bytes, ql_buf *reason);
 /* False: nothing below this folder (no trailing '/') can be a document, so it need not be read. */
 bool ql__path_filter_enters(const ql__path_filter *self, ql_str folder, ql_buf *reason);
 
