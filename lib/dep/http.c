@@ -1,5 +1,5 @@
 /*
- * A blocking GET on libcurl's easy interface.
+ * A blocking GET on libcurl's easy interface, and the retries around any table's GET.
  *
  * Invariants: only http and https, also after redirects, and never from https back to http; the body never exceeds the caller's limit,
  * whatever length the server claims; no signals; proxies and certificates as curl's environment variables say.
@@ -16,6 +16,9 @@
 #include "dep/dynlib.h"
 
 #define CURL_SONAME "libcurl.so.4"
+#define TRIES 3
+#define PAUSE_MS 500 /* before the second try, doubled for the third */
+#define RETRY_AFTER_MAX_MS 30000
 
 #define CURL_FUNCTIONS(X) \
     X(curl_global_init) X(curl_easy_init) X(curl_easy_cleanup) X(curl_easy_perform) X(curl_easy_strerror)
@@ -48,7 +51,7 @@ static void curl_load(void)
 }
 
 typedef struct transfer {
-    const ql__http_get *get;
+    const ql__net_get *get;
     CURL *handle;
     uint64_t received;
     ql_status status; /* of the body function */
@@ -79,9 +82,17 @@ static size_t take_body(char *data, size_t size, size_t count, void *user)
     return self->status < 0 ? 0 : bytes;
 }
 
+/* curl calls this about once a second, also while nothing arrives. */
+static int on_tick(void *user, curl_off_t total, curl_off_t now, curl_off_t upload_total, curl_off_t upload_now)
+{
+    const transfer *self = user;
+    (void)total, (void)now, (void)upload_total, (void)upload_now;
+    return self->get->cancelled_fn != NULL ? self->get->cancelled_fn(self->get->user) : 0;
+}
+
 static CURLcode set_up(transfer *self)
 {
-    const ql__http_get *get = self->get;
+    const ql__net_get *get = self->get;
     const char *after = strncasecmp(get->url, "https:", 6) == 0 ? "https" : "http,https";
     long stall_s = get->stall_ms ? (long)(get->stall_ms + 999) / 1000 : 30;
     CURLcode code = CURLE_OK;
@@ -99,6 +110,9 @@ static CURLcode set_up(transfer *self)
     SET(CURLOPT_ERRORBUFFER, self->curl_message);
     SET(CURLOPT_WRITEFUNCTION, take_body);
     SET(CURLOPT_WRITEDATA, self);
+    SET(CURLOPT_NOPROGRESS, 0L);
+    SET(CURLOPT_XFERINFOFUNCTION, on_tick);
+    SET(CURLOPT_XFERINFODATA, self);
 #undef SET
     return code;
 }
@@ -117,18 +131,25 @@ static ql_status conclude(transfer *self, CURLcode code, ql_error *err)
     }
     const char *text = self->curl_message[0] ? self->curl_message : curl_fn.curl_easy_strerror(code);
     long answer = answer_code(self);
+    if (code == CURLE_ABORTED_BY_CALLBACK) return ql__fail(err, QL_E_CANCELLED, "stopped");
     if (code == CURLE_OPERATION_TIMEDOUT) return ql__fail(err, QL_E_TIMEOUT, "%s", text);
     if (code == CURLE_UNSUPPORTED_PROTOCOL || code == CURLE_URL_MALFORMAT) return ql__fail(err, QL_E_INVALID, "%s", text);
     if (code == CURLE_OUT_OF_MEMORY) return ql__fail_nomem(err);
     if (code != CURLE_OK) return ql__fail(err, QL_E_NET, "%s", text);
     if (answer / 100 == 2) return QL_OK;
     ql_status status = ql__fail(err, status_of_answer(answer), "the server answers %ld", answer);
-    if (err) err->http_code = (int32_t)answer;
+    curl_off_t wait_s = 0;
+    (void)curl_fn.get(self->handle, CURLINFO_RETRY_AFTER, &wait_s);
+    if (err) {
+        err->http_code = (int32_t)answer;
+        err->retry_after_ms = wait_s > 0 ? (uint32_t)(wait_s < 86400 ? wait_s : 86400) * 1000 : 0;
+    }
     return status;
 }
 
-ql_status ql__http_download(const ql__http_get *get, ql_error *err)
+static ql_status curl_get(void *user, const ql__net_get *get, ql_error *err)
 {
+    (void)user;
     transfer self = {.get = get, .status = QL_OK};
     if (strncasecmp(get->url, "http://", 7) != 0 && strncasecmp(get->url, "https://", 8) != 0)
         return ql__fail(err, QL_E_INVALID, "'%.100s' is neither an http nor an https address", get->url);
@@ -144,4 +165,60 @@ ql_status ql__http_download(const ql__http_get *get, ql_error *err)
     ql_status status = conclude(&self, code, err);
     curl_fn.curl_easy_cleanup(self.handle);
     return status;
+}
+
+const ql__net_ops ql__http_net = {curl_get, NULL};
+
+/* --- retries --- */
+
+typedef struct attempt {
+    const ql__net_get *get;
+    bool body_begun; /* what was handed over cannot be taken back */
+} attempt;
+
+static ql_status pass_body(void *user, ql_str piece, uint64_t total_bytes, ql_error *err)
+{
+    attempt *self = user;
+    self->body_begun = true;
+    return self->get->body_fn(self->get->user, piece, total_bytes, err);
+}
+
+static int pass_cancelled(void *user)
+{
+    const attempt *self = user;
+    return self->get->cancelled_fn != NULL ? self->get->cancelled_fn(self->get->user) : 0;
+}
+
+static bool may_pass(ql_status status, const ql_error *err)
+{
+    ql_status kind = ql_status_kind(status);
+    if (kind == QL_E_TIMEOUT) return true;
+    return kind == QL_E_NET && (err->http_code == 0 || err->http_code == 408 || err->http_code == 429 || err->http_code >= 500);
+}
+
+ql_status ql__http_download(const ql__sys *sys, const ql__net_get *get, ql_error *err)
+{
+    const ql__net_ops *net = sys->net != NULL ? sys->net : &ql__http_net;
+    attempt self = {.get = get};
+    ql__net_get passed = *get;
+    passed.body_fn = pass_body;
+    passed.cancelled_fn = pass_cancelled;
+    passed.user = &self;
+    for (uint32_t tries = 1, pause_ms = PAUSE_MS;; tries++, pause_ms *= 2) {
+        ql_error failure = {0};
+        ql_status status = net->get_fn(net->user, &passed, &failure);
+        uint32_t wait_ms = failure.retry_after_ms > pause_ms ? failure.retry_after_ms : pause_ms;
+        if (status >= 0) return status;
+        if (tries < TRIES && !self.body_begun && may_pass(status, &failure) && wait_ms <= RETRY_AFTER_MAX_MS) {
+            if (ql__sleep_ms(sys, wait_ms, get->cancelled_fn, get->user)) continue;
+            return ql__fail(err, QL_E_CANCELLED, "stopped");
+        }
+        if (err) *err = failure;
+        if (err && failure.retry_after_ms > 0) {
+            (void)ql__fail(err, status, "%.300s and asks to come back in %u s", failure.message, failure.retry_after_ms / 1000);
+            err->http_code = failure.http_code;
+            err->retry_after_ms = failure.retry_after_ms;
+        }
+        return status;
+    }
 }

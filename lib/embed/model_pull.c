@@ -264,6 +264,11 @@ static ql_status take_body(void *user, ql_str piece, uint64_t total, ql_error *e
     return sink_write(into, piece, err);
 }
 
+static int ask_whether_to_stop(void *user)
+{
+    return report(((body *)user)->into, NULL) < 0;
+}
+
 /* The address without user and password: messages end up in logs. */
 static void prefix_address(ql_error *err, const char *url)
 {
@@ -280,7 +285,8 @@ static void prefix_address(ql_error *err, const char *url)
 static ql_status feed_url(void *source, sink *into, ql_error *err)
 {
     body user = {into};
-    ql_status status = ql__http_download(&(ql__http_get){.url = source, .limit_bytes = into->limit_bytes, .body_fn = take_body, .user = &user}, err);
+    ql__net_get get = {.url = source, .limit_bytes = into->limit_bytes, .body_fn = take_body, .cancelled_fn = ask_whether_to_stop, .user = &user};
+    ql_status status = ql__http_download(into->job->sys, &get, err);
     if (status < 0) prefix_address(err, source);
     return status;
 }

@@ -14,7 +14,7 @@
 enum {
     CACHE_BYTES = 32 << 20, /* of parsed objects; 30,000 commits over 10,000 files: 405 MB and 2.5 s without a cap, 156 MB and 4.2 s with it */
     CONNECT_TIMEOUT_MS = 30000,
-    ANSWER_TIMEOUT_MS = 120000, /* silence of a server, not the length of a clone */
+    ANSWER_TIMEOUT_MS = 60000, /* silence of a server, not the length of a clone */
 };
 
 static const char *const names[] = {

@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -46,12 +45,7 @@ static bool cancelled(const ql__source_options *options)
 
 static ql_status pause_ms(const ql__source_options *options, int ms, ql_error *err)
 {
-    for (int waited = 0; waited < ms; waited += POLL_MS) {
-        if (cancelled(options)) return ql__fail(err, QL_E_CANCELLED, "cancelled while waiting");
-        struct timespec step = {.tv_nsec = POLL_MS * 1000000L};
-        (void)nanosleep(&step, NULL);
-    }
-    return QL_OK;
+    return ql__sleep_ms(options->sys, (uint32_t)ms, options->cancelled_fn, options->user) ? QL_OK : ql__fail(err, QL_E_CANCELLED, "cancelled while waiting");
 }
 
 /* ---- Credentials ---- */

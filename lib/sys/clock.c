@@ -21,7 +21,14 @@ static uint64_t kernel_monotonic_ns(void *user)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-const ql__clock_ops ql__clock_kernel = {kernel_wall_ms, kernel_monotonic_ns, NULL};
+static void kernel_sleep_ms(void *user, uint32_t ms)
+{
+    (void)user;
+    struct timespec step = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
+    (void)nanosleep(&step, NULL); /* a signal may end it early: whoever waits looks again */
+}
+
+const ql__clock_ops ql__clock_kernel = {kernel_wall_ms, kernel_monotonic_ns, kernel_sleep_ms, NULL};
 
 int64_t ql__wall_ms(const ql__sys *sys)
 {
@@ -31,4 +38,17 @@ int64_t ql__wall_ms(const ql__sys *sys)
 uint64_t ql__monotonic_ns(const ql__sys *sys)
 {
     return sys->clock->monotonic_ns_fn(sys->clock->user);
+}
+
+#define SLEEP_STEP_MS 50
+
+bool ql__sleep_ms(const ql__sys *sys, uint32_t ms, int (*cancelled_fn)(void *user), void *user)
+{
+    for (uint32_t left = ms; left > 0;) {
+        if (cancelled_fn && cancelled_fn(user) != 0) return false;
+        uint32_t step = left < SLEEP_STEP_MS ? left : SLEEP_STEP_MS;
+        sys->clock->sleep_ms_fn(sys->clock->user, step);
+        left -= step;
+    }
+    return true;
 }

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
+#include "sys/net.h"
 #include <qloader/base.h>
 
 typedef struct ql__file_ops {
@@ -31,6 +32,7 @@ typedef struct ql__file_ops {
 typedef struct ql__clock_ops {
     int64_t (*wall_ms_fn)(void *user);       /* Unix time in milliseconds */
     uint64_t (*monotonic_ns_fn)(void *user);
+    void (*sleep_ms_fn)(void *user, uint32_t ms);
     void *user;
 } ql__clock_ops;
 
@@ -38,6 +40,7 @@ typedef struct ql__clock_ops {
 typedef struct ql__sys {
     const ql__file_ops *file;
     const ql__clock_ops *clock;
+    const ql__net_ops *net; /* NULL: libcurl */
 } ql__sys;
 
 const ql__sys *ql__sys_default(void); /* the real kernel */
@@ -46,6 +49,8 @@ extern const ql__clock_ops ql__clock_kernel;
 
 int64_t ql__wall_ms(const ql__sys *sys);
 uint64_t ql__monotonic_ns(const ql__sys *sys);
+/* Waits in short steps, as long as cancelled_fn (may be NULL) answers 0; true when the time is over, false when cancelled. */
+bool ql__sleep_ms(const ql__sys *sys, uint32_t ms, int (*cancelled_fn)(void *user), void *user);
 
 /* path is NUL-terminated and appears in err. flags as open(2); O_CLOEXEC is added. */
 ql_status ql__file_open(const ql__sys *sys, const char *path, int flags, mode_t mode, int *out_fd, ql_error *err);

@@ -104,6 +104,6 @@ const ql__file_ops ql__file_kernel = {
 
 const ql__sys *ql__sys_default(void)
 {
-    static const ql__sys sys = {&ql__file_kernel, &ql__clock_kernel};
+    static const ql__sys sys = {&ql__file_kernel, &ql__clock_kernel, NULL};
     return &sys;
 }

@@ -33,6 +33,10 @@ static inline void file_server_answer(const file_server *self, int fd)
     FILE *file = fopen(full, "rb");
     if (strncmp(path, "status/", 7) == 0) {
         dprintf(fd, "HTTP/1.1 %d Said\r\nContent-Length: 4\r\nConnection: close\r\n\r\nbody", atoi(path + 7));
+    } else if (strncmp(path, "silent/", 7) == 0) {
+        while (read(fd, request, sizeof request) > 0) {} /* until the client has had enough */
+    } else if (strncmp(path, "later/", 6) == 0) {
+        dprintf(fd, "HTTP/1.1 429 Busy\r\nRetry-After: %d\r\nContent-Length: 4\r\nConnection: close\r\n\r\nbody", atoi(path + 6));
     } else if (strncmp(path, "loop/", 5) == 0) {
         dprintf(fd, "HTTP/1.1 302 Found\r\nLocation: /loop/again\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
     } else if (strncmp(path, "away/", 5) == 0) {

@@ -370,6 +370,71 @@ void ql_test_clock_advance(uint64_t ms)
     atomic_fetch_add(&clock_monotonic_ns, ms * 1000000);
 }
 
+static void fake_sleep_ms(void *user, uint32_t ms)
+{
+    (void)user;
+    ql_test_clock_advance(ms);
+}
+
+/* ---- network ---- */
+
+static const ql__net_ops *real_net;
+static atomic_long net_calls;
+
+void ql_test_net_use(const ql__net_ops *real)
+{
+    real_net = real;
+}
+
+long ql_test_net_calls(void)
+{
+    return atomic_load(&net_calls);
+}
+
+typedef struct cut_body {
+    const ql__net_get *get;
+    bool cut;
+} cut_body;
+
+static ql_status take_and_cut(void *user, ql_str piece, uint64_t total, ql_error *err)
+{
+    cut_body *self = user;
+    ql_status status = self->get->body_fn(self->get->user, (ql_str){piece.ptr, piece.len / 2}, total, err);
+    if (status < 0) return status;
+    self->cut = true;
+    return QL_E_NET;
+}
+
+/* What networks do, one after the other: nobody there, silence, an overloaded server, a server that wants a pause, a cut connection. */
+static ql_status fail_request(long how, const ql__net_get *get, ql_error *err)
+{
+    ql_error what = {.status = QL_E_NET};
+    cut_body body = {.get = get};
+    ql__net_get cut = *get;
+    switch (how % 5) {
+    case 0: snprintf(what.message, sizeof what.message, "connection refused"); break;
+    case 1: what.status = QL_E_TIMEOUT; snprintf(what.message, sizeof what.message, "no answer"); break;
+    case 2: what.http_code = 503; snprintf(what.message, sizeof what.message, "the server answers 503"); break;
+    case 3: what.http_code = 429; what.retry_after_ms = 1000; snprintf(what.message, sizeof what.message, "the server answers 429"); break;
+    default:
+        cut.body_fn = take_and_cut;
+        cut.user = &body;
+        cut.cancelled_fn = NULL;
+        (void)real_net->get_fn(real_net->user, &cut, &what);
+        what.status = QL_E_NET;
+        snprintf(what.message, sizeof what.message, "the connection was cut");
+    }
+    if (err) *err = what;
+    return what.status;
+}
+
+static ql_status fake_get(void *user, const ql__net_get *get, ql_error *err)
+{
+    (void)user;
+    long how = atomic_fetch_add(&net_calls, 1);
+    return fault_strikes(QL_FAULT_NET) ? fail_request(how, get, err) : real_net->get_fn(real_net->user, get, err);
+}
+
 const ql__sys *ql_test_sys(void)
 {
     static const ql__file_ops files = {
@@ -387,9 +452,10 @@ const ql__sys *ql_test_sys(void)
         .mmap_fn = fake_mmap,
         .munmap_fn = fake_munmap,
     };
-    static const ql__clock_ops clock = {fake_wall_ms, fake_monotonic_ns, NULL};
-    static const ql__sys sys = {&files, &clock};
-    return &sys;
+    static const ql__clock_ops clock = {fake_wall_ms, fake_monotonic_ns, fake_sleep_ms, NULL};
+    static const ql__net_ops net = {fake_get, NULL};
+    static const ql__sys without_net = {&files, &clock, NULL}, with_net = {&files, &clock, &net};
+    return real_net ? &with_net : &without_net;
 }
 
 /* ---- the fault loop ---- */
@@ -402,6 +468,7 @@ typedef struct loop_site {
 static ql_status expected_status(ql_test_fault kind)
 {
     if (kind == QL_FAULT_ALLOC) return QL_E_NOMEM;
+    if (kind == QL_FAULT_NET) return QL_E_NET;
     switch (fault_code) {
     case ENOSPC:
     case EDQUOT: return QL_E_NOSPACE;
@@ -426,10 +493,12 @@ static void check_outcome(loop_site site, ql_test_fault kind, bool sticky, long 
         return;
     }
     if (status >= 0) {
-        if (!ql_test_fault_was_benign()) SITE_FAIL(site, "fault %s %ld went unnoticed", how, n);
+        bool tried_again = kind == QL_FAULT_NET && !sticky;
+        if (!tried_again && !ql_test_fault_was_benign()) SITE_FAIL(site, "fault %s %ld went unnoticed", how, n);
         return;
     }
-    if (ql_status_kind(status) != expected_status(kind)) {
+    bool timed_out = kind == QL_FAULT_NET && ql_status_kind(status) == QL_E_TIMEOUT;
+    if (ql_status_kind(status) != expected_status(kind) && !timed_out) {
         SITE_FAIL(site, "fault %s %ld gives '%s' (%s), expected '%s'", how, n, ql_status_name(status), err->message,
                   ql_status_name(expected_status(kind)));
     }

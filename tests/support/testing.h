@@ -38,6 +38,7 @@ size_t ql_test_dir_count(const char *dir);
 typedef enum ql_test_fault {
     QL_FAULT_ALLOC, /* memory of the library: answers NULL */
     QL_FAULT_FILE,  /* a call through ql_test_sys()->file: answers -1 with ql_test_fault_errno's value (EIO at first) */
+    QL_FAULT_NET,   /* a request through ql_test_sys()->net: refused, silent, 503, 429 or cut, by turns */
     QL_FAULT_KINDS
 } ql_test_fault;
 
@@ -76,6 +77,12 @@ long ql_test_fds_open(void);             /* opened through ql_test_sys() and not
 void ql_test_clock_set(int64_t wall_ms); /* starts at 1700000000000 */
 void ql_test_clock_advance(uint64_t ms); /* both clocks */
 
+/* ---- network ---- */
+
+/* From here on ql_test_sys() has a network: the given one (ql__http_net) behind faults. */
+void ql_test_net_use(const ql__net_ops *real);
+long ql_test_net_calls(void); /* requests so far */
+
 /* ---- the fault loop ---- */
 
 /* Must leave nothing behind, whatever it returns. */
@@ -83,7 +90,7 @@ typedef ql_status (*ql_test_scenario_fn)(void *user, ql_error *err);
 /*
  * Runs the scenario with its 1st, 2nd, ... call failing, first that call only, then that call and all after it, until it
  * runs through without meeting the fault. Asserts each time: a fault that fired gives the status it stands for (or QL_OK after
- * ql_test_fault_benign), err carries the same status and a message, nothing leaks. The last, undisturbed run gives QL_OK or QL_DONE.
+ * ql_test_fault_benign, or when a single failed request was tried again), err carries the same status and a message, nothing leaks. The last, undisturbed run gives QL_OK or QL_DONE.
  */
 #define ql_test_fault_loop(kind, scenario, user) ql__test_fault_loop((kind), (scenario), (user), __FILE__, __LINE__)
 void ql__test_fault_loop(ql_test_fault kind, ql_test_scenario_fn scenario, void *user, const char *file, int line);

@@ -4,6 +4,7 @@
  */
 #include <unistd.h>
 
+#include "dep/http.h"
 #include "embed/model_file.h"
 #include "model_dir.h"
 #include "small_model.h"
@@ -179,6 +180,34 @@ static void test_model_pull__failed_downloads_leave_nothing(void **state)
     assert_int_equal(ql_status_kind(ql__model_pull(ql__sys_default(), QL_STR("tiny"), "ftp://127.0.0.1/x", f->target, NULL, NULL, &err)), QL_E_NOTFOUND);
 }
 
+typedef struct download {
+    const folders *f;
+    char url[64];
+} download;
+
+static ql_status download_once(void *user, ql_error *err)
+{
+    const download *self = user;
+    ql_status status = ql__model_pull(ql_test_sys(), QL_STR("tiny"), self->url, self->f->target, NULL, NULL, err);
+    expect_arrived(self->f); /* the new one, or the one from before */
+    return status;
+}
+
+static void test_model_pull__survives_a_failing_network(void **state)
+{
+    const folders *f = *state;
+    file_server web;
+    pull_ok(f, f->source);
+    file_server_start(&web, f->source, 0);
+    download self = {.f = f};
+    snprintf(self.url, sizeof self.url, "http://127.0.0.1:%d", web.port);
+    ql_test_net_use(&ql__http_net);
+    ql_test_fault_loop(QL_FAULT_NET, download_once, &self);
+    assert_true(ql_test_net_calls() > 20);
+    ql_test_net_use(NULL);
+    file_server_stop(&web);
+}
+
 static void test_model_pull__checks_pinned_hashes(void **state)
 {
     const folders *f = *state;
@@ -214,6 +243,7 @@ int main(void)
         ENTRY(test_model_pull__survives_failing_memory_and_reads),
         ENTRY(test_model_pull__downloads),
         ENTRY(test_model_pull__failed_downloads_leave_nothing),
+        ENTRY(test_model_pull__survives_a_failing_network),
         ENTRY(test_model_pull__checks_pinned_hashes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
