@@ -7,6 +7,11 @@ usage: git_http_server.py ROOT LOG [CERTIFICATE KEY]     prints the port, then s
   /token/NAME        password "right-token", whatever the user name
   /asuser/NAME       user name "right-token", no password
   /elsewhere/NAME    redirects to /token/NAME at 127.0.0.2, another host
+  /status-N/NAME     answers N to everything
+  /garbage/NAME      200 and a page of HTML
+  /cut/NAME          ends the connection in the middle of each answer to a POST (the pack)
+  /slow/NAME         a pause of 0.3 s before each answer
+  /silent/NAME       takes the request and never answers
 LOG gets a line for each request: address asked for, path, "login" or "-".
 """
 import base64
@@ -15,6 +20,7 @@ import ssl
 import subprocess
 import sys
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 root, log_path = sys.argv[1], sys.argv[2]
@@ -49,7 +55,7 @@ class Handler(BaseHTTPRequestHandler):
         header = self.headers.get("Authorization", "")
         login = base64.b64decode(header[6:]).decode() if header.startswith("Basic ") else ":"
         user, _, password = login.partition(":")
-        return place == "open" or (place == "token" and password == "right-token") or (
+        return place in ("open", "cut", "slow") or (place == "token" and password == "right-token") or (
             place == "asuser" and user == "right-token" and password == "")
 
     def serve(self):
@@ -61,6 +67,14 @@ class Handler(BaseHTTPRequestHandler):
         if place == "elsewhere":
             port = self.server.server_address[1]
             return self.answer(302, [("Location", f"http://127.0.0.2:{port}/token/{rest}?{query}")], b"")
+        if place.startswith("status-"):
+            return self.answer(int(place[7:]), [], b"said")
+        if place == "garbage":
+            return self.answer(200, [("Content-Type", "text/html")], b"<html>welcome</html>" * 50)
+        if place == "silent":
+            time.sleep(600)
+        if place == "slow":
+            time.sleep(0.3)
         if not self.allowed(place):
             return self.answer(401, [("WWW-Authenticate", 'Basic realm="test"')], b"no")
         env = dict(os.environ, GIT_PROJECT_ROOT=root, GIT_HTTP_EXPORT_ALL="1", PATH_INFO="/" + rest, QUERY_STRING=query,
@@ -70,7 +84,19 @@ class Handler(BaseHTTPRequestHandler):
         head, _, content = output.partition(b"\r\n\r\n")
         headers = [tuple(line.split(": ", 1)) for line in head.decode().split("\r\n")]
         status = next((int(value.split()[0]) for name, value in headers if name == "Status"), 200)
-        self.answer(status, [h for h in headers if h[0] != "Status"], content)
+        headers = [h for h in headers if h[0] != "Status"]
+        if place == "cut" and self.command == "POST":
+            return self.cut(status, headers, content)
+        self.answer(status, headers, content)
+
+    def cut(self, status, headers, content):
+        self.send_response(status)
+        for name, value in headers:
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content[:len(content) * 2 // 3])
+        self.close_connection = True
 
     do_GET = do_POST = serve
 
