@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 top=$(pwd)
 deps=${QLOADER_DEPS_DIR:-$top/build/deps}
 seed=${QL_SEED:-$(date +%s)}
-export QL_SEED="$seed" QL_FUZZ_SEED="$seed" QL_KILL_SEED="$seed"
+export QL_SEED="$seed" QL_FUZZ_SEED="$seed" QL_KILL_SEED="$seed" QL_POWER_SEED="$seed"
 started=$(date +%s)
 step() { printf '\n== %s (%s s)\n' "$*" "$(( $(date +%s) - started ))"; }
 

@@ -53,6 +53,8 @@ static ql_status fail_code(ql__db *self, int code, ql_error *err)
     int os_code = self->vfs.fault_errno ? self->vfs.fault_errno : self->handle ? sqlite3_system_errno(self->handle) : 0;
     self->vfs.fault_errno = 0;
     if (code == SQLITE_IOERR_DATA) return fail_damaged(self, detail, err);
+    /* Only the making of a file writes a journal beside it; all later changes go to the log. A reader may not play it back. */
+    if (code == SQLITE_READONLY_ROLLBACK) return ql__fail(err, QL_E_NOTFOUND, "'%s' was never finished: nothing was ever committed", self->path);
     switch (code & 0xff) {
     case SQLITE_NOMEM:
         return ql__fail_nomem(err);
@@ -113,20 +115,21 @@ static ql_status prepare_new(ql__db *self, const ql__db_options *options, ql_err
     return ql__db_exec(self, sql, err);
 }
 
-/* A process may have died between the first page and the mark: such a file has no tables and is as good as none. */
-static ql_status finish_creation(ql__db *self, const ql__db_options *options, int64_t *id, ql_error *err)
+/*
+ * No mark: a new file, or one whose making was cut short at any step. The journal may have taken all its pages back, or it may have pages but no
+ * log yet; it has no tables in either case, and is made from the start.
+ */
+static ql_status create(ql__db *self, const ql__db_options *options, int64_t *id, ql_error *err)
 {
-    char sql[80];
     int64_t tables = 0;
     QL_TRY(read_pragma(self, "SELECT count(*) FROM sqlite_schema", &tables, err));
     if (tables != 0) return QL_OK;
     if (!options->write || !options->create) return ql__fail(err, QL_E_NOTFOUND, "'%s' is empty: nothing was ever committed", self->path);
     *id = options->application_id;
-    snprintf(sql, sizeof sql, "PRAGMA application_id=%d", (int)options->application_id);
-    return ql__db_exec(self, sql, err);
+    return prepare_new(self, options, err);
 }
 
-static ql_status configure(ql__db *self, const ql__db_options *options, bool fresh, ql_error *err)
+static ql_status configure(ql__db *self, const ql__db_options *options, ql_error *err)
 {
     char sql[320];
     int64_t found = 0;
@@ -135,9 +138,8 @@ static ql_status configure(ql__db *self, const ql__db_options *options, bool fre
     sqlite3_db_config(self->handle, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     sqlite3_db_config(self->handle, SQLITE_DBCONFIG_DQS_DDL, 0, NULL);
     sqlite3_db_config(self->handle, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
-    if (fresh) QL_TRY(prepare_new(self, options, err));
     QL_TRY(read_pragma(self, "PRAGMA application_id", &found, err));
-    if (found == 0) QL_TRY(finish_creation(self, options, &found, err));
+    if (found == 0) QL_TRY(create(self, options, &found, err));
     if ((uint32_t)found != options->application_id)
         return ql__fail(err, QL_E_FORMAT, "'%s' belongs to another program (application id %lld)", self->path, (long long)found);
     snprintf(sql, sizeof sql,
@@ -145,19 +147,19 @@ static ql_status configure(ql__db *self, const ql__db_options *options, bool fre
              "PRAGMA wal_autocheckpoint=%u; PRAGMA journal_size_limit=16777216; PRAGMA trusted_schema=OFF",
              options->cache_kib ? options->cache_kib : 8192, options->checkpoint_pages ? options->checkpoint_pages : 2000);
     QL_TRY(ql__db_exec(self, sql, err));
-    return options->write ? QL_OK : ql__db_exec(self, "PRAGMA query_only=ON", err);
+    /* Files of older versions may have been left without a log by a power cut while they were made. */
+    return ql__db_exec(self, options->write ? "PRAGMA journal_mode=WAL" : "PRAGMA query_only=ON", err);
 }
 
 /* Less than one page is no database, unless a journal is there that undoes an interrupted first write. */
-static ql_status look_at(const ql__db_options *options, bool *fresh, ql_error *err)
+static ql_status look_at(const ql__db_options *options, ql_error *err)
 {
     struct stat info = {0}, journal;
     char name[4200];
     bool absent = stat(options->path, &info) != 0;
     if (absent && errno != ENOENT) return ql__fail_errno(err, errno, "'%s'", options->path);
     if (absent && !(options->write && options->create)) return ql__fail(err, QL_E_NOTFOUND, "there is no '%s'", options->path);
-    *fresh = absent || info.st_size == 0;
-    if (*fresh || info.st_size >= (off_t)options->page_bytes) return QL_OK;
+    if (absent || info.st_size == 0 || info.st_size >= (off_t)options->page_bytes) return QL_OK;
     snprintf(name, sizeof name, "%s-journal", options->path);
     if (stat(name, &journal) == 0 && journal.st_size > 0) return QL_OK;
     return ql__fail(err, QL_E_CORRUPT, "'%s' is cut off: it has %lld bytes, its first page alone has %u", options->path, (long long)info.st_size, options->page_bytes);
@@ -194,8 +196,7 @@ static int open_frozen(ql__db *self, const char *path, int flags)
 
 ql_status ql__db_open(const ql__db_options *options, ql__db **out, ql_error *err)
 {
-    bool fresh = false;
-    QL_TRY(look_at(options, &fresh, err));
+    QL_TRY(look_at(options, err));
     ql__db *self = ql__alloc_zero(1, sizeof *self);
     if (!self) return ql__fail_nomem(err);
     self->path = ql__strdup(ql_str_of(options->path));
@@ -208,7 +209,7 @@ ql_status ql__db_open(const ql__db_options *options, ql__db **out, ql_error *err
         int flags = options->write ? SQLITE_OPEN_READWRITE | (options->create ? SQLITE_OPEN_CREATE : 0) : SQLITE_OPEN_READONLY;
         flags |= SQLITE_OPEN_NOMUTEX;
         int code = is_frozen(options) ? open_frozen(self, options->path, flags) : sqlite3_open_v2(options->path, &self->handle, flags, self->vfs.name);
-        st = code == SQLITE_OK ? configure(self, options, fresh && options->write && options->create, err) : fail_code(self, code, err);
+        st = code == SQLITE_OK ? configure(self, options, err) : fail_code(self, code, err);
     }
     if (st != QL_OK) {
         ql__db_close(self);

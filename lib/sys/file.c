@@ -210,10 +210,16 @@ ql_status ql__file_write_atomic(const ql__sys *sys, const char *path, ql_str con
     return sync_folder_of(sys, path, err);
 }
 
-/* One folder, whose parent exists. */
+/* One folder, whose parent exists; its name is on disk when this returns. Only a parent that may be written but not read stays unsynced. */
 static ql_status make_one(const ql__sys *sys, const char *path, mode_t mode, ql_error *err)
 {
-    if (sys->file->mkdirat_fn(sys->file->user, AT_FDCWD, path, mode) == 0) return QL_OK;
+    if (sys->file->mkdirat_fn(sys->file->user, AT_FDCWD, path, mode) == 0) {
+        ql_error detail = {0};
+        ql_status status = sync_folder_of(sys, path, &detail);
+        if (status == QL_OK || detail.os_code == EACCES) return QL_OK;
+        if (err) *err = detail;
+        return status;
+    }
     if (errno != EEXIST) return ql__fail_errno(err, errno, "cannot make folder '%s'", path);
     struct stat info;
     if (sys->file->fstatat_fn(sys->file->user, AT_FDCWD, path, &info, 0) < 0) return ql__fail_errno(err, errno, "cannot stat '%s'", path);

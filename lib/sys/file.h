@@ -67,7 +67,8 @@ ql_status ql__file_read_all(const ql__sys *sys, const char *path, ql_buf *out, q
 /* Write to path.tmp, fsync, rename over path, fsync the folder: readers see the old or the new content, never a mix.
    Writers of one path exclude each other. After a failure of the last step (folder fsync) the new content is in place. */
 ql_status ql__file_write_atomic(const ql__sys *sys, const char *path, ql_str content, mode_t mode, ql_error *err);
-ql_status ql__dir_make(const ql__sys *sys, const char *path, mode_t mode, ql_error *err);      /* with parents; existing is fine */
+/* With parents; existing is fine. What is made is synced into the folder it is in, so that a power cut cannot take it (and all it holds) away. */
+ql_status ql__dir_make(const ql__sys *sys, const char *path, mode_t mode, ql_error *err);
 ql_status ql__dir_sync(const ql__sys *sys, const char *path, ql_error *err);
 
 #endif

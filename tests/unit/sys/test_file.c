@@ -289,6 +289,21 @@ static void test_file__makes_folders_with_parents(void **state)
     ql_test_fault_loop(QL_FAULT_ALLOC, folder_scenario, NULL);
 }
 
+/* A folder whose name is not on disk takes everything in it with it when the power goes. */
+static void test_file__syncs_the_names_of_new_folders(void **state)
+{
+    (void)state;
+    ql_error err = {0};
+    const char *path = ql_test_path(dir, "s/b");
+    ql_test_fault_ops(QL_TEST_SYNC);
+    long before = ql_test_file_calls();
+    assert_int_equal(ql__dir_make(ql_test_sys(), path, 0700, &err), QL_OK);
+    assert_int_equal(ql_test_file_calls() - before, 2);
+    assert_int_equal(ql__dir_make(ql_test_sys(), path, 0700, &err), QL_OK);
+    assert_int_equal(ql_test_file_calls() - before, 2);
+    ql_test_fault_ops(QL_TEST_ALL_OPS);
+}
+
 static void test_file__a_file_in_the_way_is_told(void **state)
 {
     (void)state;
@@ -316,6 +331,7 @@ int main(void)
         FILE_TEST(test_file__atomic_write_sets_the_mode_and_ignores_leftovers),
         FILE_TEST(test_file__atomic_write_takes_names_without_a_folder),
         FILE_TEST(test_file__makes_folders_with_parents),
+        FILE_TEST(test_file__syncs_the_names_of_new_folders),
         FILE_TEST(test_file__a_file_in_the_way_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
