@@ -420,10 +420,11 @@ ql_status ql__encoder_run(const ql__encoder *self, ql__encoder_scratch *scratch,
     QL_TRY(check_batch(self, scratch, batch, &run.rows, err));
     if (engine && !scratch->worker) QL_TRY(ql__linear_worker_new(engine, &scratch->worker, err));
     QL_TRY(embed_tokens(&run, err));
-    int previous = engine ? ql__linear_enter(engine) : 0;
+    ql__linear_guard guard;
+    if (engine) guard = ql__linear_enter(engine);
     ql_status status = QL_OK;
     for (size_t i = 0; i < self->config->layers && status >= 0; i++) status = run_layer(&run, i, err);
-    if (engine) ql__linear_leave(engine, previous);
+    if (engine) ql__linear_leave(engine, &guard);
     if (status >= 0) pool_sequences(&run);
     return status;
 }

@@ -8,7 +8,8 @@
  * A worker owns what an execution changes: a stream, memory objects whose handles are set before each run, and the scratchpad, so that
  * one primitive serves many threads.
  *
- * OpenMP: the packaged library uses it; its thread count is a setting of the calling thread, set to 1 around our runs and put back.
+ * OpenMP: the packaged library uses it; its thread count is a setting of the calling thread, set to 1 around our runs and put back. Signals wait
+ * as long (see ql__linear_enter): a batch, some tenths of a second.
  * Threads: engine shared, worker not. Cost: packing reads all weights once.
  */
 #include "embed/linear_dnnl.h"
@@ -119,16 +120,20 @@ static ql_status load_libraries(ql__linear_engine *self, ql_error *err)
     return QL_OK;
 }
 
-int ql__linear_enter(const ql__linear_engine *self)
+ql__linear_guard ql__linear_enter(const ql__linear_engine *self)
 {
-    int previous = self->openmp.get();
-    if (previous != 1) self->openmp.set(1);
-    return previous;
+    ql__linear_guard guard = {.threads = self->openmp.get()};
+    sigset_t all;
+    sigfillset(&all);
+    (void)pthread_sigmask(SIG_BLOCK, &all, &guard.signals);
+    if (guard.threads != 1) self->openmp.set(1);
+    return guard;
 }
 
-void ql__linear_leave(const ql__linear_engine *self, int previous)
+void ql__linear_leave(const ql__linear_engine *self, const ql__linear_guard *guard)
 {
-    if (previous != 1) self->openmp.set(previous);
+    if (guard->threads != 1) self->openmp.set(guard->threads);
+    (void)pthread_sigmask(SIG_SETMASK, &guard->signals, NULL);
 }
 
 /* ---- primitives ---- */
@@ -303,10 +308,10 @@ static ql_status pack_all(ql__linear_engine *self, const ql__linear_source *sour
     self->layers = ql__alloc_zero(count, sizeof *self->layers);
     if (!self->layers) return ql__fail_nomem(err);
     self->layer_count = count;
-    int previous = ql__linear_enter(self);
+    ql__linear_guard guard = ql__linear_enter(self);
     ql_status status = QL_OK;
     for (size_t i = 0; i < count && status >= 0; i++) status = pack_layer(self, &sources[i], &self->layers[i], err);
-    ql__linear_leave(self, previous);
+    ql__linear_leave(self, &guard);
     return status;
 }
 

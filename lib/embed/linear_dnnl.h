@@ -8,6 +8,8 @@
 #ifndef QL_LINEAR_DNNL_H
 #define QL_LINEAR_DNNL_H
 
+#include <signal.h>
+
 #include <stdbool.h>
 
 #include <qloader/base.h>
@@ -42,9 +44,18 @@ bool ql__linear_engine_bf16(const ql__linear_engine *self);
 ql_status ql__linear_worker_new(ql__linear_engine *engine, ql__linear_worker **out, ql_error *err);
 void ql__linear_worker_free(ql__linear_worker *self);
 
-/* Sets this thread's OpenMP thread count to 1; returns what ql__linear_leave puts back. Around every series of runs. */
-int ql__linear_enter(const ql__linear_engine *self);
-void ql__linear_leave(const ql__linear_engine *self, int previous);
+/* What a thread had before a series of runs. */
+typedef struct ql__linear_guard {
+    int threads; /* OpenMP's */
+    sigset_t signals;
+} ql__linear_guard;
+
+/*
+ * Around every series of runs, in the same thread: its OpenMP thread count is 1 and its signals wait. Kernels for AVX2 move the stack
+ * pointer into the heap while they run, where a handler would write over foreign memory.
+ */
+ql__linear_guard ql__linear_enter(const ql__linear_engine *self);
+void ql__linear_leave(const ql__linear_engine *self, const ql__linear_guard *guard);
 /* Layer number `index`; rows 1..QL__LINEAR_ROWS. */
 ql_status ql__linear_run(ql__linear_worker *self, size_t index, size_t rows, const void *source, void *target, ql_error *err);
 

@@ -1,10 +1,15 @@
 /*
- * Goal: the engine's layers compute what the plain loops compute, for every row count of a block, and leave OpenMP's setting alone.
+ * Goal: the engine's layers compute what the plain loops compute, for every row count of a block, and leave OpenMP's setting and
+ * the thread's signals alone.
  * Method: random layers of each kind against the reference kernels, float32 and, where this CPU has it, bfloat16.
  */
 #include <math.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "dep/dynlib.h"
 #include "embed/kernels.h"
@@ -88,10 +93,10 @@ static bool check_engine(bool bf16)
     if (status >= 0) {
         static const size_t row_counts[] = {1, 15, 16, 17, 47, 64, 100, 127, QL__LINEAR_ROWS};
         assert_int_equal(ql__linear_worker_new(engine, &worker, &err), QL_OK);
-        int previous = ql__linear_enter(engine);
+        ql__linear_guard guard = ql__linear_enter(engine);
         for (size_t r = 0; r < sizeof row_counts / sizeof *row_counts; r++)
             for (size_t i = 0; i < 4; i++) expect_layer(worker, i, &layers[i], row_counts[r], bf16);
-        ql__linear_leave(engine, previous);
+        ql__linear_leave(engine, &guard);
     }
     ql__linear_worker_free(worker);
     ql__linear_engine_free(engine);
@@ -125,12 +130,89 @@ static void test_linear_dnnl__restores_the_thread_count(void **state)
     memcpy(&get, &found[0], sizeof get);
     memcpy(&set, &found[1], sizeof set);
     set(3);
-    int previous = ql__linear_enter(engine);
+    ql__linear_guard guard = ql__linear_enter(engine);
     assert_int_equal(get(), 1);
-    ql__linear_leave(engine, previous);
+    ql__linear_leave(engine, &guard);
     assert_int_equal(get(), 3);
     ql__linear_engine_free(engine);
     free(l.weight), free(l.bias);
+}
+
+/* ---- signals ---- */
+
+enum { DEEP_INPUTS = 3072, DEEP_OUTPUTS = 64, DEEP_ROWS = 128, SIGNALS = 4000 };
+
+static volatile sig_atomic_t signals_taken, signals_astray;
+static uintptr_t stack_begin, stack_end;
+
+static void on_signal(int number)
+{
+    uintptr_t here = (uintptr_t)&number;
+    signals_taken++;
+    if (here < stack_begin || here >= stack_end) signals_astray++;
+}
+
+static void find_stack(void)
+{
+    pthread_attr_t attributes;
+    void *address = NULL;
+    size_t size = 0;
+    assert_int_equal(pthread_getattr_np(pthread_self(), &attributes), 0);
+    assert_int_equal(pthread_attr_getstack(&attributes, &address, &size), 0);
+    stack_begin = (uintptr_t)address;
+    stack_end = stack_begin + size;
+    (void)pthread_attr_destroy(&attributes);
+}
+
+typedef struct sender {
+    pthread_t to;
+    atomic_bool done;
+} sender;
+
+static void *send_signals(void *user)
+{
+    sender *self = user;
+    for (int i = 0; i < SIGNALS; i++) {
+        (void)pthread_kill(self->to, SIGUSR1);
+        (void)usleep(50);
+    }
+    atomic_store(&self->done, true);
+    return NULL;
+}
+
+/*
+ * Kernels of oneDNN for deep products on AVX2 move the stack pointer into a buffer of the heap; a handler that is called there, on the stack as it
+ * seems, writes over whatever lies before that buffer.
+ */
+static void test_linear_dnnl__is_not_disturbed_by_signals(void **state)
+{
+    (void)state;
+    float *weight = random_floats((size_t)DEEP_OUTPUTS * DEEP_INPUTS), *bias = random_floats(DEEP_OUTPUTS), *x = random_floats((size_t)DEEP_ROWS * DEEP_INPUTS);
+    float *first = calloc((size_t)DEEP_ROWS * DEEP_OUTPUTS, sizeof *first), *target = calloc((size_t)DEEP_ROWS * DEEP_OUTPUTS, sizeof *target);
+    ql__linear_source source = {.kind = QL__LINEAR_PROJECT, .inputs = DEEP_INPUTS, .outputs = DEEP_OUTPUTS, .parts = 1, .weight = {weight}, .bias = {bias}};
+    ql__linear_engine *engine = NULL;
+    ql__linear_worker *worker = NULL;
+    struct sigaction action = {.sa_handler = on_signal}, before;
+    sender self = {.to = pthread_self()};
+    pthread_t thread;
+    find_stack();
+    assert_int_equal(ql__linear_engine_new(&source, 1, false, &engine, NULL), QL_OK);
+    assert_int_equal(ql__linear_worker_new(engine, &worker, NULL), QL_OK);
+    assert_int_equal(sigaction(SIGUSR1, &action, &before), 0);
+    assert_int_equal(pthread_create(&thread, NULL, send_signals, &self), 0);
+    for (size_t run = 0; run == 0 || !atomic_load(&self.done); run++) {
+        ql__linear_guard guard = ql__linear_enter(engine);
+        assert_int_equal(ql__linear_run(worker, 0, DEEP_ROWS, x, run == 0 ? first : target, NULL), QL_OK);
+        ql__linear_leave(engine, &guard);
+        if (run > 0) assert_memory_equal(target, first, (size_t)DEEP_ROWS * DEEP_OUTPUTS * sizeof *first);
+    }
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_true(signals_taken > 0); /* they arrive, between the products */
+    assert_int_equal(signals_astray, 0);
+    assert_int_equal(sigaction(SIGUSR1, &before, NULL), 0);
+    ql__linear_worker_free(worker);
+    ql__linear_engine_free(engine);
+    free(weight), free(bias), free(x), free(first), free(target);
 }
 
 static ql_status make_and_run(void *user, ql_error *err)
@@ -163,6 +245,7 @@ int main(void)
         cmocka_unit_test(test_linear_dnnl__is_the_reference_in_float32),
         cmocka_unit_test(test_linear_dnnl__is_the_reference_in_bfloat16),
         cmocka_unit_test(test_linear_dnnl__restores_the_thread_count),
+        cmocka_unit_test(test_linear_dnnl__is_not_disturbed_by_signals),
         cmocka_unit_test(test_linear_dnnl__survives_failing_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
