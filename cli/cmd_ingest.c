@@ -15,6 +15,7 @@
 
 typedef struct ingest_view {
     cli *cli;
+    const cli_session *session;
     bool quiet, verbose, json, dry_run;
     bool line_open;      /* a progress line is on the terminal */
     uint64_t plain_ms;   /* when the last plain line was written, of this source */
@@ -141,9 +142,22 @@ static void print_safely(ql_str text)
     }
 }
 
+/* What was done to which document is worth a line; what is left out on purpose would be the same in every run. */
+static void keep_in_log(const ingest_view *self, const ql_ingest_event *event)
+{
+    ql_buf line = QL_BUF_INIT;
+    if (self->cli->log == NULL || self->dry_run || event->action == QL_INGEST_SKIP) return;
+    bool bad = event->action == QL_INGEST_FAIL || event->action == QL_INGEST_SOURCE_FAIL;
+    ql_buf_printf(&line, "%s: %.*s/%.*s: %.*s%s%.*s", action_name(event->action), (int)event->source_type.len, event->source_type.ptr, (int)event->source.len, event->source.ptr,
+                  (int)event->url.len, event->url.ptr, event->message.len > 0 ? ": " : "", (int)event->message.len, event->message.ptr);
+    session_log(self->session, bad ? "error" : event->action == QL_INGEST_WARN ? "warning" : "info", ql_buf_cstr(&line));
+    ql_buf_dispose(&line);
+}
+
 static int on_event(void *user, const ql_ingest_event *event)
 {
     ingest_view *self = user;
+    keep_in_log(self, event);
     bool bad = event->action == QL_INGEST_FAIL || event->action == QL_INGEST_WARN || event->action == QL_INGEST_SOURCE_FAIL;
     if (self->json) {
         if (bad || self->verbose || self->dry_run) keep_event(self, event);
@@ -224,10 +238,21 @@ static void print_profile(const ql_runtime *runtime)
     ql_buf_dispose(&json);
 }
 
+static void log_summary(const ingest_view *self, const ql_ingest_report *report, ql_status status)
+{
+    char line[400];
+    snprintf(line, sizeof line, "ends, %s: %llu listed, %llu added, %llu changed, %llu deleted, %llu unchanged, %llu skipped, %llu failed, %u sources failed, %llu chunks, %llu tokens in %llu ms",
+             status >= 0 ? "ok" : ql_status_name(status), (unsigned long long)report->listed, (unsigned long long)report->added, (unsigned long long)report->changed,
+             (unsigned long long)report->deleted, (unsigned long long)report->unchanged, (unsigned long long)report->skipped, (unsigned long long)report->failed,
+             report->sources_failed, (unsigned long long)report->chunks, (unsigned long long)report->tokens, (unsigned long long)report->elapsed_ms);
+    session_log(self->session, "info", line);
+}
+
 static int finish(ingest_view *self, const cli_session *session, ql_status status, const ql_ingest_report *report, const ql_error *err)
 {
     bool stopped = ql_status_kind(status) == QL_E_CANCELLED;
     clear_line(self);
+    log_summary(self, report, status);
     if (self->json) print_json(self, session, report, status, err);
     else if (!self->quiet && (status >= 0 || stopped || ql_status_kind(status) == QL_E_PARTIAL)) print_summary(self, report, stopped);
     if (cli_has(self->cli, OPT_PROFILE)) print_profile(session->runtime);
@@ -248,7 +273,7 @@ int cmd_ingest(cli *self)
     cli_session session;
     int code = session_open(self, cli_has(self, OPT_PROFILE), &session);
     if (code >= 0) return code;
-    ingest_view view = {.cli = self, .quiet = cli_has(self, OPT_QUIET), .verbose = cli_has(self, OPT_VERBOSE), .json = cli_has(self, OPT_JSON),
+    ingest_view view = {.cli = self, .session = &session, .quiet = cli_has(self, OPT_QUIET), .verbose = cli_has(self, OPT_VERBOSE), .json = cli_has(self, OPT_JSON),
                  .dry_run = cli_has(self, OPT_DRY_RUN), .events = json_array()};
     if (view.dry_run && !view.json && !view.quiet) view.verbose = true;
     ql_ingest_options options = QL_INGEST_OPTIONS_INIT;
@@ -262,6 +287,7 @@ int cmd_ingest(cli *self)
     options.user = &view;
     ql_ingest_report report;
     ql_error err = {0};
+    if (!view.dry_run) session_log_open(&session);
     if (!view.json && !view.quiet) session_tell_choice(&session, NULL);
     stop_install();
     ql_status status = ql_ingest(session.workspace, &options, &report, &err);

@@ -12,9 +12,19 @@
 
 #define SNIPPET_BYTES 400
 #define LIMIT_DEFAULT 5
+#define QUESTION_BYTES_MAX (64 << 10)
+
+/* A lone "-": the question is what comes in; one byte more than allowed, so that the library says it is too long. */
+static bool read_question(ql_buf *out)
+{
+    char piece[4096];
+    for (size_t got; out->len <= QUESTION_BYTES_MAX && (got = fread(piece, 1, sizeof piece, stdin)) > 0;) ql_buf_append(out, (ql_str){piece, got});
+    return out->status >= 0 && !ferror(stdin);
+}
 
 static bool join_words(const cli *self, ql_buf *out)
 {
+    if (self->positional_count == 1 && strcmp(self->positional[0], "-") == 0) return read_question(out);
     for (int i = 0; i < self->positional_count; i++) {
         if (i > 0) ql_buf_append_char(out, ' ');
         ql_buf_append(out, ql_str_of(self->positional[i]));

@@ -28,6 +28,7 @@ int cmd_init(cli *self)
     cli_session session;
     int code = session_open(self, false, &session);
     if (code >= 0) return code;
+    session_log_open(&session);
     ql_error err = {0};
     ql_status status = ql_workspace_init(session.workspace, cli_has(self, OPT_FORCE), &err);
     code = EXIT_OK;

@@ -5,6 +5,7 @@
 #define CLI_COMMAND_H
 
 #include <stdbool.h>
+#include <stdio.h>
 
 #include <qloader.h>
 
@@ -27,6 +28,8 @@ typedef enum cli_option_id {
     OPT_DRY_RUN,
     OPT_PROFILE,
     OPT_NO_PROFILE,
+    OPT_RESUME,
+    OPT_NO_RESUME,
     OPT_PROJECT,
     OPT_PROJECT_ID,
     OPT_SOURCE_TYPE,
@@ -69,6 +72,8 @@ typedef struct cli {
     char **positional;
     int positional_count;
     bool color_out, color_err, progress_tty;
+    int32_t shown_level; /* lowest level of log messages on stderr */
+    FILE *log;           /* of the workspace, NULL: none */
 } cli;
 
 extern const cli_command cli_commands[];

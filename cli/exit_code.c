@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "command.h"
+#include "log_file.h"
 
 int cli_exit_of(ql_status status)
 {
@@ -30,6 +31,7 @@ int cli_fail(const cli *self, ql_status status, const ql_error *err)
 {
     const char *message = err != NULL && err->message[0] != '\0' ? err->message : ql_status_name(status);
     int code = cli_exit_of(status);
+    log_file_write(self->log, "error", self->command->name, message);
     fprintf(stderr, "%serror:%s %s\n", self->color_err ? "\033[1;31m" : "", self->color_err ? "\033[0m" : "", message);
     if (cli_has(self, OPT_JSON)) {
         json_t *object = json_pack("{s:{s:s, s:s, s:i}}", "error", "kind", ql_status_name(status), "message", message, "exit_code", code);

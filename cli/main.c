@@ -28,6 +28,8 @@ const cli_option cli_options[] = {
     {OPT_DRY_RUN, "dry-run", 'n', NULL, "list and compare only; tell what would be done"},
     {OPT_PROFILE, "profile", 0, NULL, "print where the time went, a line a stage"},
     {OPT_NO_PROFILE, "no-profile", 0, NULL, "the default; accepted for scripts"},
+    {OPT_RESUME, "resume", 0, NULL, "the default: every run goes on from what was committed"},
+    {OPT_NO_RESUME, "no-resume", 0, NULL, "accepted for scripts; what is committed is never done twice, see --force"},
     {OPT_PROJECT, "project", 'p', "ID", "only this project"},
     {OPT_PROJECT_ID, "project-id", 0, "ID", "only this project"},
     {OPT_SOURCE_TYPE, "source-type", 't', "TYPE", "only sources of this type (git, localfile)"},
@@ -47,7 +49,7 @@ const cli_option cli_options[] = {
 static const cli_option_id no_options[] = {OPT_COUNT};
 static const cli_option_id init_options[] = {OPT_FORCE, OPT_COUNT};
 static const cli_option_id ingest_options[] = {OPT_PROJECT, OPT_SOURCE_TYPE, OPT_SOURCE, OPT_FORCE, OPT_DRY_RUN,
-                                               OPT_PRECISION, OPT_PROFILE, OPT_NO_PROFILE, OPT_COUNT};
+                                               OPT_PRECISION, OPT_PROFILE, OPT_NO_PROFILE, OPT_RESUME, OPT_NO_RESUME, OPT_COUNT};
 static const cli_option_id search_options[] = {OPT_LIMIT, OPT_PROJECT, OPT_SOURCE_TYPE, OPT_SOURCE, OPT_PATH, OPT_SINCE, OPT_MODE,
                                                OPT_FORMAT, OPT_EXPLAIN, OPT_FULL, OPT_PRECISION, OPT_COUNT};
 static const cli_option_id config_options[] = {OPT_FORMAT, OPT_COUNT};
@@ -67,7 +69,7 @@ const cli_command cli_commands[] = {
      "Ctrl-C stops cleanly: what was stored stays, the next run goes on from there.",
      "  qloader ingest\n  qloader ingest --source-type git --source handbook\n  qloader ingest --dry-run --verbose\n", ingest_options, cmd_ingest},
     {"search", "QUESTION", 1, NO_LIMIT, "ask the index",
-     "Finds the passages that answer a question, by meaning and by words. Several words need no quotes.",
+     "Finds the passages that answer a question, by meaning and by words. Several words need no quotes; '-' reads the question from stdin.",
      "  qloader search \"how do I undo the last commit?\"\n  qloader search --path docs/ --limit 3 --format md retry policy\n"
      "  qloader search --json --explain 'ssh key' | jq .hits[0].url\n",
      search_options, cmd_search},

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "exit_code.h"
+#include "log_file.h"
 
 static volatile sig_atomic_t stop_signal;
 
@@ -42,6 +43,8 @@ static void on_log(void *user, ql_log_level level, const char *subsystem, const 
 {
     const cli *self = user;
     const char *name = level >= QL_LOG_ERROR ? "error" : level >= QL_LOG_WARNING ? "warning" : level >= QL_LOG_INFO ? "info" : "debug";
+    log_file_write(self->log, name, subsystem, message);
+    if ((int32_t)level < self->shown_level) return;
     fprintf(stderr, "%s%s: %s: %s\n", self->progress_tty ? "\r\033[K" : "", name, subsystem, message);
 }
 
@@ -103,7 +106,8 @@ int session_open(cli *self, bool profile, cli_session *out)
     unsigned long threads = 0;
     ql_error err = {0};
     ql_runtime_options options = QL_RUNTIME_OPTIONS_INIT;
-    if (!cli_number(self, OPT_THREADS, 1, 256, &threads) || !log_level(self, &options.log_level)) return EXIT_USAGE;
+    if (!cli_number(self, OPT_THREADS, 1, 256, &threads) || !log_level(self, &self->shown_level)) return EXIT_USAGE;
+    options.log_level = self->shown_level < QL_LOG_INFO ? self->shown_level : QL_LOG_INFO; /* the file has what the terminal leaves out */
     options.threads = (uint32_t)threads;
     options.profile = profile;
     options.log_fn = on_log;
@@ -112,6 +116,7 @@ int session_open(cli *self, bool profile, cli_session *out)
     if (status < 0) return cli_fail(self, status, &err);
     int code = open_workspace(self, out);
     if (code >= 0) session_close(out);
+    else out->cli = self;
     return code;
 }
 
@@ -131,9 +136,26 @@ void session_tell_choice(const cli_session *self, json_t *object)
     ql_buf_dispose(&text);
 }
 
+void session_log_open(cli_session *self)
+{
+    cli *program = self->cli;
+    if (program->values[OPT_CONFIG] != NULL) return;
+    program->log = log_file_open(program->values[OPT_WORKSPACE], program->command->name);
+    log_file_write(program->log, "info", program->command->name, "begins, qloader " QLOADER_VERSION);
+}
+
+void session_log(const cli_session *self, const char *level, const char *message)
+{
+    log_file_write(self->cli->log, level, self->cli->command->name, message);
+}
+
 void session_close(cli_session *self)
 {
     ql_workspace_free(self->workspace);
     ql_runtime_free(self->runtime);
+    if (self->cli != NULL) {
+        log_file_close(self->cli->log);
+        self->cli->log = NULL;
+    }
     *self = (cli_session){0};
 }

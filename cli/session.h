@@ -9,11 +9,16 @@
 typedef struct cli_session {
     ql_runtime *runtime;
     ql_workspace *workspace;
+    cli *cli;
 } cli_session;
 
 /* Returns -1, or the exit code after telling why. */
 int session_open(cli *cli, bool profile, cli_session *out);
 void session_close(cli_session *self);
+
+/* Keeps a log from here on, where a workspace is used (log_file.h): for commands that change the index. */
+void session_log_open(cli_session *self);
+void session_log(const cli_session *self, const char *level, const char *message);
 
 /* Which store and which embedder this run uses, and why: two lines on stderr, or members of `object` where one is given. */
 void session_tell_choice(const cli_session *self, json_t *object);

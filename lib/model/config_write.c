@@ -1,6 +1,6 @@
 /*
- * The effective configuration as text. Secrets are masked by the table's flag and, where anything may be written, by an exact list of
- * names; the user part of any URL is masked wherever it stands. Any thread: the tree is not changed.
+ * The effective configuration as text. Secrets are masked by the table's flag and, where anything may be written, by names that
+ * speak of secrets; the user part of any URL is masked wherever it stands. Any thread: the tree is not changed.
  */
 #include <string.h>
 
@@ -26,9 +26,34 @@ static bool is_secret_name(ql_str name)
     return false;
 }
 
+/* Any of marks (ended by NULL) somewhere in name, whatever the case. */
+static bool name_holds(ql_str name, const char *const *marks)
+{
+    char lower[64];
+    size_t len = name.len < sizeof lower - 1 ? name.len : sizeof lower - 1;
+    for (size_t i = 0; i < len; i++) lower[i] = (char)(name.ptr[i] >= 'A' && name.ptr[i] <= 'Z' ? name.ptr[i] + 32 : name.ptr[i]);
+    lower[len] = '\0';
+    for (; *marks != NULL; marks++)
+        if (strstr(lower, *marks) != NULL) return true;
+    return false;
+}
+
+static bool is_secret_parameter(ql_str name)
+{
+    static const char *const marks[] = {"key", "token", "secret", "pass", "auth", "sig", "credential", NULL};
+    return name_holds(name, marks);
+}
+
+/* A key that the table does not know, beside the exact names. */
+static bool speaks_of_secret(ql_str name)
+{
+    static const char *const marks[] = {"secret", "passw", "credential", "api_key", "apikey", "access_key", "private_key", "_token", NULL};
+    return name_holds(name, marks);
+}
+
 static bool is_secret(const ql__value *value, ql_str key)
 {
-    return value->row != NULL ? (value->row->flags & QL__KEY_SECRET) != 0 : is_secret_name(key);
+    return value->row != NULL ? (value->row->flags & QL__KEY_SECRET) != 0 : is_secret_name(key) || speaks_of_secret(key);
 }
 
 /* "git" in ssh://git@host is no secret; a password is one, and so is a lone user of http, which is how tokens are written. */
@@ -36,18 +61,6 @@ static bool is_secret_user(const char *scheme_end, const char *text, ql_str user
 {
     bool is_ssh = scheme_end - text >= 3 && memcmp(scheme_end - 3, "ssh", 3) == 0;
     return !is_ssh || (user.len != 0 && memchr(user.ptr, ':', user.len) != NULL);
-}
-
-static bool is_secret_parameter(ql_str name)
-{
-    static const char *const marks[] = {"key", "token", "secret", "pass", "auth", "sig", "credential"};
-    char lower[64];
-    size_t len = name.len < sizeof lower - 1 ? name.len : sizeof lower - 1;
-    for (size_t i = 0; i < len; i++) lower[i] = (char)(name.ptr[i] >= 'A' && name.ptr[i] <= 'Z' ? name.ptr[i] + 32 : name.ptr[i]);
-    lower[len] = '\0';
-    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
-        if (strstr(lower, marks[i]) != NULL) return true;
-    return false;
 }
 
 /* "?a=1&api_key=x" with the values of parameters that name a secret masked; text begins with '?'. Returns the bytes taken, up to a blank. */

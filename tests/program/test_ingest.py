@@ -11,6 +11,37 @@ import harness
 
 
 class Ingest(harness.Case):
+    def test_keeps_a_log_in_the_workspace(self):
+        self.ws.write("a.md", "# A\n\nText.\n")
+        self.ws.write("\x1b[31mred.md", "Red.\n")
+        self.ws.run("init", "--quiet")
+        self.ws.run("ingest", "--dry-run")
+        self.assertFalse(os.path.exists(os.path.join(self.ws.dir, "logs", "ingest.log")))
+        self.ws.ingest("--quiet")
+        path = os.path.join(self.ws.dir, "logs", "ingest.log")
+        with open(path, "rb") as f:
+            text = f.read().decode()
+        self.assertIn("add: localfile/docs: file://%s/a.md" % self.ws.docs, text)
+        self.assertIn("2 added", text)
+        self.assertNotIn("\x1b", text)
+        self.assertEqual(os.stat(path).st_mode & 0o777, 0o600)
+        self.assertTrue(os.path.exists(os.path.join(self.ws.dir, "logs", "init.log")))
+        with open(path, "r+") as f:
+            f.truncate(11 << 20)
+        self.ws.ingest()
+        self.assertEqual(sorted(os.listdir(os.path.join(self.ws.dir, "logs"))), ["ingest.log", "ingest.log.1", "init.log"])
+        self.assertLess(os.stat(path).st_size, 10000)
+        os.unlink(path)
+        os.mkfifo(path)  # nobody reads it: the run neither waits nor fails
+        self.assertEqual(self.ws.run("ingest").returncode, 0)
+
+    def test_takes_the_reference_s_options_and_a_question_from_stdin(self):
+        self.ws.write("a.md", "The okapi hides.\n")
+        self.assertEqual(self.ws.run("ingest", "--resume", "--no-profile").returncode, 0)
+        self.assertEqual(self.ws.run("ingest", "--no-resume").returncode, 0)
+        done = subprocess.run(self.ws.command("search", "--json", "-"), input="okapi\n", capture_output=True, text=True, timeout=60)
+        self.assertTrue(json.loads(done.stdout)["hits"][0]["url"].endswith("a.md"))
+
     def test_says_which_store_and_embedder_and_why(self):
         self.ws.write("docs/a.md", "# A\n\nText.\n")
         done = self.ws.run("ingest")
