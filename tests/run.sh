@@ -1,13 +1,13 @@
 #!/bin/sh
 # Every test a change must pass: installs what it needs, builds with warnings as errors, runs the quick and full suites, then the same
-# under ASan and UBSan. Sampled counts (kill, faults, fuzz) print their seed; tests/slow runs them in full.
+# under ASan and UBSan. Sampled counts (kills, power cuts, faults, schedules, fuzz) print their seed; tests/slow runs them in full.
 # Usage: tests/run.sh [quick]   quick: one build, quick tests only
 set -eu
 cd "$(dirname "$0")/.."
 top=$(pwd)
 deps=${QLOADER_DEPS_DIR:-$top/build/deps}
 seed=${QL_SEED:-$(date +%s)}
-export QL_SEED="$seed" QL_FUZZ_SEED="$seed" QL_KILL_SEED="$seed" QL_POWER_SEED="$seed"
+export QL_SEED="$seed" QL_FUZZ_SEED="$seed" QL_KILL_SEED="$seed" QL_POWER_SEED="$seed" QL_FAULT_SEED="$seed" QL_DETERMINISM_SEED="$seed"
 started=$(date +%s)
 step() { printf '\n== %s (%s s)\n' "$*" "$(( $(date +%s) - started ))"; }
 

@@ -139,7 +139,7 @@ ql_status ql__workspace_embedder_open(const ql_workspace *self, const ql_embedde
         status = ql__embedder_local_open(&options, ops, out, err);
     }
     ql_buf_dispose(&dir);
-    return status;
+    return ql__fail_status(err, status);
 }
 
 static const char *collection_name(const ql_workspace *self)
@@ -161,8 +161,8 @@ bool ql__workspace_has_store(const ql_workspace *self)
     ql_buf path = QL_BUF_INIT;
     struct stat st;
     const ql__file_ops *file = self->runtime->sys->file;
-    bool found = ql_buf_printf(&path, "%s/qloader.db", self->data_dir) >= 0 &&
-                 (file->fstatat_fn(file->user, AT_FDCWD, ql_buf_cstr(&path), &st, 0) == 0 || (errno != ENOENT && errno != ENOTDIR));
+    bool found = ql_buf_printf(&path, "%s/qloader.db", self->data_dir) < 0 /* no memory for a look: opening tells */ ||
+                 file->fstatat_fn(file->user, AT_FDCWD, ql_buf_cstr(&path), &st, 0) == 0 || (errno != ENOENT && errno != ENOTDIR);
     ql_buf_dispose(&path);
     return found;
 }

@@ -119,6 +119,11 @@ ql_status ql__fail_nomem(ql_error *err)
     return ql__fail(err, QL_E_NOMEM, "out of memory");
 }
 
+ql_status ql__fail_status(ql_error *err, ql_status status)
+{
+    return status < 0 && err && err->status != status ? ql__fail(err, status, "%s", ql_status_name(status)) : status;
+}
+
 void ql__error_prefix(ql_error *err, const char *format, ...)
 {
     if (!err) return;

@@ -11,6 +11,8 @@ ql_status ql__fail(ql_error *err, ql_status status, const char *format, ...) QL_
 ql_status ql__fail_errno(ql_error *err, int os_code, const char *format, ...) QL_PRINTF(3, 4);
 /* QL_E_NOMEM without allocating. */
 ql_status ql__fail_nomem(ql_error *err);
+/* The status itself; err says it where the failing step answered with a status alone. */
+ql_status ql__fail_status(ql_error *err, ql_status status);
 /* Puts "context: " before the message already in err; keeps the status. */
 void ql__error_prefix(ql_error *err, const char *format, ...) QL_PRINTF(2, 3);
 

@@ -15,6 +15,7 @@
 _Static_assert(sizeof(TSLanguage) <= sizeof(ql__code_guarded), "room for a grammar's table");
 
 static _Thread_local const TSLanguage *current;
+static _Thread_local void *scanner; /* the state of the scanner of the parse that runs */
 
 typedef struct fence {
     jmp_buf way_out;
@@ -44,6 +45,17 @@ static bool fenced_scan(void *payload, TSLexer *lexer, const bool *valid_symbols
     return found;
 }
 
+static void *fenced_create(void)
+{
+    return scanner = current->external_scanner.create();
+}
+
+static void fenced_destroy(void *payload)
+{
+    scanner = NULL;
+    current->external_scanner.destroy(payload);
+}
+
 const TSLanguage *ql__code_guard(const TSLanguage *grammar, ql__code_guarded *room)
 {
     if (!grammar->external_scanner.scan) return grammar;
@@ -53,6 +65,10 @@ const TSLanguage *ql__code_guard(const TSLanguage *grammar, ql__code_guarded *ro
     memcpy(room, grammar, size);
     TSLanguage *copy = (TSLanguage *)(void *)room->bytes;
     copy->external_scanner.scan = fenced_scan;
+    if (grammar->external_scanner.create && grammar->external_scanner.destroy) {
+        copy->external_scanner.create = fenced_create;
+        copy->external_scanner.destroy = fenced_destroy;
+    }
     return copy;
 }
 
@@ -61,6 +77,13 @@ const TSLanguage *ql__code_guard_begin(const TSLanguage *original)
     const TSLanguage *before = current;
     current = original;
     return before;
+}
+
+void ql__code_guard_abandon(void)
+{
+    if (scanner) current->external_scanner.destroy(scanner);
+    scanner = NULL;
+    current = NULL;
 }
 
 void ql__code_guard_end(const TSLanguage *before)

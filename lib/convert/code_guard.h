@@ -17,8 +17,10 @@ typedef struct ql__code_guarded {
 
 /* The grammar with its scanner behind the fence: lives in *room. */
 const TSLanguage *ql__code_guard(const TSLanguage *grammar, ql__code_guarded *room);
-/* A parse with a guarded grammar lies between these two, on one thread; what begin answers goes to end. */
+/* The life of a parser with a guarded grammar lies between these two, on one thread; what begin answers goes to end. */
 const TSLanguage *ql__code_guard_begin(const TSLanguage *original);
 void ql__code_guard_end(const TSLanguage *before);
+/* Instead of end, after the parser was left half-way: its scanner's state is given back. */
+void ql__code_guard_abandon(void);
 
 #endif

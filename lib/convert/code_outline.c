@@ -14,6 +14,7 @@
 #include "base/limits.h"
 #include "base/status.h"
 #include "code_guard.h"
+#include "code_memory.h"
 
 #define DEPTH_MAX 64              /* of nodes gone down into: bounds the recursion */
 #define WRAP_DEPTH_MAX 4
@@ -416,35 +417,57 @@ static const char *read_source(void *payload, uint32_t at, TSPoint position, uin
 /* NULL when the parser gave up. */
 static TSTree *parse(ql_str text, const ql__code_grammar *grammar)
 {
-    TSParser *parser = ts_parser_new();
-    if (!parser || !ts_parser_set_language(parser, grammar->language)) {
-        ts_parser_delete(parser);
-        return NULL;
-    }
-    budget steps = {.calls_left = PARSE_CALLS_FREE + text.len / PARSE_BYTES_PER_CALL};
-    source from = {.text = text};
-    TSInput input = {.payload = &from, .read = read_source, .encoding = TSInputEncodingUTF8};
-    TSParseOptions options = {.payload = &steps, .progress_callback = count_step};
     const TSLanguage *before = ql__code_guard_begin(grammar->original);
-    TSTree *tree = ts_parser_parse_with_options(parser, NULL, input, options);
-    ql__code_guard_end(before);
+    TSParser *parser = ts_parser_new();
+    TSTree *tree = NULL;
+    if (ts_parser_set_language(parser, grammar->language)) {
+        budget steps = {.calls_left = PARSE_CALLS_FREE + text.len / PARSE_BYTES_PER_CALL};
+        source from = {.text = text};
+        TSInput input = {.payload = &from, .read = read_source, .encoding = TSInputEncodingUTF8};
+        TSParseOptions options = {.payload = &steps, .progress_callback = count_step};
+        tree = ts_parser_parse_with_options(parser, NULL, input, options);
+    }
     ts_parser_delete(parser);
+    ql__code_guard_end(before);
     return tree;
+}
+
+typedef struct job {
+    outline outline;
+    ql_str text;
+    const ql__code_grammar *grammar;
+    bool parsed;
+    uint64_t errors;
+} job;
+
+/* False when memory ran out. */
+static bool run(void (*work)(void *user), job *self)
+{
+    if (ql__code_memory_run(work, self)) return true;
+    ql__code_guard_abandon();
+    return false;
+}
+
+static void outline_tree(void *user)
+{
+    job *self = user;
+    TSTree *tree = parse(self->text, self->grammar);
+    if (!tree) return;
+    self->parsed = true;
+    self->outline.cursor = ts_tree_cursor_new(ts_tree_root_node(tree));
+    scope file = {.gap = 0, .lead = NOTHING};
+    walk_children(&self->outline, &file, 0);
+    add_group(&self->outline, file.gap, self->text.len);
+    ts_tree_cursor_delete(&self->outline.cursor);
+    ts_tree_delete(tree);
 }
 
 ql_status ql__code_outline(ql__blocks *blocks, ql_str text, const ql__code_language *language, const ql__code_grammar *grammar, ql_arena *arena,
                            ql_error *err)
 {
-    TSTree *tree = parse(text, grammar);
-    if (!tree) return QL_DONE;
-    outline self = {.blocks = blocks, .text = text, .language = language, .grammar = grammar, .arena = arena};
-    self.cursor = ts_tree_cursor_new(ts_tree_root_node(tree));
-    scope file = {.gap = 0, .lead = NOTHING};
-    walk_children(&self, &file, 0);
-    add_group(&self, file.gap, text.len);
-    ts_tree_cursor_delete(&self.cursor);
-    ts_tree_delete(tree);
-    return blocks->failed ? ql__fail_nomem(err) : QL_OK;
+    job self = {.outline = {.blocks = blocks, .text = text, .language = language, .grammar = grammar, .arena = arena}, .text = text, .grammar = grammar};
+    if (!run(outline_tree, &self) || blocks->failed) return ql__fail_nomem(err);
+    return self.parsed ? QL_OK : QL_DONE;
 }
 
 /* Moves to the next node in document order, going down only where errors are; false at the end. */
@@ -457,19 +480,27 @@ static bool next_suspect(TSTreeCursor *cursor)
     return false;
 }
 
-uint64_t ql__code_error_count(ql_str text, const ql__code_grammar *grammar)
+static void count_errors(void *user)
 {
-    TSTree *tree = parse(text, grammar);
-    if (!tree) return UINT64_MAX;
-    uint64_t errors = 0;
+    job *self = user;
+    TSTree *tree = parse(self->text, self->grammar);
+    if (!tree) return;
+    self->parsed = true;
     TSTreeCursor cursor = ts_tree_cursor_new(ts_tree_root_node(tree));
     do {
         TSNode node = ts_tree_cursor_current_node(&cursor);
-        errors += ts_node_is_error(node) || ts_node_is_missing(node);
+        self->errors += ts_node_is_error(node) || ts_node_is_missing(node);
     } while (next_suspect(&cursor));
     ts_tree_cursor_delete(&cursor);
     ts_tree_delete(tree);
-    return errors;
+}
+
+ql_status ql__code_error_count(ql_str text, const ql__code_grammar *grammar, uint64_t *out, ql_error *err)
+{
+    job self = {.text = text, .grammar = grammar};
+    if (!run(count_errors, &self)) return ql__fail_nomem(err);
+    *out = self.parsed ? self.errors : UINT64_MAX;
+    return QL_OK;
 }
 
 void ql__code_lines(ql__blocks *blocks, ql_str text, const ql__code_language *language)

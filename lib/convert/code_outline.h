@@ -17,7 +17,7 @@ ql_status ql__code_outline(ql__blocks *blocks, ql_str text, const ql__code_langu
                            ql_error *err);
 /* Fills blocks by lines: a block ends at an empty line before an unindented one. */
 void ql__code_lines(ql__blocks *blocks, ql_str text, const ql__code_language *language);
-/* How many places of the text the grammar could not read; UINT64_MAX when it gave up. */
-uint64_t ql__code_error_count(ql_str text, const ql__code_grammar *grammar);
+/* How many places of the text the grammar could not read; UINT64_MAX when it gave up. QL_E_NOMEM. */
+ql_status ql__code_error_count(ql_str text, const ql__code_grammar *grammar, uint64_t *out, ql_error *err);
 
 #endif

@@ -42,30 +42,47 @@ static bool write_metadata(const ql__code_language *language, ql__code_method me
     return ok;
 }
 
-/* C and C++ share the extension h: whichever reads it with fewer errors. */
-static const ql__code_language *settle_header(const ql_document *document, ql_str text, const ql__code_language *language, ql__code_grammar *grammar)
+/* Whether there is a grammar. One that is not installed or not ours is no failure; want of memory is. */
+static ql_status find_grammar(const ql__code_language *language, ql__code_grammar *out, bool *found, ql_error *err)
 {
-    if (!ql_str_equal(document->content_type, QL_STR("h"))) return language;
-    uint64_t errors = ql__code_error_count(text, grammar);
+    ql_error detail = {0};
+    ql_status status = ql__code_grammar_load(language, out, &detail);
+    *found = status >= 0;
+    if (ql_status_kind(status) != QL_E_NOMEM) return QL_OK;
+    if (err) *err = detail;
+    return status;
+}
+
+/* C and C++ share the extension h: whichever reads it with fewer errors. */
+static ql_status settle_header(const ql_document *document, ql_str text, const ql__code_language **language, ql__code_grammar *grammar, ql_error *err)
+{
     const ql__code_language *cpp = ql__code_language_of(QL_STR("hpp"));
     ql__code_grammar other;
-    if (errors == 0 || ql__code_grammar_load(cpp, &other, NULL) < 0) return language;
-    if (ql__code_error_count(text, &other) >= errors) return language;
+    uint64_t errors = 0, others = 0;
+    bool found = false;
+    if (!ql_str_equal(document->content_type, QL_STR("h"))) return QL_OK;
+    QL_TRY(ql__code_error_count(text, grammar, &errors, err));
+    if (errors > 0) QL_TRY(find_grammar(cpp, &other, &found, err));
+    if (!found) return QL_OK;
+    QL_TRY(ql__code_error_count(text, &other, &others, err));
+    if (others >= errors) return QL_OK;
     *grammar = other;
-    return cpp;
+    *language = cpp;
+    return QL_OK;
 }
 
 static ql_status add_blocks(const ql_document *document, ql__blocks *blocks, ql_str text, const ql__code_language **language, ql__code_method *method,
                             ql_arena *arena, ql_error *err)
 {
     ql__code_grammar grammar;
+    bool found = false;
     *method = QL__CODE_TOO_LARGE;
     if (text.len <= QL_LIMIT_CODE_BYTES) {
-        ql_status loaded = ql__code_grammar_load(*language, &grammar, NULL);
-        *method = loaded < 0 ? QL__CODE_NO_GRAMMAR : QL__CODE_PARSED;
+        QL_TRY(find_grammar(*language, &grammar, &found, err));
+        *method = found ? QL__CODE_PARSED : QL__CODE_NO_GRAMMAR;
     }
     if (*method == QL__CODE_PARSED) {
-        *language = settle_header(document, text, *language, &grammar);
+        QL_TRY(settle_header(document, text, language, &grammar, err));
         ql_status status = ql__code_outline(blocks, text, *language, &grammar, arena, err);
         if (status != QL_DONE) return status;
         *method = QL__CODE_GAVE_UP;

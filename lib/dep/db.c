@@ -238,11 +238,12 @@ bool ql__db_in_transaction(const ql__db *self)
     return sqlite3_get_autocommit(self->handle) == 0;
 }
 
-uint64_t ql__db_bytes(ql__db *self)
+ql_status ql__db_bytes(ql__db *self, uint64_t *out, ql_error *err)
 {
     int64_t pages = 0;
-    if (read_pragma(self, "PRAGMA page_count", &pages, NULL) != QL_OK || pages < 0) return 0;
-    return (uint64_t)pages * self->vfs.page_bytes;
+    QL_TRY(read_pragma(self, "PRAGMA page_count", &pages, err));
+    *out = pages > 0 ? (uint64_t)pages * self->vfs.page_bytes : 0;
+    return QL_OK;
 }
 
 ql_status ql__db_checkpoint(ql__db *self, ql_error *err)

@@ -33,7 +33,7 @@ void ql__db_close(ql__db *self); /* statements must be freed before; NULL is fin
 ql_status ql__db_exec(ql__db *self, const char *sql, ql_error *err);
 int64_t ql__db_last_rowid(const ql__db *self);
 bool ql__db_in_transaction(const ql__db *self);
-uint64_t ql__db_bytes(ql__db *self); /* pages in use times page size, as this connection sees it */
+ql_status ql__db_bytes(ql__db *self, uint64_t *out, ql_error *err); /* pages in use times page size, as this connection sees it */
 ql_status ql__db_checkpoint(ql__db *self, ql_error *err); /* copies the WAL into the file as far as readers allow, and empties it if it can */
 
 ql_status ql__db_prepare(ql__db *self, const char *sql, ql__stmt **out, ql_error *err);

@@ -93,22 +93,32 @@ static void wal_sums(const unsigned char *bytes, size_t size, bool big_endian, u
     }
 }
 
+/* The disk's EIO, which SQLite would call damage of the file: that judgement is for checksums. */
+static int read_code(int rc)
+{
+    return rc == SQLITE_IOERR_CORRUPTFS ? SQLITE_IOERR_READ : rc;
+}
+
 /* The sums of a frame go on from those of the frame before it, which are stored in that frame's header (or in the file's). */
-static bool wal_frame_intact(shim_file *self, const unsigned char *page, size_t size, sqlite3_int64 offset)
+static int wal_frame_check(shim_file *self, const unsigned char *page, size_t size, sqlite3_int64 offset, bool *intact)
 {
     unsigned char header[WAL_FRAME_HEADER], before[8], magic[4];
     sqlite3_int64 frame = offset - WAL_FRAME_HEADER;
     sqlite3_int64 sums_at = frame == WAL_HEADER ? 24 : frame - (sqlite3_int64)size - WAL_FRAME_HEADER + 16;
     const sqlite3_io_methods *io = self->base->pMethods;
-    if (io->xRead(self->base, magic, sizeof magic, 0) != SQLITE_OK || io->xRead(self->base, before, sizeof before, sums_at) != SQLITE_OK ||
-        io->xRead(self->base, header, sizeof header, frame) != SQLITE_OK)
-        return false;
+    *intact = false;
+    int rc = io->xRead(self->base, magic, sizeof magic, 0);
+    if (rc == SQLITE_OK) rc = io->xRead(self->base, before, sizeof before, sums_at);
+    if (rc == SQLITE_OK) rc = io->xRead(self->base, header, sizeof header, frame);
+    if (rc == SQLITE_IOERR_SHORT_READ) return SQLITE_OK; /* cut off: not intact */
+    if (rc != SQLITE_OK) return read_code(rc);
     bool little_host = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__;
     bool big_sums = (magic[3] & 1) != 0;
     uint32_t sums[2] = {get_be32(before), get_be32(before + 4)};
     wal_sums(header, 8, big_sums == little_host, sums);
     wal_sums(page, size, big_sums == little_host, sums);
-    return sums[0] == get_be32(header + 16) && sums[1] == get_be32(header + 20);
+    *intact = sums[0] == get_be32(header + 16) && sums[1] == get_be32(header + 20);
+    return SQLITE_OK;
 }
 
 static int shim_close(sqlite3_file *file)
@@ -143,6 +153,17 @@ static int check_main(ql__db_vfs *owner, const unsigned char *bytes, int amount,
     return SQLITE_OK;
 }
 
+/* Recovery reads frames with their headers and checks the sums itself; a lone page is read to be served. */
+static int check_frame(shim_file *self, const unsigned char *bytes, int amount, sqlite3_int64 offset)
+{
+    sqlite3_int64 frame_bytes = amount + WAL_FRAME_HEADER, at = offset - WAL_HEADER - WAL_FRAME_HEADER;
+    bool intact = false;
+    if ((uint32_t)amount != self->owner->page_bytes || at < 0 || at % frame_bytes != 0 || offset >= self->wal_unchecked_from) return SQLITE_OK;
+    int rc = wal_frame_check(self, bytes, (size_t)amount, offset, &intact);
+    if (rc != SQLITE_OK || intact) return rc;
+    return damaged(self->owner, (uint64_t)(at / frame_bytes) + 1, true);
+}
+
 static int shim_read(sqlite3_file *file, void *buf, int amount, sqlite3_int64 offset)
 {
     shim_file *self = shim_of(file);
@@ -153,13 +174,9 @@ static int shim_read(sqlite3_file *file, void *buf, int amount, sqlite3_int64 of
     /* SQLite takes a page beyond the end for zeros; it only asks for pages the file should have. */
     if (rc == SQLITE_IOERR_SHORT_READ && self->kind == FILE_MAIN && (uint32_t)amount == owner->page_bytes)
         return damaged(owner, (uint64_t)(offset / amount) + 1, false);
-    if (rc != SQLITE_OK) return rc;
+    if (rc != SQLITE_OK) return read_code(rc);
     if (self->kind == FILE_MAIN) return check_main(owner, buf, amount, offset);
-    /* Recovery reads frames with their headers and checks the sums itself; a lone page is read to be served. */
-    if (self->kind == FILE_WAL && (uint32_t)amount == owner->page_bytes && offset >= WAL_HEADER + WAL_FRAME_HEADER &&
-        offset < self->wal_unchecked_from && (offset - WAL_HEADER - WAL_FRAME_HEADER) % (amount + WAL_FRAME_HEADER) == 0 && !wal_frame_intact(self, buf, (size_t)amount, offset))
-        return damaged(owner, (uint64_t)((offset - WAL_HEADER) / (amount + WAL_FRAME_HEADER)) + 1, true);
-    return SQLITE_OK;
+    return self->kind == FILE_WAL ? check_frame(self, buf, amount, offset) : SQLITE_OK;
 }
 
 /* A page that was spilled early and changed again is overwritten in place; SQLite makes the sums good only at the commit. */

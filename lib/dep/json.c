@@ -9,6 +9,7 @@
 #include "dep/json.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <jansson.h>
 #include <locale.h>
 #include <math.h>
@@ -16,9 +17,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/limits.h"
 #include "base/status.h"
 #include <qloader/document.h>
+
+#define ROOM_BYTES ((size_t)64 << 10)
 
 /* ---- Writer ---- */
 
@@ -355,17 +359,35 @@ static ql_status check_depth(ql_str text, ql_error *err)
     return QL_OK;
 }
 
+/*
+ * jansson's reader (2.14) does not look whether the buffer of its token could grow: it then drops characters, and copies beyond the end of what is
+ * left. Every other allocation it checks. So the memory that the longest possible token takes must be there to be had before it starts.
+ */
+static ql_status check_room(ql_str text, ql_error *err)
+{
+    size_t bytes;
+    void *room = ql__size_mul(text.len, 4, &bytes) && ql__size_add(bytes, ROOM_BYTES, &bytes) ? ql__alloc(bytes) : NULL;
+    if (room == NULL) return ql__fail_nomem(err);
+    ql__free(room);
+    return QL_OK;
+}
+
 ql_status ql__json_parse(ql_str text, ql__json **out, ql_error *err)
 {
     QL_TRY(check_depth(text, err));
-    json_error_t failure;
+    QL_TRY(check_room(text, err));
+    json_error_t failure = {.text = ""};
+    errno = 0;
     json_t *root = json_loadb(text.len != 0 ? text.ptr : "", text.len, JSON_DECODE_ANY | JSON_ALLOW_NUL, &failure);
-    if (root != NULL) {
-        *out = (ql__json *)(void *)root;
-        return QL_OK;
+    /* Its code tells a want of memory here and there only; elsewhere it says nothing, or calls the token invalid that it had no room for. */
+    bool short_of_memory = errno == ENOMEM || (root == NULL && (json_error_code(&failure) == json_error_out_of_memory || failure.text[0] == '\0'));
+    if (short_of_memory) {
+        json_decref(root);
+        return ql__fail_nomem(err);
     }
-    if (json_error_code(&failure) == json_error_out_of_memory) return ql__fail_nomem(err);
-    return ql__fail(err, QL_E_FORMAT, "%d:%d: %s", failure.line < 1 ? 1 : failure.line, failure.column < 1 ? 1 : failure.column, failure.text);
+    if (root == NULL) return ql__fail(err, QL_E_FORMAT, "%d:%d: %s", failure.line < 1 ? 1 : failure.line, failure.column < 1 ? 1 : failure.column, failure.text);
+    *out = (ql__json *)(void *)root;
+    return QL_OK;
 }
 
 void ql__json_free(ql__json *self)

@@ -28,6 +28,7 @@
 #define BUCKETS (QL__LINEAR_ROWS / QL__LINEAR_STEP)
 #define FORMS_MAX 8
 #define PACKED_ALIGN ((size_t)64)
+#define ROOM_BYTES ((size_t)8 << 20) /* more than one call of oneDNN takes */
 
 #define DNNL_FUNCTIONS(X) \
     X(dnnl_engine_create) X(dnnl_engine_destroy) X(dnnl_stream_create) X(dnnl_stream_destroy) X(dnnl_stream_wait) \
@@ -103,6 +104,18 @@ static ql_status dnnl_fail(dnnl_status_t code, const char *what, ql_error *err)
         dnnl_status_t code_ = (call); \
         if (code_ != dnnl_success) return dnnl_fail(code_, (what), err); \
     } while (0)
+
+/*
+ * oneDNN does not survive want of memory: its exceptions find no handler in C, and some results of malloc it does not look at. So before it makes
+ * something, memory of that order must be there to be had. That is no promise where other threads take it in between.
+ */
+static ql_status check_room(ql_error *err)
+{
+    void *room = ql__alloc(ROOM_BYTES);
+    if (!room) return ql__fail_nomem(err);
+    ql__free(room);
+    return QL_OK;
+}
 
 static ql_status load_libraries(ql__linear_engine *self, ql_error *err)
 {
@@ -192,6 +205,7 @@ static ql_status describe_product(const ql__linear_engine *self, const form *f, 
 
 static ql_status make_primitive(ql__linear_engine *self, form *f, size_t bucket, dnnl_primitive_t *out, ql_error *err)
 {
+    QL_TRY(check_room(err));
     dnnl_primitive_desc_t desc;
     QL_TRY(describe_product(self, f, (bucket + 1) * QL__LINEAR_STEP, &f->packed, &desc, err));
     const dnnl_memory_desc_t *scratchpad = self->fn.dnnl_primitive_desc_query_md(desc, dnnl_query_scratchpad_md, 0);
@@ -291,6 +305,7 @@ static ql_status pack_bias(ql__linear_engine *self, const form *f, const ql__lin
 
 static ql_status pack_layer(ql__linear_engine *self, const ql__linear_source *source, packed_layer *layer, ql_error *err)
 {
+    QL_TRY(check_room(err));
     QL_TRY(find_form(self, source, &layer->form, err));
     const form *f = &self->forms[layer->form];
     QL_TRY(pack_bias(self, f, source, layer, err));
@@ -317,6 +332,7 @@ static ql_status pack_all(ql__linear_engine *self, const ql__linear_source *sour
 
 ql_status ql__linear_engine_new(const ql__linear_source *sources, size_t count, bool bf16, ql__linear_engine **out, ql_error *err)
 {
+    QL_TRY(check_room(err));
     ql__linear_engine *self = ql__alloc_zero(1, sizeof *self);
     if (!self) return ql__fail_nomem(err);
     pthread_mutex_init(&self->lock, NULL);
@@ -358,6 +374,7 @@ bool ql__linear_engine_bf16(const ql__linear_engine *self)
 
 ql_status ql__linear_worker_new(ql__linear_engine *engine, ql__linear_worker **out, ql_error *err)
 {
+    QL_TRY(check_room(err));
     ql__linear_worker *self = ql__alloc_zero(1, sizeof *self);
     if (!self) return ql__fail_nomem(err);
     self->engine = engine;
@@ -406,6 +423,7 @@ static ql_status make_memories(ql__linear_worker *self, size_t form_index, size_
     size_t rows = (bucket + 1) * QL__LINEAR_STEP, bytes = f->scratchpad_bytes[bucket];
     dnnl_memory_desc_t desc;
     QL_TRY(grow_scratch(self, bytes, err));
+    if (!self->scratchpad[form_index][bucket]) QL_TRY(check_room(err));
     if (!self->memory[form_index][bucket].source) {
         QL_TRY(describe(engine, rows, f->inputs, source_type(engine), dnnl_ab, &desc, err));
         QL_TRY(make_memory(engine, &desc, DNNL_MEMORY_NONE, &self->memory[form_index][bucket].source, err));

@@ -167,12 +167,13 @@ ql_status ql__ingest_source_run(ql__ingest *self, const ql__ingest_source *sourc
     ql_ingest_report before = *self->report;
     ql__plan plan;
     self->report->sources++;
-    QL_TRY(ql__plan_make(self, source, listing_tick, &listing, &plan, err));
+    ql_status made = ql__plan_make(self, source, listing_tick, &listing, &plan, err);
+    if (made < 0) return ql__fail_status(err, made);
     ql_status status = run_plan(self, source, &plan, &before, err);
     if (status >= 0 && plan.incomplete.status < 0) { /* all that could be listed is in; the source still did not succeed */
         status = plan.incomplete.status;
         if (err != NULL) *err = plan.incomplete;
     }
     ql__plan_dispose(&plan);
-    return status;
+    return ql__fail_status(err, status);
 }

@@ -160,7 +160,7 @@ ql_status ql__config_load(const ql__config_options *options, ql__config_set **ou
     ql__free(self.problems);
     if (status == QL_OK) *out = set;
     else ql__config_free(set);
-    return status;
+    return ql__fail_status(err, status);
 }
 
 const ql__config *ql__config_get(const ql__config_set *self)

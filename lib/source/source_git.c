@@ -271,7 +271,8 @@ static ql_status read_blob(const git_source *self, git_repository *repo, const g
     if (code == 0 && (type != GIT_OBJECT_BLOB || size > self->options.config->max_file_size || size >= QL_LIMIT_DOCUMENT_BYTES))
         status = ql__fail(err, QL_E_LIMIT, "%zu bytes are more than max_file_size", size);
     if (code == 0 && status == QL_OK) code = self->api->git_odb_read(&object, odb, id);
-    if (code == GIT_ENOTFOUND) status = ql__fail(err, QL_E_NOTFOUND, "its content is not in this repository (a partial clone)");
+    /* The commit names it, so it cannot have vanished; libgit2 says so of files it could not open too. */
+    if (code == GIT_ENOTFOUND) status = ql__fail(err, QL_E_IO, "its content is missing in this repository (a partial clone?) or cannot be opened there");
     else if (code < 0) status = git_failure(self, code, "cannot read", err);
     if (object != NULL) {
         ql_buf_init(out, QL_LIMIT_DOCUMENT_BYTES);

@@ -74,11 +74,13 @@ ql_status ql__store_source_done(ql__store *self, ql_str project, ql_str source_t
 ql_status ql__store_stats_read(ql__store *self, ql__store_stats *out, ql_error *err)
 {
     ql__store_meta meta = self->work;
+    uint64_t database_bytes = 0;
     if (!self->in_transaction) QL_TRY(ql__store_meta_read(self, &meta, err));
+    QL_TRY(ql__db_bytes(self->db, &database_bytes, err));
     *out = (ql__store_stats){.documents = meta.documents,
                              .chunks = meta.live_chunks,
                              .vector_bytes = meta.dims ? QL__VECTORS_HEADER_BYTES + meta.next_slot * ql__vectors_stride(meta.dims) : 0,
-                             .database_bytes = ql__db_bytes(self->db),
+                             .database_bytes = database_bytes,
                              .dims = meta.dims};
     memcpy(out->model, meta.model, sizeof out->model);
     return QL_OK;

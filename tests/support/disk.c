@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -160,17 +161,70 @@ static void write_add(int value, const void *data, size_t size, size_t offset)
     recording->bytes += size;
 }
 
+/* --- planted failures */
+
+static struct {
+    const char *root;
+    unsigned calls;
+    int os_code;
+    long left, counted;
+    bool from, fired;
+} plan;
+static bool fd_planned[FDS_MAX];
+
+static bool is_planned(const char *path)
+{
+    size_t len = plan.root && path ? strlen(plan.root) : 0;
+    return len && strncmp(path, plan.root, len) == 0 && (path[len] == '/' || path[len] == '\0');
+}
+
+static bool strikes(disk_call call, bool planned)
+{
+    if (!plan.root || !planned || !(plan.calls & (unsigned)call)) return false;
+    pthread_mutex_lock(&lock);
+    plan.counted++;
+    bool hit = plan.left == 0 || (plan.left < 0 && plan.from && plan.fired);
+    if (plan.left >= 0) plan.left--;
+    bool told = hit && !plan.fired && getenv("QL_DISK_TELL");
+    plan.fired |= hit;
+    pthread_mutex_unlock(&lock);
+    if (told) dprintf(2, "call %ld fails: kind %d\n", plan.counted - 1, (int)call);
+    return hit;
+}
+
+static bool fails(disk_call call, bool planned)
+{
+    if (!strikes(call, planned)) return false;
+    errno = plan.os_code;
+    return plan.os_code != 0;
+}
+
+static bool fd_is_planned(int fd)
+{
+    return fd >= 0 && fd < FDS_MAX && fd_planned[fd];
+}
+
+/* What is left of a transfer; -1 with errno when it fails. */
+static ssize_t allowed_bytes(disk_call call, int fd, size_t size)
+{
+    if (!strikes(call, fd_is_planned(fd))) return (ssize_t)size;
+    errno = plan.os_code;
+    return plan.os_code ? -1 : (ssize_t)(size > 1 ? size / 2 : size);
+}
+
 /* --- the calls, visible to the shared libraries too */
 
 #pragma GCC visibility push(default)
 
 static int call_open(int dir_fd, const char *path, int flags, mode_t mode)
 {
+    if (fails(DISK_OPEN, is_planned(path))) return -1;
     pthread_mutex_lock(&lock);
     int fd = (int)syscall(SYS_openat, dir_fd, path, flags, mode), saved = errno;
     const char *name = dir_fd == AT_FDCWD ? below(path) : NULL;
     if (fd >= 0 && fd < FDS_MAX) {
         fd_nodes[fd] = 0;
+        fd_planned[fd] = is_planned(path);
         if (name && strcmp(name, "") != 0 && (flags & O_CREAT) && name_find(recording->names, recording->name_count, name) < 0)
             link_add(name, node_add(recording, false));
         int value = name ? name_find(recording->names, recording->name_count, name) : -1;
@@ -225,8 +279,10 @@ int close(int fd)
     return result;
 }
 
-static ssize_t call_pwrite(int fd, const void *data, size_t size, off_t offset)
+static ssize_t call_pwrite(int fd, const void *data, size_t asked, off_t offset)
 {
+    ssize_t size = allowed_bytes(DISK_WRITE, fd, asked);
+    if (size < 0) return -1;
     pthread_mutex_lock(&lock);
     ssize_t put = syscall(SYS_pwrite64, fd, data, size, offset);
     int saved = errno, value = fd_node(fd);
@@ -246,8 +302,10 @@ ssize_t pwrite64(int fd, const void *data, size_t size, off_t offset)
     return call_pwrite(fd, data, size, offset);
 }
 
-ssize_t write(int fd, const void *data, size_t size)
+ssize_t write(int fd, const void *data, size_t asked)
 {
+    ssize_t size = allowed_bytes(DISK_WRITE, fd, asked);
+    if (size < 0) return -1;
     pthread_mutex_lock(&lock);
     int value = fd_node(fd);
     off_t offset = value >= 0 ? (off_t)syscall(SYS_lseek, fd, 0, SEEK_CUR) : 0;
@@ -261,6 +319,7 @@ ssize_t write(int fd, const void *data, size_t size)
 
 static int call_ftruncate(int fd, off_t size)
 {
+    if (fails(DISK_TRUNCATE, fd_is_planned(fd))) return -1;
     pthread_mutex_lock(&lock);
     int result = (int)syscall(SYS_ftruncate, fd, size), saved = errno, value = fd_node(fd);
     if (result == 0 && value >= 0) truncate_add(value, (size_t)size);
@@ -289,6 +348,7 @@ static bool is_lie(int value)
 
 static int call_sync(int fd, long number)
 {
+    if (fails(DISK_SYNC, fd_is_planned(fd))) return -1;
     pthread_mutex_lock(&lock);
     int value = fd_node(fd), result = 0, saved = errno;
     if (value >= 0 && is_lie(value)) {
@@ -315,6 +375,7 @@ int fdatasync(int fd)
 
 int renameat(int from_fd, const char *from, int to_fd, const char *to)
 {
+    if (fails(DISK_RENAME, is_planned(from))) return -1;
     pthread_mutex_lock(&lock);
     int result = (int)syscall(SYS_renameat, from_fd, from, to_fd, to), saved = errno;
     const char *name = below(from), *new_name = below(to);
@@ -339,6 +400,7 @@ int rename(const char *from, const char *to)
 
 int unlinkat(int dir_fd, const char *path, int flags)
 {
+    if (fails(DISK_UNLINK, is_planned(path))) return -1;
     pthread_mutex_lock(&lock);
     int result = (int)syscall(SYS_unlinkat, dir_fd, path, flags), saved = errno;
     const char *name = below(path);
@@ -360,6 +422,7 @@ int unlink(const char *path)
 
 int mkdirat(int dir_fd, const char *path, mode_t mode)
 {
+    if (fails(DISK_MKDIR, is_planned(path))) return -1;
     pthread_mutex_lock(&lock);
     int result = (int)syscall(SYS_mkdirat, dir_fd, path, mode), saved = errno;
     const char *name = below(path);
@@ -374,7 +437,77 @@ int mkdir(const char *path, mode_t mode)
     return mkdirat(AT_FDCWD, path, mode);
 }
 
+static ssize_t call_pread(int fd, void *data, size_t asked, off_t offset)
+{
+    ssize_t size = allowed_bytes(DISK_READ, fd, asked);
+    return size < 0 ? -1 : syscall(SYS_pread64, fd, data, size, offset);
+}
+
+ssize_t pread(int fd, void *data, size_t size, off_t offset)
+{
+    return call_pread(fd, data, size, offset);
+}
+
+ssize_t pread64(int fd, void *data, size_t size, off_t offset)
+{
+    return call_pread(fd, data, size, offset);
+}
+
+ssize_t read(int fd, void *data, size_t asked)
+{
+    ssize_t size = allowed_bytes(DISK_READ, fd, asked);
+    return size < 0 ? -1 : syscall(SYS_read, fd, data, size);
+}
+
+static int call_stat(int dir_fd, const char *path, struct stat *out, int flags)
+{
+    bool planned = path[0] ? is_planned(path) : fd_is_planned(dir_fd);
+    return fails(DISK_STAT, planned) ? -1 : (int)syscall(SYS_newfstatat, dir_fd, path, out, flags);
+}
+
+#define STAT_CALLS(suffix) \
+    int stat##suffix(const char *path, struct stat##suffix *out) { return call_stat(AT_FDCWD, path, (struct stat *)(void *)out, 0); } \
+    int lstat##suffix(const char *path, struct stat##suffix *out) { return call_stat(AT_FDCWD, path, (struct stat *)(void *)out, AT_SYMLINK_NOFOLLOW); } \
+    int fstat##suffix(int fd, struct stat##suffix *out) { return call_stat(fd, "", (struct stat *)(void *)out, AT_EMPTY_PATH); } \
+    int fstatat##suffix(int dir_fd, const char *path, struct stat##suffix *out, int flags) { return call_stat(dir_fd, path, (struct stat *)(void *)out, flags); }
+STAT_CALLS()
+STAT_CALLS(64)
+
+static void *call_mmap(void *at, size_t size, int prot, int flags, int fd, off_t offset)
+{
+    if (fd >= 0 && fails(DISK_MMAP, fd_is_planned(fd))) return MAP_FAILED;
+    return (void *)syscall(SYS_mmap, at, size, prot, flags, fd, offset);
+}
+
+void *mmap(void *at, size_t size, int prot, int flags, int fd, off_t offset)
+{
+    return call_mmap(at, size, prot, flags, fd, offset);
+}
+
+void *mmap64(void *at, size_t size, int prot, int flags, int fd, off_t offset)
+{
+    return call_mmap(at, size, prot, flags, fd, offset);
+}
+
 #pragma GCC visibility pop
+
+void disk_fail(const char *root, unsigned calls, int os_code, long n, bool from)
+{
+    plan.calls = calls;
+    plan.os_code = os_code;
+    plan.left = n;
+    plan.from = from;
+    plan.fired = false;
+    plan.counted = 0;
+    plan.root = root;
+}
+
+long disk_fail_end(bool *fired)
+{
+    plan.root = NULL;
+    if (fired) *fired = plan.fired;
+    return plan.counted;
+}
 
 /* --- recording */
 
@@ -563,7 +696,7 @@ static void content_resize(image *self, content *file, size_t size, bool garbage
 static void content_put(image *self, content *file, const unsigned char *data, size_t size, size_t offset)
 {
     if (offset + size > file->size) content_resize(self, file, offset + size, false);
-    memcpy(file->data + offset, data, size);
+    if (size) memcpy(file->data + offset, data, size);
 }
 
 static void put_pieces(image *self, content *file, const event *from)

@@ -42,4 +42,19 @@ void disk_lie(const char *part, bool folders);
 /* Syncs that were swallowed since disk_lie. */
 size_t disk_lies(void);
 
+/* --- planted failures, in the same calls (and in those that only read) */
+
+typedef enum disk_call {
+    DISK_OPEN = 1 << 0, DISK_READ = 1 << 1, DISK_WRITE = 1 << 2, DISK_STAT = 1 << 3, DISK_SYNC = 1 << 4, DISK_TRUNCATE = 1 << 5,
+    DISK_RENAME = 1 << 6, DISK_UNLINK = 1 << 7, DISK_MKDIR = 1 << 8, DISK_MMAP = 1 << 9, DISK_ALL_CALLS = (1 << 10) - 1
+} disk_call;
+
+/*
+ * From now on the n-th (0: the next) of these calls on something below root fails with os_code, only that one or all after it too. os_code 0:
+ * a read or write moves half of what it was asked for. n < 0: only counts.
+ */
+void disk_fail(const char *root, unsigned calls, int os_code, long n, bool from);
+/* Ends it; the calls counted, and whether one failed. */
+long disk_fail_end(bool *fired);
+
 #endif

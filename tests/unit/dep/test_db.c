@@ -116,7 +116,9 @@ static void test_db__names_constraint_lock_and_syntax(void **state)
     expect(ql__db_exec(db, "ROLLBACK", &err), QL_OK);
     assert_false(ql__db_in_transaction(db));
     expect(ql__db_checkpoint(db, &err), QL_OK);
-    assert_true(ql__db_bytes(db) >= 8192);
+    uint64_t bytes = 0;
+    expect(ql__db_bytes(db, &bytes, &err), QL_OK);
+    assert_true(bytes >= 8192);
     ql__db_close(other);
     ql__db_close(db);
     ql__db_close(NULL);

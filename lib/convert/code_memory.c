@@ -1,0 +1,109 @@
+/*
+ * Purpose: memory for tree-sitter, a list of pieces per run, so that a run can be left by longjmp.
+ *
+ * Invariants: tree-sitter is called only inside a run; pieces belong to the run of their thread and do not outlive it. A run inside a run
+ * has a list of its own. Threads: runs are per thread. Cost: two pointers in front of each piece.
+ */
+#include "code_memory.h"
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <tree_sitter/api.h>
+
+#include "base/alloc.h"
+
+typedef struct piece {
+    struct piece *before, *after;
+    _Alignas(max_align_t) unsigned char bytes[];
+} piece;
+
+typedef struct run {
+    piece ring; /* head of the pieces; never handed out */
+    jmp_buf out_of_memory;
+} run;
+
+static _Thread_local run *active;
+
+static void ring_add(piece *self)
+{
+    self->before = &active->ring;
+    self->after = active->ring.after;
+    self->after->before = self;
+    active->ring.after = self;
+}
+
+static void ring_remove(piece *self)
+{
+    self->before->after = self->after;
+    self->after->before = self->before;
+}
+
+static piece *piece_of(void *bytes)
+{
+    return (piece *)(void *)((unsigned char *)bytes - offsetof(piece, bytes));
+}
+
+static void *take(size_t size)
+{
+    size_t total;
+    piece *self = ql__size_add(size, sizeof *self, &total) ? ql__alloc(total) : NULL;
+    if (!self) longjmp(active->out_of_memory, 1);
+    ring_add(self);
+    return self->bytes;
+}
+
+static void *take_zeros(size_t count, size_t size)
+{
+    size_t total = 0;
+    if (!ql__size_mul(count, size, &total)) longjmp(active->out_of_memory, 1);
+    void *bytes = take(total);
+    memset(bytes, 0, total);
+    return bytes;
+}
+
+static void give_back(void *bytes)
+{
+    if (!bytes) return;
+    ring_remove(piece_of(bytes));
+    ql__free(piece_of(bytes));
+}
+
+static void *resize(void *bytes, size_t size)
+{
+    size_t total;
+    if (!bytes) return take(size);
+    piece *old = piece_of(bytes);
+    ring_remove(old);
+    piece *self = ql__size_add(size, sizeof *self, &total) ? ql__realloc(old, total) : NULL;
+    if (!self) {
+        ring_add(old); /* it is still there, and freed with the rest */
+        longjmp(active->out_of_memory, 1);
+    }
+    ring_add(self);
+    return self->bytes;
+}
+
+static void install(void)
+{
+    ts_set_allocator(take, take_zeros, resize, give_back);
+}
+
+bool ql__code_memory_run(void (*work)(void *user), void *user)
+{
+    static pthread_once_t installed = PTHREAD_ONCE_INIT;
+    run self = {.ring = {.before = &self.ring, .after = &self.ring}};
+    run *volatile outer = active;
+    volatile bool whole = false;
+    pthread_once(&installed, install);
+    active = &self;
+    if (setjmp(self.out_of_memory) == 0) {
+        work(user);
+        whole = true;
+    }
+    while (self.ring.after != &self.ring) give_back(self.ring.after->bytes);
+    active = outer;
+    return whole;
+}

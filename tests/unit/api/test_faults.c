@@ -1,0 +1,731 @@
+/*
+ * Goal: whatever runs out or breaks below a public function, it answers with an error or with the right result, leaks nothing, does not end
+ * the program, and leaves an index that the next run completes.
+ * Method: scenarios that use every public function run with the n-th allocation of the whole process (support/memory.h) or the n-th file
+ * call on their folder (support/disk.h: ours, SQLite's, libgit2's) failing, once and from then on, with EIO and ENOSPC, interrupted
+ * and short. Each point is a process of its own, made of a warm one by fork. Afterwards, without faults, an ingest has to end in
+ * the index of an undisturbed one, and a search in the same answer.
+ * QL_FAULT_POINTS sets how many of all points are tried (300; 0: all), QL_FAULT_SEED the seed, QL_FAULT_ONLY "scenario/kind/n" one point
+ * (with QL_FAULT_HERE in this process, for a debugger).
+ * Calls to the network have a table of their own in lib/dep: a kind is added to kinds[] with what plants it in plant() and unplant().
+ */
+#include <dirent.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#include <qloader.h>
+
+#include "base/alloc.h"
+#include "base/arena.h"
+#include "small_model.h"
+#include "store/store.h"
+#include "support/disk.h"
+#include "support/memory.h"
+#include "support/testing.h"
+
+static char *root;  /* what a scenario works on: work/ (config.yaml, data/), docs/, repo/, model/ */
+static char *saved; /* as it was before */
+
+/* --- the folders */
+
+static void shell(const char *format, ...) QL_PRINTF(1, 2);
+static void shell(const char *format, ...)
+{
+    char command[2048];
+    va_list list;
+    va_start(list, format);
+    vsnprintf(command, sizeof command, format, list);
+    va_end(list);
+    if (system(command) != 0) fail_msg("'%s' failed", command);
+}
+
+static void write_docs(bool second)
+{
+    ql_test_file_write(ql_test_path(root, "docs/a.md"), second ? QL_STR("# Alpha\n\nThe w7 w8 aardvark digs anew.\n\n- one\n- two\n")
+                                                              : QL_STR("# Alpha\n\nThe w7 w8 aardvark digs.\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n```c\nint x;\n```\n"));
+    ql_test_file_write(ql_test_path(root, "docs/b.html"), QL_STR("<html><head><title>Beta</title></head><body><h1>B</h1><p>w9 bears <b>sleep</b>.</p><ul><li>x</ul></body></html>"));
+    ql_test_file_write(ql_test_path(root, "docs/c.json"), QL_STR("{\"camel\": [1, 2, {\"humps\": \"w11 two\"}], \"x\": \"w12\"}"));
+    ql_test_file_write(ql_test_path(root, "docs/d.py"), QL_STR("class Dog:\n    \"\"\"Barks.\"\"\"\n    def bark(self):\n        return 'w13'\n\ndef main():\n    pass\n"));
+    if (!second) ql_test_file_write(ql_test_path(root, "docs/e.txt"), QL_STR("An elephant w14 remembers.\n"));
+    else ql_test_file_write(ql_test_path(root, "docs/f.txt"), QL_STR("A fox w15 jumps.\n"));
+}
+
+static void write_config(bool git)
+{
+    ql_buf text = QL_BUF_INIT;
+    ql_buf_printf(&text, "sources:\n");
+    if (git) ql_buf_printf(&text, "  git:\n    code:\n      base_url: \"file://%s/repo\"\n      branch: main\n      depth: 0\n", root);
+    else ql_buf_printf(&text, "  localfile:\n    docs:\n      base_url: \"file://%s/docs\"\n", root);
+    ql_test_file_write(ql_test_path(root, "work/config.yaml"), ql_buf_str(&text));
+    ql_buf_dispose(&text);
+}
+
+static void save(void)
+{
+    shell("rm -rf '%s' && cp -a '%s' '%s'", saved, root, saved);
+}
+
+static void restore(void)
+{
+    shell("rm -rf '%s' && cp -a '%s' '%s'", root, saved, root);
+}
+
+/* --- steps of scenarios */
+
+static ql_status open_all(ql_runtime **runtime, ql_workspace **workspace, ql_buf *problems, ql_error *err)
+{
+    ql_runtime_options options = QL_RUNTIME_OPTIONS_INIT;
+    ql_workspace_options place = QL_WORKSPACE_OPTIONS_INIT;
+    const char *dir = ql_test_path(root, "work"), *model = ql_test_path(root, "model");
+    options.threads = 1; /* the same calls in the same order every time */
+    options.profile = 1;
+    place.dir = dir;
+    place.model_dir = model;
+    place.precision = "fp32";
+    ql_status st = ql_runtime_new(&options, runtime, err);
+    return st < 0 ? st : ql_workspace_open(*runtime, &place, workspace, problems, err);
+}
+
+static void close_all(ql_runtime *runtime, ql_workspace *workspace)
+{
+    ql_workspace_free(workspace);
+    ql_runtime_free(runtime);
+}
+
+static ql_status do_bufs(ql_buf *out, ql_error *err)
+{
+    struct ql_arena arena;
+    ql__arena_init(&arena.arena, 0);
+    ql_status st = ql_buf_reserve(out, 100);
+    if (st >= 0) st = ql_buf_append(out, QL_STR("text"));
+    for (int i = 0; st >= 0 && i < 1000; i++) st = ql_buf_printf(out, " %d", i);
+    if (st >= 0) st = ql_buf_append_char(out, '.');
+    if (st >= 0 && !ql_arena_alloc(&arena, 100000)) st = QL_E_NOMEM;
+    ql__arena_dispose(&arena.arena);
+    if (st < 0) *err = (ql_error){.status = st, .message = "no memory"}; /* these answer with a status alone */
+    return st;
+}
+
+static ql_status do_runtime(ql_buf *out, ql_error *err)
+{
+    ql_runtime *runtime = NULL;
+    ql_workspace *workspace = NULL;
+    QL_AUTO(ql_buf, ql_buf_dispose) json = QL_BUF_INIT;
+    ql_status st = open_all(&runtime, &workspace, NULL, err);
+    if (st >= 0) st = ql_runtime_stats_json(runtime, &json, err); /* has times in it */
+    if (st >= 0) st = ql_buf_printf(out, "%d", json.len > 2);
+    close_all(runtime, workspace);
+    return st;
+}
+
+static ql_status do_describe(ql_buf *out, ql_error *err)
+{
+    ql_runtime *runtime = NULL;
+    ql_workspace *workspace = NULL;
+    QL_AUTO(ql_buf, ql_buf_dispose) problems = QL_BUF_INIT;
+    QL_AUTO(ql_buf, ql_buf_dispose) part = QL_BUF_INIT;
+    ql_status st = open_all(&runtime, &workspace, &problems, err);
+    for (int i = 0; st >= 0 && i < 4; i++) {
+        ql_buf_clear(&part);
+        if (i == 0) st = ql_workspace_config(workspace, "json", &part, err);
+        else if (i == 1) st = ql_workspace_config(workspace, "yaml", &part, err);
+        else if (i == 2) st = ql_workspace_projects_json(workspace, (ql_str){0}, 1, &part, err);
+        else st = ql_workspace_info_json(workspace, &part, err);
+        if (st >= 0) st = ql_buf_append(out, ql_buf_str(&part));
+    }
+    close_all(runtime, workspace);
+    return st;
+}
+
+static ql_status do_init(ql_buf *out, ql_error *err)
+{
+    ql_runtime *runtime = NULL;
+    ql_workspace *workspace = NULL;
+    (void)out;
+    ql_status st = open_all(&runtime, &workspace, NULL, err);
+    if (st >= 0) st = ql_workspace_init(workspace, 0, err);
+    if (st >= 0) st = ql_workspace_init(workspace, 1, err);
+    close_all(runtime, workspace);
+    return st;
+}
+
+static char last_event[400]; /* what an ingest told of last, for the message of a failed point */
+
+static int keep_event(void *user, const ql_ingest_event *event)
+{
+    (void)user;
+    if (event->status < 0)
+        snprintf(last_event, sizeof last_event, " [%.*s: %.*s]", (int)event->url.len, event->url.ptr, (int)event->message.len, event->message.ptr);
+    return 0;
+}
+
+static ql_status do_ingest(ql_buf *out, ql_error *err)
+{
+    ql_ingest_options options = QL_INGEST_OPTIONS_INIT;
+    options.event_fn = keep_event;
+    ql_runtime *runtime = NULL;
+    ql_workspace *workspace = NULL;
+    ql_ingest_report report;
+    ql_status st = open_all(&runtime, &workspace, NULL, err);
+    if (st >= 0) st = ql_ingest(workspace, &options, &report, err);
+    if (st >= 0) st = ql_buf_printf(out, "%llu %llu %llu %llu", (unsigned long long)report.added, (unsigned long long)report.changed,
+                                    (unsigned long long)report.deleted, (unsigned long long)report.chunks);
+    close_all(runtime, workspace);
+    return st;
+}
+
+static ql_status list_one(void *self, const ql_source_sink *sink, ql_error *err)
+{
+    (void)self;
+    (void)err;
+    ql_item item = {.struct_size = sizeof item, .url = QL_STR("text:1"), .version = QL_STR("1")};
+    return sink->item_fn(sink->user, &item) != 0 ? QL_E_CALLBACK : QL_OK;
+}
+
+static ql_status fetch_one(void *self, const ql_item *item, ql_document *out, void **token, ql_error *err)
+{
+    (void)self;
+    (void)err;
+    *token = NULL;
+    *out = (ql_document){.struct_size = sizeof *out, .url = item->url, .title = item->url, .content_type = QL_STR("txt"), .content = QL_STR("w7 text of the application"),
+                         .created_at_ms = QL_TIME_UNKNOWN, .updated_at_ms = QL_TIME_UNKNOWN};
+    return QL_OK;
+}
+
+static void release_one(void *self, void *token)
+{
+    (void)self;
+    (void)token;
+}
+
+static ql_status do_ingest_source(ql_buf *out, ql_error *err)
+{
+    static const ql_source_ops ops = {.struct_size = sizeof ops, .type = "text", .list_fn = list_one, .fetch_fn = fetch_one, .release_fn = release_one};
+    ql_runtime *runtime = NULL;
+    ql_workspace *workspace = NULL;
+    ql_ingest_report report;
+    ql_status st = open_all(&runtime, &workspace, NULL, err);
+    if (st >= 0) st = ql_ingest_source(workspace, QL_STR("default"), QL_STR("s"), &ops, NULL, NULL, &report, err);
+    if (st >= 0) st = ql_buf_printf(out, "%llu %llu", (unsigned long long)report.added, (unsigned long long)report.chunks);
+    close_all(runtime, workspace);
+    return st;
+}
+
+static ql_status do_search(ql_buf *out, ql_error *err)
+{
+    ql_runtime *runtime = NULL;
+    ql_workspace *workspace = NULL;
+    ql_results *results = NULL;
+    ql_search_options options;
+    QL_AUTO(ql_buf, ql_buf_dispose) json = QL_BUF_INIT;
+    ql_search_options_init(&options);
+    options.limit = 3;
+    ql_status st = open_all(&runtime, &workspace, NULL, err);
+    if (st >= 0) st = ql_search(workspace, QL_STR("w9 bears that sleep"), &options, &results, err);
+    if (st >= 0) st = ql_results_json(results, &json, err);
+    const char *hits = st >= 0 ? strstr(ql_buf_cstr(&json), "\"hits\"") : NULL; /* before it, the time it took */
+    if (hits) st = ql_buf_printf(out, "%zu %s", ql_results_count(results), hits);
+    ql_results_free(results);
+    close_all(runtime, workspace);
+    return st;
+}
+
+static ql_status do_model(ql_buf *out, ql_error *err)
+{
+    QL_AUTO(ql_buf, ql_buf_dispose) part = QL_BUF_INIT;
+    const char *work = ql_test_path(root, "work");
+    ql_status st = ql_model_list_json(work, &part, err);
+    if (st >= 0) st = ql_buf_append(out, ql_buf_str(&part));
+    ql_buf_clear(&part);
+    if (st >= 0) st = ql_model_info_json(work, ql_str_of(ql_model_default()), &part, err);
+    if (st >= 0) st = ql_buf_append(out, ql_buf_str(&part));
+    return st;
+}
+
+static ql_status do_pull(ql_buf *out, ql_error *err)
+{
+    (void)out;
+    const char *from = ql_test_path(root, "model"), *to = ql_test_path(root, "pulled");
+    return ql_model_pull(QL_STR("tiny"), from, to, NULL, NULL, err);
+}
+
+/* The pinned hashes belong to the real model, which lies outside the folder: memory alone fails here. */
+static ql_status do_verify(ql_buf *out, ql_error *err)
+{
+    (void)out;
+    return ql_model_verify(NULL, ql_str_of(ql_model_default()), err);
+}
+
+/* --- the table of scenarios */
+
+/*
+ * Known of others (docs/internals/faults.md): libgit2 does not give everything back on its ways out of a failure, and gives up where a call is
+ * interrupted.
+ */
+#define GIT_LEAK_MAX 64
+#define EXIT_LIMIT 77
+
+typedef struct scenario {
+    const char *name;
+    ql_status (*run_fn)(ql_buf *out, ql_error *err);
+    bool indexed;  /* there is an index already */
+    bool changes;  /* the index, which is checked afterwards */
+    bool git, slow;
+    const char *covers;
+} scenario;
+
+static const scenario scenarios[] = {
+    {"bufs", do_bufs, false, false, false, false, "ql_buf_reserve ql_buf_append ql_buf_append_char ql_buf_printf ql_arena_alloc"},
+    {"runtime", do_runtime, false, false, false, false, "ql_runtime_new ql_runtime_stats_json ql_workspace_open"},
+    {"describe", do_describe, true, false, false, false, "ql_workspace_config ql_workspace_projects_json ql_workspace_info_json"},
+    {"search", do_search, true, false, false, false, "ql_search ql_results_json"},
+    {"model", do_model, true, false, false, false, "ql_model_list_json ql_model_info_json"},
+    {"pull", do_pull, false, false, false, false, "ql_model_pull"},
+    {"verify", do_verify, false, false, false, true, "ql_model_verify"},
+    {"init", do_init, false, true, false, false, "ql_workspace_init"},
+    {"ingest", do_ingest, false, true, false, false, "ql_ingest"},
+    {"again", do_ingest, true, true, false, false, "ql_ingest"},
+    {"source", do_ingest_source, true, true, false, false, "ql_ingest_source"},
+    {"git", do_ingest, false, true, true, false, "ql_ingest"},
+};
+#define SCENARIOS (sizeof scenarios / sizeof *scenarios)
+
+/* Neither memory nor files: shown by do_harmless, which meets no call that could fail. */
+static const char harmless[] = "ql_block_kind_name ql_buf_clear ql_buf_cstr ql_buf_dispose ql_buf_init ql_buf_str ql_ingest_options_init ql_model_default ql_results_count "
+                               "ql_results_free ql_results_hit ql_runtime_free ql_runtime_options_init ql_search_options_init ql_status_name ql_str_compare ql_str_equal "
+                               "ql_str_of ql_version ql_version_number ql_workspace_free ql_workspace_options_init ql_allocator_set";
+
+static void do_harmless(void)
+{
+    ql_buf buf = QL_BUF_INIT;
+    ql_runtime_options runtime;
+    ql_workspace_options workspace;
+    ql_ingest_options ingest;
+    ql_search_options search;
+    ql_buf_init(&buf, 0);
+    ql_buf_clear(&buf);
+    assert_string_equal(ql_buf_cstr(&buf), "");
+    assert_int_equal(ql_buf_str(&buf).len, 0);
+    ql_buf_dispose(&buf);
+    ql_runtime_options_init(&runtime);
+    ql_workspace_options_init(&workspace);
+    ql_ingest_options_init(&ingest);
+    ql_search_options_init(&search);
+    ql_runtime_free(NULL);
+    ql_workspace_free(NULL);
+    ql_results_free(NULL);
+    assert_int_equal(ql_results_count(NULL), 0);
+    assert_null(ql_results_hit(NULL, 0));
+    assert_non_null(ql_model_default());
+    assert_non_null(ql_block_kind_name(QL_BLOCK_HEADING));
+    assert_non_null(ql_status_name(QL_E_NOMEM));
+    assert_non_null(ql_version());
+    assert_true(ql_version_number() > 0);
+    assert_true(ql_str_equal(ql_str_of("a"), QL_STR("a")));
+    assert_true(ql_str_compare(QL_STR("a"), QL_STR("b")) < 0);
+    assert_true(ql_allocator_set(NULL) < 0);
+}
+
+/* --- faults */
+
+typedef struct fault_kind {
+    const char *name;
+    bool memory, from;
+    unsigned calls;
+    int os_code;
+    bool harmless; /* must not be noticed at all */
+} fault_kind;
+
+static const fault_kind kinds[] = {
+    {"memory", true, false, 0, 0, false},
+    {"memory-from", true, true, 0, 0, false},
+    {"io", false, false, DISK_ALL_CALLS, EIO, false},
+    {"io-from", false, true, DISK_ALL_CALLS, EIO, false},
+    {"full", false, false, DISK_WRITE | DISK_TRUNCATE | DISK_MKDIR | DISK_SYNC | DISK_RENAME, ENOSPC, false},
+    {"full-from", false, true, DISK_WRITE | DISK_TRUNCATE | DISK_MKDIR | DISK_SYNC | DISK_RENAME, ENOSPC, false},
+    {"interrupted", false, false, DISK_OPEN | DISK_READ | DISK_WRITE, EINTR, true},
+    {"short", false, false, DISK_READ | DISK_WRITE, 0, true},
+};
+#define KINDS (sizeof kinds / sizeof *kinds)
+
+static void plant(const fault_kind *kind, long n)
+{
+    if (kind->memory) memory_fail(n, kind->from);
+    else disk_fail(root, kind->calls, kind->os_code, n, kind->from);
+}
+
+static long unplant(const fault_kind *kind, bool *fired)
+{
+    return kind->memory ? memory_fail_end(fired) : disk_fail_end(fired);
+}
+
+/* --- one point, in a process of its own */
+
+typedef struct outcome { /* shared with the parent */
+    long calls;
+    bool fired;
+    ql_status status;
+} outcome;
+
+static outcome *shared;
+static ql_buf answers[SCENARIOS], dumps[SCENARIOS];
+static long extra_live[SCENARIOS]; /* what the undisturbed run leaves: caches of other libraries */
+
+/* Without the version of a file, which holds times that a copy does not keep. */
+static int append_line(void *user, ql_str line)
+{
+    static const char key[] = "\"version\":\"";
+    const char *at = memmem(line.ptr, line.len, key, sizeof key - 1), *end = line.ptr + line.len;
+    const char *close = at ? memchr(at + sizeof key, '"', (size_t)(end - at) - sizeof key) : NULL;
+    ql_buf_append(user, close ? (ql_str){line.ptr, (size_t)(at - line.ptr)} : line);
+    if (close) ql_buf_append(user, (ql_str){close, (size_t)(end - close)});
+    return ql_buf_append_char(user, '\n') < 0;
+}
+
+static void dump_index(ql_buf *out)
+{
+    ql_error err = {0};
+    ql__store *store = NULL;
+    ql__store_options options = {.dir = ql_test_path(root, "work/data")};
+    ql_status st = ql__store_open(&options, &store, &err);
+    if (st >= 0) st = ql__store_dump(store, true, append_line, out, &err);
+    ql__store_free(store);
+    if (st < 0) ql_buf_printf(out, "cannot dump: %s", err.message);
+}
+
+/* What an undisturbed run makes of what is there, and what a search finds then. */
+static void finish_index(const scenario *self, ql_buf *out)
+{
+    ql_error err = {0};
+    ql_buf report = QL_BUF_INIT;
+    ql_status st = self->run_fn == do_ingest_source || self->run_fn == do_init ? self->run_fn(&report, &err) : QL_OK;
+    if (st >= 0) st = do_ingest(&report, &err);
+    if (st < 0) ql_buf_printf(out, "the next run fails: %s\n", err.message);
+    dump_index(out);
+    if (st >= 0 && do_search(out, &err) < 0) ql_buf_printf(out, "the next search fails: %s\n", err.message);
+    ql_buf_dispose(&report);
+}
+
+static size_t open_descriptors(void)
+{
+    size_t count = 0;
+    DIR *dir = opendir("/proc/self/fd");
+    while (dir && readdir(dir)) count++;
+    if (dir) closedir(dir);
+    return count;
+}
+
+static int blame(const char *format, ...) QL_PRINTF(1, 2);
+static int blame(const char *format, ...)
+{
+    va_list list;
+    va_start(list, format);
+    vfprintf(stderr, format, list);
+    va_end(list);
+    fputs(last_event, stderr);
+    fputc('\n', stderr);
+    return 1;
+}
+
+static const char *after_difference(const ql_buf *a, const ql_buf *b)
+{
+    const char *x = ql_buf_cstr(a), *y = ql_buf_cstr(b);
+    while (*x && *x == *y) x++, y++;
+    return x;
+}
+
+static int run_point(size_t index, const fault_kind *kind, long n)
+{
+    const scenario *self = &scenarios[index];
+    ql_buf out = QL_BUF_INIT, after = QL_BUF_INIT;
+    ql_error err = {0};
+    size_t descriptors = open_descriptors();
+    long live = memory_live(), own = ql_test_alloc_live();
+    if (self->run_fn != do_bufs) ql_buf_reserve(&out, 1 << 16); /* the scenario's own notes are not what is tested */
+    plant(kind, n);
+    ql_status st = self->run_fn(&out, &err);
+    shared->calls = unplant(kind, &shared->fired);
+    shared->status = st;
+    bool right = st >= 0 && ql_str_equal(ql_buf_str(&out), ql_buf_str(&answers[index]));
+    if (st >= 0 && !right) return blame("answers '%.200s' for '%.200s'", after_difference(&out, &answers[index]), ql_buf_cstr(&answers[index]));
+    ql_buf_dispose(&out);
+    if (st < 0 && (!shared->fired || (kind->harmless && !self->git))) return blame("fails though %s: %s", shared->fired ? "this is no failure" : "nothing did", err.message);
+    if (st < 0 && (err.status != st || !err.message[0])) return blame("answers %d, err says %d: %s", (int)st, (int)err.status, err.message);
+    ql_status what = ql_status_kind(st);
+    if (st < 0 && (what == QL_E_CORRUPT || what == QL_E_INTERNAL || what == QL_E_INVALID)) return blame("calls it '%s': %s", ql_status_name(what), err.message);
+    if (ql_test_alloc_live() != own) return blame("leaks %ld pieces of our memory (%s)", ql_test_alloc_live() - own, st < 0 ? err.message : "ok");
+    long others = memory_live() - live - extra_live[index];
+    if (others > (self->git ? GIT_LEAK_MAX : 0)) return blame("leaks %ld pieces of others' memory (%s)", others, st < 0 ? err.message : "ok");
+    if (open_descriptors() != descriptors) return blame("leaks a descriptor (%s)", st < 0 ? err.message : "ok");
+    if (!self->changes) return 0;
+    finish_index(self, &after);
+    if (!ql_str_equal(ql_buf_str(&after), ql_buf_str(&dumps[index])))
+        return blame("afterwards the index differs at '%.300s' (%s)", after_difference(&after, &dumps[index]), st < 0 ? err.message : "ok");
+    ql_buf_dispose(&after);
+    return 0;
+}
+
+/*
+ * libgit2 does not look at every result of its allocator. A crash inside it while memory is short is counted, not blamed; one anywhere else ends the
+ * process as it would without this.
+ */
+static void on_crash(int number, siginfo_t *info, void *context)
+{
+#if defined(__x86_64__)
+    Dl_info where;
+    const ucontext_t *at = context;
+    if (dladdr((void *)at->uc_mcontext.gregs[REG_RIP], &where) && where.dli_fname && strstr(where.dli_fname, "qloader-git2")) _exit(EXIT_LIMIT);
+#else
+    (void)context;
+#endif
+    (void)info;
+    (void)signal(number, SIG_DFL);
+}
+
+static void catch_known_crashes(void)
+{
+    struct sigaction action = {.sa_sigaction = on_crash, .sa_flags = SA_SIGINFO};
+    (void)sigaction(SIGSEGV, &action, NULL);
+}
+
+/* 0: as promised. The status of the process tells a crash. */
+static int fork_point(size_t index, const fault_kind *kind, long n)
+{
+    int status = 0;
+    if (n >= 0 && getenv("QL_FAULT_HERE")) return run_point(index, kind, n); /* for a debugger */
+    fflush(NULL);
+    pid_t pid = fork();
+    if (pid == 0) {
+        for (int number = 1; number < 32; number++) (void)signal(number, SIG_DFL); /* a crash ends the process; the test program's handlers would go on */
+        if (kind->memory && scenarios[index].git) catch_known_crashes();
+        alarm(120); /* a run that hangs is killed, and told */
+        int result = run_point(index, kind, n);
+        fflush(NULL);
+        _exit(result);
+    }
+    if (pid < 0 || waitpid(pid, &status, 0) != pid) fail_msg("cannot fork");
+    return status;
+}
+
+/* --- everything */
+
+static void prepare(const scenario *self)
+{
+    ql_error err = {0};
+    ql_buf out = QL_BUF_INIT;
+    shell("rm -rf '%s/work' '%s/docs' '%s/pulled'", root, root, root);
+    write_config(self->git);
+    write_docs(false);
+    if (self->indexed && do_ingest(&out, &err) < 0) fail_msg("%s", err.message);
+    if (self->indexed) {
+        unlink(ql_test_path(root, "docs/e.txt"));
+        write_docs(true);
+        if (!self->changes && do_ingest(&out, &err) < 0) fail_msg("%s", err.message);
+    }
+    ql_buf_dispose(&out);
+    save();
+}
+
+/* Twice, so that what is made once a process is there before anything is counted. */
+static void warm_up(size_t index)
+{
+    const scenario *self = &scenarios[index];
+    ql_error err = {0};
+    for (int i = 0; i < 3; i++) {
+        ql_buf_dispose(&answers[index]);
+        ql_buf_dispose(&dumps[index]);
+        answers[index] = dumps[index] = QL_BUF_INIT;
+        restore();
+        ql_buf_reserve(&answers[index], 1 << 16);
+        long live = memory_live();
+        if (self->run_fn(&answers[index], &err) < 0) fail_msg("%s: %s%s", self->name, err.message, last_event);
+        extra_live[index] = memory_live() - live;
+        if (self->changes) finish_index(self, &dumps[index]);
+    }
+    if (extra_live[index] < 0) extra_live[index] = 0;
+    restore();
+}
+
+static uint64_t env_number(const char *name, uint64_t fallback)
+{
+    const char *text = getenv(name);
+    return text && text[0] ? strtoull(text, NULL, 10) : fallback;
+}
+
+static uint64_t mix(uint64_t z)
+{
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
+    z = (z ^ z >> 27) * 0x94d049bb133111ebull;
+    return z ^ z >> 31;
+}
+
+typedef struct totals {
+    size_t all, tried, bad, failed, withstood, limits;
+} totals;
+
+static void try_point(size_t index, size_t kind, long n, totals *sum)
+{
+    const scenario *self = &scenarios[index];
+    if (self->changes || self->run_fn == do_pull) restore();
+    int status = fork_point(index, &kinds[kind], n);
+    sum->tried++;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_LIMIT) {
+        sum->limits++;
+        return;
+    }
+    if (shared->status < 0) sum->failed++;
+    else sum->withstood++;
+    if (status == 0) return;
+    sum->bad++;
+    print_error("%s/%s/%ld: ", self->name, kinds[kind].name, n);
+    if (WIFSIGNALED(status)) print_error("ended by signal %d (%s)\n", WTERMSIG(status), strsignal(WTERMSIG(status)));
+    else print_error("see above\n");
+}
+
+static long count_calls(size_t index, size_t kind)
+{
+    if (scenarios[index].changes || scenarios[index].run_fn == do_pull) restore();
+    int status = fork_point(index, &kinds[kind], -1);
+    if (status != 0) fail_msg("%s/%s: the undisturbed run is not as it should be", scenarios[index].name, kinds[kind].name);
+    return shared->calls;
+}
+
+static void test_faults__one_point(const char *only)
+{
+    for (size_t i = 0; i < SCENARIOS; i++)
+        for (size_t k = 0; k < KINDS; k++) {
+            char name[64];
+            int len = snprintf(name, sizeof name, "%s/%s/", scenarios[i].name, kinds[k].name);
+            if (strncmp(only, name, (size_t)len) != 0) continue;
+            totals sum = {0};
+            prepare(&scenarios[i]);
+            warm_up(i);
+            print_message("%ld calls\n", count_calls(i, k));
+            try_point(i, k, strtol(only + len, NULL, 10), &sum);
+            print_message("status %s\n", ql_status_name(shared->status));
+            assert_int_equal(sum.bad, 0);
+        }
+}
+
+static void test_faults__every_public_function(void **state)
+{
+    (void)state;
+    uint64_t seed = env_number("QL_FAULT_SEED", (uint64_t)time(NULL)), wanted = env_number("QL_FAULT_POINTS", 300);
+    const char *only = getenv("QL_FAULT_ONLY");
+    totals sum = {0};
+    if (only && only[0]) {
+        test_faults__one_point(only);
+        return;
+    }
+    print_message("seed %llu, faults in %s\n", (unsigned long long)seed, memory_is_everybodys() ? "everybody's memory" : "the library's own memory");
+    for (size_t i = 0; i < SCENARIOS; i++) {
+        prepare(&scenarios[i]);
+        warm_up(i);
+        totals before = sum;
+        for (size_t k = 0; k < KINDS; k++) {
+            long calls = count_calls(i, k);
+            /* Each kind of each scenario gets the same part of a sample, at least one point. */
+            uint64_t part = wanted ? wanted / (SCENARIOS * KINDS) + 1 : (uint64_t)calls;
+            sum.all += (size_t)calls;
+            for (long n = 0; n < calls; n++) {
+                bool chosen = wanted == 0 || mix(seed + (uint64_t)n * 977 + i * 31 + k) % (uint64_t)calls < part;
+                if (chosen && !(scenarios[i].slow && n % 8)) try_point(i, k, n, &sum);
+            }
+        }
+        print_message("%-9s %6zu points of %6zu: %zu told, %zu withstood, %zu bad\n", scenarios[i].name, sum.tried - before.tried, sum.all - before.all, sum.failed - before.failed,
+                      sum.withstood - before.withstood, sum.bad - before.bad);
+    }
+    print_message("%zu of %zu points tried, %zu met a known limit of libgit2\n", sum.tried, sum.all, sum.limits);
+    assert_int_equal(sum.bad, 0);
+}
+
+static bool holds(const char *names, const char *name, size_t len)
+{
+    for (const char *at = names; (at = strstr(at, name)); at += len)
+        if ((at == names || at[-1] == ' ') && (at[len] == ' ' || at[len] == '\0')) return true;
+    return false;
+}
+
+static bool is_covered(const char *name, size_t len)
+{
+    for (size_t i = 0; i < SCENARIOS; i++)
+        if (holds(scenarios[i].covers, name, len)) return true;
+    return holds(harmless, name, len);
+}
+
+static void test_faults__cover_what_is_exported(void **state)
+{
+    (void)state;
+    ql_buf map = QL_BUF_INIT;
+    size_t count = 0, missing = 0;
+    ql_test_file_read(QL_TEST_SOURCE_DIR "/lib/libqloader.map", &map);
+    for (char *at = map.ptr, *line; (line = strsep(&at, "\n"));) {
+        char *name = strstr(line, "ql_"), *end = name ? strchr(name, ';') : NULL;
+        if (!end) continue;
+        *end = '\0';
+        count++;
+        if (is_covered(name, strlen(name))) continue;
+        print_error("%s is exported, but no scenario of this test covers it\n", name);
+        missing++;
+    }
+    ql_buf_dispose(&map);
+    print_message("%zu functions\n", count);
+    assert_int_equal(missing, 0);
+    assert_true(count > 40);
+}
+
+static void test_faults__harmless_functions_meet_none(void **state)
+{
+    (void)state;
+    for (size_t k = 0; k < KINDS; k++) {
+        bool fired = false;
+        plant(&kinds[k], 0);
+        do_harmless();
+        assert_int_equal(unplant(&kinds[k], &fired), 0);
+        assert_false(fired);
+    }
+}
+
+static void make_folders(void)
+{
+    static const small_shape shape = {.layers = 1, .width = 16, .heads = 2, .inner = 32, .vocab = 40, .positions = 40, .window = 32};
+    small_model model;
+    root = ql_test_dir_new();
+    saved = ql_test_dir_new();
+    small_model_make(&model, &shape, ql_test_path(root, "model"));
+    small_model_free(&model);
+    shell("mkdir '%s/repo' && cd '%s/repo' && git init -q -b main && printf '# A\\n\\nw7 aardvark\\n' > a.md && printf 'def b():\\n    return 1\\n' > b.py && git add -A && "
+          "git -c user.name=A -c user.email=a@example.com commit -q -m one && printf '# A\\n\\nw8 antelope\\n' > a.md && git -c user.name=A -c user.email=a@example.com commit -q -a -m two",
+          root, root);
+}
+
+int main(void)
+{
+    if (access("/dev/shm", W_OK) == 0) setenv("TMPDIR", "/dev/shm", 1);
+    const char *real = getenv("QLOADER_TEST_MODEL_DIR");
+    if (real) setenv("QLOADER_MODEL_DIR", real, 1);
+    ql_test_alloc_install();
+    shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    make_folders();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_faults__cover_what_is_exported),
+        cmocka_unit_test(test_faults__harmless_functions_meet_none),
+        cmocka_unit_test(test_faults__every_public_function),
+    };
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    for (size_t i = 0; i < SCENARIOS; i++) {
+        ql_buf_dispose(&answers[i]);
+        ql_buf_dispose(&dumps[i]);
+    }
+    ql_test_dir_remove(root);
+    ql_test_dir_remove(saved);
+    return failed;
+}
