@@ -45,7 +45,8 @@ struct ql__analyzer {
     /* of the call */
     ql__term_fn fn;
     void *user;
-    int stopped; /* what the callback returned */
+    int stopped; /* what the callback returned; also set, to 1, without memory */
+    bool short_of_memory;
 };
 
 uint32_t ql__analyzer_version(void)
@@ -113,6 +114,10 @@ static void emit_word(ql__analyzer *self, const int32_t *word, size_t count)
     if (stemmer != NULL) {
         const sb_symbol *stem = sb_stemmer_stem(stemmer, (const sb_symbol *)term, (int)bytes);
         int stem_bytes = sb_stemmer_length(stemmer);
+        if (stem == NULL) { /* its only failure; the word as it is would be another word */
+            self->short_of_memory = true;
+            self->stopped = 1;
+        }
         if (stem != NULL && stem_bytes > 0 && stem_bytes <= TERM_BYTES_MAX) {
             memcpy(term, stem, (size_t)stem_bytes);
             bytes = (size_t)stem_bytes;
@@ -410,7 +415,9 @@ ql_status ql__analyzer_run(ql__analyzer *self, ql_str text, ql__term_fn fn, void
     self->fn = fn;
     self->user = user;
     self->stopped = 0;
+    self->short_of_memory = false;
     scan(self, text);
+    if (self->short_of_memory) return ql__fail_nomem(err);
     if (self->stopped == 0) return QL_OK;
     ql_status status = ql__fail(err, QL_E_CALLBACK, "the receiver of terms stopped with %d", self->stopped);
     if (err != NULL) err->callback_value = self->stopped;
