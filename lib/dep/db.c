@@ -74,7 +74,8 @@ static ql_status fail_code(ql__db *self, int code, ql_error *err)
     case SQLITE_PERM:
         if (os_code == ENOSPC || os_code == EDQUOT) return fail_space(self, err);
         if (code == SQLITE_IOERR_NOMEM || os_code == ENOMEM) return ql__fail_nomem(err);
-        if (os_code != 0) return ql__fail_errno(err, os_code, "'%s': %s", self->path, detail);
+        /* Whether the file is there was asked before. SQLite tries again to open what failed, for reading only, and is then told ENOENT of a new log. */
+        if (os_code != 0 && os_code != ENOENT) return ql__fail_errno(err, os_code, "'%s': %s", self->path, detail);
         return ql__fail(err, QL_E_IO, "'%s': %s", self->path, detail);
     case SQLITE_CONSTRAINT:
         return ql__fail(err, QL_E_EXISTS, "'%s': %s", self->path, detail);

@@ -178,6 +178,12 @@ static bool is_planned(const char *path)
     return len && strncmp(path, plan.root, len) == 0 && (path[len] == '/' || path[len] == '\0');
 }
 
+/* With QL_DISK_TELL: says which call was struck, and is a place for a debugger to stop. */
+__attribute__((noinline)) static void disk_struck(long number, int call)
+{
+    dprintf(2, "call %ld fails: kind %d\n", number, call);
+}
+
 static bool strikes(disk_call call, bool planned)
 {
     if (!plan.root || !planned || !(plan.calls & (unsigned)call)) return false;
@@ -188,7 +194,7 @@ static bool strikes(disk_call call, bool planned)
     bool told = hit && !plan.fired && getenv("QL_DISK_TELL");
     plan.fired |= hit;
     pthread_mutex_unlock(&lock);
-    if (told) dprintf(2, "call %ld fails: kind %d\n", plan.counted - 1, (int)call);
+    if (told) disk_struck(plan.counted - 1, (int)call);
     return hit;
 }
 
