@@ -258,6 +258,7 @@ static ql_status process(ql__ingest *ingest, const ql__ingest_source *source, ql
 static void classify_failure(ql__prepared *self, ql_status status, const ql_error *err)
 {
     self->status = status;
+    self->chunk_count = 0; /* what was left half-way is neither embedded nor stored */
     self->kind = QL__PREPARED_FAILED;
     if (ql_status_kind(status) == QL_E_NOTFOUND) self->kind = QL__PREPARED_GONE;
     if (!ql__arena_copy(&self->memory.arena, ql_str_of(err->message), &self->message)) self->message = ql_str_of(ql_status_name(status));

@@ -338,7 +338,10 @@ static ql_status git_fetch(void *user, const ql_item *item, ql_document *out, vo
     git_source *self = user;
     git_handle *handle = NULL;
     ql__file_document *document = NULL;
-    QL_TRY(borrow(self, &handle, err));
+    ql_status opened = borrow(self, &handle, err);
+    /* Not found is for documents; a repository that was listed and is not to be found now is a failure. */
+    if (ql_status_kind(opened) == QL_E_NOTFOUND) return ql__fail(err, QL_E_IO, "cannot open the repository again to read from it");
+    if (opened < 0) return opened;
     ql_status status = ql__file_document_new(item->url, &document, err);
     if (status == QL_OK) status = fill(self, handle->repo, item, document, err);
     if (status == QL_OK) status = ql__file_document_finish(document, out, err);

@@ -6,7 +6,6 @@
  * QL_DETERMINISM_RUNS sets the number of indexes (8), QL_DETERMINISM_SEED the seed.
  */
 #include <dlfcn.h>
-#include <math.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -17,10 +16,10 @@
 
 #include "small_model.h"
 #include "store/store.h"
+#include "support/index_compare.h"
 #include "support/testing.h"
 
 #define DOCUMENTS 90
-#define COSINE_MIN (1 - 1e-6)
 
 /* --- scheduling at random */
 
@@ -139,73 +138,6 @@ static void make_index(const char *root, unsigned threads, uint64_t seed, ql_buf
     ql_test_dir_remove(data);
 }
 
-/* --- comparing */
-
-static size_t value_of(ql_str line, const char *key, const char **out)
-{
-    const char *at = memmem(line.ptr, line.len, key, strlen(key));
-    if (!at) return 0;
-    *out = at + strlen(key);
-    const char *end = memchr(*out, '"', (size_t)(line.ptr + line.len - *out));
-    return end ? (size_t)(end - *out) : 0;
-}
-
-/* A file's version holds times of its own; the rest of a line has to agree, but for the last digits of a vector. */
-static bool same_but(ql_str a, ql_str b, const char *key)
-{
-    const char *x = NULL, *y = NULL;
-    size_t n = value_of(a, key, &x), m = value_of(b, key, &y);
-    if (!n || !m) return n == m && ql_str_equal(a, b);
-    size_t before = (size_t)(x - a.ptr), after = (size_t)(a.ptr + a.len - x) - n;
-    return before == (size_t)(y - b.ptr) && after == (size_t)(b.ptr + b.len - y) - m && memcmp(a.ptr, b.ptr, before) == 0 && memcmp(x + n, y + m, after) == 0;
-}
-
-static double cosine(ql_str a, ql_str b)
-{
-    const char *x = NULL, *y = NULL;
-    size_t n = value_of(a, "\"fp32\":\"", &x), m = value_of(b, "\"fp32\":\"", &y);
-    double dot = 0, aa = 0, bb = 0;
-    if (n == 0 && m == 0) return 1;
-    if (n != m) return 0;
-    for (size_t at = 0; at + 8 <= n; at += 8) {
-        float values[2];
-        for (int i = 0; i < 2; i++) {
-            unsigned char bytes[4];
-            for (int j = 0; j < 4; j++) {
-                char pair[3] = {(i ? y : x)[at + (size_t)j * 2], (i ? y : x)[at + (size_t)j * 2 + 1], 0};
-                bytes[j] = (unsigned char)strtoul(pair, NULL, 16);
-            }
-            memcpy(&values[i], bytes, 4);
-        }
-        dot += (double)values[0] * (double)values[1];
-        aa += (double)values[0] * (double)values[0];
-        bb += (double)values[1] * (double)values[1];
-    }
-    return dot / sqrt(aa * bb);
-}
-
-static ql_str next_line(const char **at)
-{
-    const char *end = strchr(*at, '\n');
-    ql_str line = {*at, end ? (size_t)(end - *at) : strlen(*at)};
-    *at += line.len + (end != NULL);
-    return line;
-}
-
-static double compare(const ql_buf *first, const ql_buf *other)
-{
-    const char *a = ql_buf_cstr(first), *b = ql_buf_cstr(other);
-    double lowest = 1;
-    while (*a || *b) {
-        ql_str x = next_line(&a), y = next_line(&b);
-        bool vectors = memmem(x.ptr, x.len, "\"fp32\":\"", 8) != NULL;
-        if (!same_but(x, y, vectors ? "\"fp32\":\"" : "\"version\":\"")) fail_msg("the index has '%.*s' where the first has '%.*s'", (int)y.len, y.ptr, (int)x.len, x.ptr);
-        double now = cosine(x, y);
-        if (now < lowest) lowest = now;
-    }
-    return lowest;
-}
-
 static uint64_t env_number(const char *name, uint64_t fallback)
 {
     const char *text = getenv(name);
@@ -231,13 +163,15 @@ static void test_determinism__threads_and_schedules_give_one_index(void **state)
     for (uint64_t i = 0; i < runs; i++) {
         ql_buf other = QL_BUF_INIT;
         make_index(root, threads[i % 4], i < 3 ? 0 : mix(seed + i) | 1, &other);
-        double now = compare(&first, &other);
+        ql_str difference = {0};
+        double now = index_compare(ql_buf_cstr(&first), ql_buf_cstr(&other), &difference);
+        if (difference.len) fail_msg("the index differs from the first at '%.*s'", (int)difference.len, difference.ptr);
         if (now < lowest) lowest = now;
         ql_buf_dispose(&other);
     }
     print_message("seed %llu, %llu indexes, gave way %lu times, lowest cosine 1 - %.2g\n", (unsigned long long)seed, (unsigned long long)runs, atomic_load(&yields), 1 - lowest);
     assert_true(runs <= 3 || atomic_load(&yields) > 100);
-    assert_true(lowest >= COSINE_MIN);
+    assert_true(lowest >= INDEX_COSINE_MIN);
     ql_buf_dispose(&first);
     ql_buf_dispose(&text);
     ql_test_dir_remove(root);

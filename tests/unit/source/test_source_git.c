@@ -185,8 +185,8 @@ static void test_source_git__a_file_without_content_is_listed_and_not_read(void 
     ql_document document;
     void *token;
     ql_error err = {0};
-    assert_int_equal(self->ops->fetch_fn(self->source, &item, &document, &token, &err), QL_E_NOTFOUND);
-    assert_non_null(strstr(err.message, "not in this repository"));
+    assert_int_equal(self->ops->fetch_fn(self->source, &item, &document, &token, &err), QL_E_IO);
+    assert_non_null(strstr(err.message, "missing in this repository"));
     git_fetch_one(self, "/a.md", &document, &token);
     self->ops->release_fn(self->source, token);
 }
