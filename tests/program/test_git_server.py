@@ -12,6 +12,7 @@ import unittest
 import harness
 
 SERVER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support", "git_http_server.py")
+SUPPRESSIONS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support", "lsan_libssh2.supp")
 SSHD = next((path for path in ("/usr/sbin/sshd", "/usr/local/sbin/sshd") if os.path.exists(path)), None)
 
 
@@ -136,9 +137,8 @@ class Ssh(Remote):
         with open(os.path.join(self.server_dir, "host_key.pub")) as f:
             self.host_key = " ".join(f.read().split()[:2])
         self.trust(self.host_key)
-        self.env = {"HOME": self.home, "SSH_AUTH_SOCK": ""}
+        self.env = {"HOME": self.home, "LSAN_OPTIONS": "print_suppressions=0:suppressions=" + SUPPRESSIONS}
         os.environ.pop("SSH_AUTH_SOCK", None)
-        self.env.pop("SSH_AUTH_SOCK")
 
     def wait(self):
         for _ in range(100):
