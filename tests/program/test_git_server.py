@@ -110,10 +110,10 @@ class Http(Remote):
             self.assertLess(time.monotonic() - begin, 20, "asked to stop, it went on waiting for the server")
 
 
-@unittest.skipUnless(SSHD, "no sshd")
 class Ssh(Remote):
     def setUp(self):
         super().setUp()
+        self.assertTrue(SSHD, "there is no sshd: run pkgconfig/deps/packages")
         self.home = os.path.join(self.ws.dir, "home")
         os.makedirs(os.path.join(self.home, ".ssh"), mode=0o700)
         self.server_dir = os.path.join(self.ws.dir, "sshd")
