@@ -296,18 +296,28 @@ static ql_status match_text(const ql__store *self, const char *what, const char 
     return ql__fail(err, QL_E_MISMATCH, "the index in '%s' was made for %s '%s', not '%s': make it anew (init --force) or use the same %s", self->dir, what, have, want, what);
 }
 
-static size_t model_name_len(ql_str model)
+/* Takes "@" and 16 hex digits off the end of a model's name; empty when it does not end so ("model@v2" is all name). */
+static ql_str split_fingerprint(ql_str *model)
 {
-    size_t at = model.len;
-    while (at > 0 && model.ptr[at - 1] != '@') at--;
-    return at > 0 ? at - 1 : model.len;
+    static const size_t size = 17;
+    if (model->len < size || model->ptr[model->len - size] != '@') return QL_STR("");
+    ql_str fingerprint = {model->ptr + model->len - size, size};
+    for (size_t i = 1; i < size; i++)
+        if (strchr("0123456789abcdef", fingerprint.ptr[i]) == NULL || fingerprint.ptr[i] == '\0') return QL_STR("");
+    model->len -= size;
+    return fingerprint;
 }
 
 bool ql__store_model_same(ql_str a, ql_str b)
 {
-    size_t a_name = model_name_len(a), b_name = model_name_len(b);
-    if (a_name < a.len && b_name < b.len) return ql_str_equal((ql_str){a.ptr + a_name, a.len - a_name}, (ql_str){b.ptr + b_name, b.len - b_name});
-    return ql_str_equal((ql_str){a.ptr, a_name}, (ql_str){b.ptr, b_name});
+    ql_str a_print = split_fingerprint(&a), b_print = split_fingerprint(&b);
+    return a_print.len > 0 && b_print.len > 0 ? ql_str_equal(a_print, b_print) : ql_str_equal(a, b);
+}
+
+static bool has_fingerprint(const char *model)
+{
+    ql_str name = ql_str_of(model);
+    return split_fingerprint(&name).len > 0;
 }
 
 static ql_status match_model(const ql__store *self, const char *want, const char *have, ql_error *err)
@@ -344,7 +354,7 @@ static ql_status adopt(ql__store *self, const ql__store_options *options, ql_err
 {
     ql__store_meta meta = self->meta;
     if (!meta.collection[0] && options->collection) copy_text(meta.collection, sizeof meta.collection, ql_str_of(options->collection));
-    bool knows_more = options->model && !strchr(meta.model, '@') && strchr(options->model, '@'); /* an index from before fingerprints */
+    bool knows_more = options->model && !has_fingerprint(meta.model) && has_fingerprint(options->model); /* an index from before fingerprints */
     if (options->model && (!meta.model[0] || knows_more)) copy_text(meta.model, sizeof meta.model, ql_str_of(options->model));
     if (!meta.analyzer) meta.analyzer = ql__analyzer_version();
     bool fresh = meta.dims == 0 && options->dims != 0;
