@@ -146,8 +146,13 @@ static ql_status open_and_run(run *self, const ql__config_source *config, ql__in
     const char *reason = ql__source_unsupported(config->type);
     if (reason != NULL) return ql__fail(err, QL_E_UNSUPPORTED, "%s", reason);
     ql_buf cache = QL_BUF_INIT;
-    if (ql_buf_printf(&cache, "%s/cache", self->workspace->data_dir) < 0) return ql__fail_nomem(err);
+    ql_buf logs = QL_BUF_INIT;
+    if (ql_buf_printf(&cache, "%s/cache", self->workspace->data_dir) < 0 || ql_buf_printf(&logs, "%s/logs", self->workspace->dir) < 0) {
+        ql_buf_dispose(&cache);
+        return ql__fail_nomem(err);
+    }
     ql__source_options options = {.config = config, .sys = self->ingest.sys, .log = self->ingest.log, .cache_dir = ql_buf_cstr(&cache),
+                                  .own_dirs = {self->workspace->data_dir, ql_buf_cstr(&logs)},
                                   .cancelled_fn = cancelled, .user = &self->ingest};
     ql_status status = ql__ingest_source_status(ql__source_open(&options, &source->ops, &source->self, err), err);
     if (status >= 0) {
@@ -155,6 +160,7 @@ static ql_status open_and_run(run *self, const ql__config_source *config, ql__in
         source->ops->close_fn(source->self);
     }
     ql_buf_dispose(&cache);
+    ql_buf_dispose(&logs);
     return status;
 }
 

@@ -10,6 +10,7 @@ typedef struct ql__source_options {
     const ql__sys *sys;
     ql__log *log;
     const char *cache_dir;           /* where clones live between runs; made on demand */
+    const char *own_dirs[2];         /* index and logs: never documents, whatever folder holds them. May be NULL */
     int (*cancelled_fn)(void *user); /* polled during long work; non-zero: stop with QL_E_CANCELLED. May be NULL */
     void *user;
 } ql__source_options;

@@ -311,17 +311,31 @@ static ql_status enter_folder(local_walk *walk, int folder_fd, const char *name,
     return status;
 }
 
-/* Notes the folder as one being read; false: it is one of those above it (a mount that leads back), or errno. */
-static bool note_folder(local_walk *walk, int fd, bool *is_loop)
+/* What an ingest writes itself would be another document in every run. */
+static bool is_own(const local_source *self, const struct stat *folder)
+{
+    const ql__file_ops *file = self->options.sys->file;
+    for (size_t i = 0; i < sizeof self->options.own_dirs / sizeof *self->options.own_dirs; i++) {
+        struct stat own;
+        const char *path = self->options.own_dirs[i];
+        if (path != NULL && file->fstatat_fn(file->user, AT_FDCWD, path, &own, 0) == 0 && own.st_dev == folder->st_dev && own.st_ino == folder->st_ino) return true;
+    }
+    return false;
+}
+
+/* Notes the folder as one being read; false: it is left out for a reason, or errno. */
+static bool note_folder(local_walk *walk, int fd, ql_str *reason)
 {
     const ql__file_ops *file = walk->source->options.sys->file;
     struct stat st;
-    *is_loop = false;
+    *reason = QL_STR("");
     if (file->fstat_fn(file->user, fd, &st) != 0) return false;
-    for (uint32_t i = 0; i < walk->depth && !*is_loop; i++) *is_loop = walk->above[i].device == st.st_dev && walk->above[i].inode == st.st_ino;
+    for (uint32_t i = 0; i < walk->depth; i++)
+        if (walk->above[i].device == st.st_dev && walk->above[i].inode == st.st_ino) *reason = QL_STR("folder that holds itself"); /* a mount that leads back */
+    if (is_own(walk->source, &st)) *reason = QL_STR("index or logs of this workspace");
     walk->above[walk->depth].device = st.st_dev;
     walk->above[walk->depth].inode = st.st_ino;
-    return !*is_loop;
+    return reason->len == 0;
 }
 
 /* walk->path holds the entry's path. */
@@ -370,13 +384,13 @@ static ql_status list_entries(local_walk *walk, DIR *folder, ql_error *err)
 /* Takes over fd. */
 static ql_status list_folder(local_walk *walk, int fd, ql_error *err)
 {
-    bool is_loop;
-    bool noted = note_folder(walk, fd, &is_loop);
+    ql_str reason;
+    bool noted = note_folder(walk, fd, &reason);
     int own = noted ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1; /* closedir() closes past the table of file calls */
     DIR *folder = own < 0 ? NULL : fdopendir(own);
     int saved = errno;
     ql__file_close(walk->source->options.sys, fd);
-    if (is_loop) return skip(walk, ql_buf_str(&walk->path), QL_STR("folder that holds itself"), err);
+    if (reason.len > 0) return skip(walk, ql_buf_str(&walk->path), reason, err);
     if (folder == NULL) {
         note_unread(walk, saved);
         if (own >= 0) (void)close(own);
@@ -404,7 +418,7 @@ static void let_tick_pass(const local_walk *walk)
 {
     int64_t left_ms = walk->newest_ms + TICK_MS - ql__wall_ms(walk->source->options.sys);
     if (left_ms <= 0 || left_ms > TICK_MS) return; /* long ago, or a clock that was set back */
-    struct timespec pause = {.tv_nsec = left_ms * 1000000};
+    struct timespec pause = {.tv_nsec = left_ms * 1000000}; /* not by the table of clocks: the tick is the kernel's */
     (void)nanosleep(&pause, NULL);
 }
 

@@ -35,6 +35,15 @@ class Ingest(harness.Case):
         os.mkfifo(path)  # nobody reads it: the run neither waits nor fails
         self.assertEqual(self.ws.run("ingest").returncode, 0)
 
+    def test_index_and_log_are_no_documents_of_a_source_that_holds_them(self):
+        self.ws.configure("sources:\n  localfile:\n    all:\n      base_url: \"file://%s\"\n      file_types: ['*.md', '*.log', '*.db']\n" % self.ws.dir)
+        self.ws.write("a.md", "The okapi hides.\n")
+        self.ws.write("logs/b.log", "A folder of the same name elsewhere is read.\n")
+        self.assertEqual(self.ws.ingest()["added"], 2)
+        report = self.ws.ingest("--verbose")
+        self.assertEqual((report["unchanged"], report["added"], report["changed"]), (2, 0, 0))
+        self.assertEqual(len([e for e in report["events"] if "index or logs" in e.get("message", "")]), 2)
+
     def test_takes_the_reference_s_options_and_a_question_from_stdin(self):
         self.ws.write("a.md", "The okapi hides.\n")
         self.assertEqual(self.ws.run("ingest", "--resume", "--no-profile").returncode, 0)
