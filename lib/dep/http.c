@@ -17,6 +17,7 @@
 
 #define CURL_SONAME "libcurl.so.4"
 #define TRIES 3
+#define EXPLANATION_BYTES_MAX (1 << 20)
 #define PAUSE_MS 500 /* before the second try, doubled for the third */
 #define RETRY_AFTER_MAX_MS 30000
 
@@ -54,6 +55,7 @@ typedef struct transfer {
     const ql__net_get *get;
     CURL *handle;
     uint64_t received;
+    uint64_t explained; /* bytes of an error's page */
     ql_status status; /* of the body function */
     ql_error error;
     char curl_message[CURL_ERROR_SIZE];
@@ -71,7 +73,10 @@ static size_t take_body(char *data, size_t size, size_t count, void *user)
     transfer *self = user;
     size_t bytes = size * count;
     curl_off_t total = 0;
-    if (answer_code(self) / 100 != 2) return bytes; /* the page that explains an error is not the file */
+    if (answer_code(self) / 100 != 2) { /* the page that explains an error is not the file */
+        self->explained += bytes;
+        return self->explained <= EXPLANATION_BYTES_MAX ? bytes : 0;
+    }
     (void)curl_fn.get(self->handle, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &total);
     if (bytes > self->get->limit_bytes - self->received) {
         self->status = ql__fail(&self->error, QL_E_LIMIT, "more than %llu bytes", (unsigned long long)self->get->limit_bytes);
@@ -87,7 +92,7 @@ static int on_tick(void *user, curl_off_t total, curl_off_t now, curl_off_t uplo
 {
     const transfer *self = user;
     (void)total, (void)now, (void)upload_total, (void)upload_now;
-    return self->get->cancelled_fn != NULL ? self->get->cancelled_fn(self->get->user) : 0;
+    return self->get->cancelled_fn != NULL ? self->get->cancelled_fn(self->get->user) != 0 : 0; /* curl gives other numbers a meaning */
 }
 
 static CURLcode set_up(transfer *self)
@@ -123,6 +128,18 @@ static ql_status status_of_answer(long code)
     return code == 401 || code == 403 ? QL_E_AUTH : QL_E_NET;
 }
 
+static ql_status fail_answered(const transfer *self, long answer, ql_error *err)
+{
+    ql_status status = ql__fail(err, status_of_answer(answer), "the server answers %ld", answer);
+    curl_off_t wait_s = 0;
+    (void)curl_fn.get(self->handle, CURLINFO_RETRY_AFTER, &wait_s);
+    if (err) {
+        err->http_code = (int32_t)answer;
+        err->retry_after_ms = wait_s > 0 ? (uint32_t)(wait_s < 86400 ? wait_s : 86400) * 1000 : 0;
+    }
+    return status;
+}
+
 static ql_status conclude(transfer *self, CURLcode code, ql_error *err)
 {
     if (self->status < 0) {
@@ -132,19 +149,13 @@ static ql_status conclude(transfer *self, CURLcode code, ql_error *err)
     const char *text = self->curl_message[0] ? self->curl_message : curl_fn.curl_easy_strerror(code);
     long answer = answer_code(self);
     if (code == CURLE_ABORTED_BY_CALLBACK) return ql__fail(err, QL_E_CANCELLED, "stopped");
+    if (code == CURLE_OUT_OF_MEMORY) return ql__fail_nomem(err);
+    if (answer >= 400) return fail_answered(self, answer, err); /* it said so, however its page ended */
     if (code == CURLE_OPERATION_TIMEDOUT) return ql__fail(err, QL_E_TIMEOUT, "%s", text);
     if (code == CURLE_UNSUPPORTED_PROTOCOL || code == CURLE_URL_MALFORMAT) return ql__fail(err, QL_E_INVALID, "%s", text);
-    if (code == CURLE_OUT_OF_MEMORY) return ql__fail_nomem(err);
     if (code != CURLE_OK) return ql__fail(err, QL_E_NET, "%s", text);
     if (answer / 100 == 2) return QL_OK;
-    ql_status status = ql__fail(err, status_of_answer(answer), "the server answers %ld", answer);
-    curl_off_t wait_s = 0;
-    (void)curl_fn.get(self->handle, CURLINFO_RETRY_AFTER, &wait_s);
-    if (err) {
-        err->http_code = (int32_t)answer;
-        err->retry_after_ms = wait_s > 0 ? (uint32_t)(wait_s < 86400 ? wait_s : 86400) * 1000 : 0;
-    }
-    return status;
+    return fail_answered(self, answer, err);
 }
 
 static ql_status curl_get(void *user, const ql__net_get *get, ql_error *err)

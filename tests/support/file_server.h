@@ -33,6 +33,11 @@ static inline void file_server_answer(const file_server *self, int fd)
     FILE *file = fopen(full, "rb");
     if (strncmp(path, "status/", 7) == 0) {
         dprintf(fd, "HTTP/1.1 %d Said\r\nContent-Length: 4\r\nConnection: close\r\n\r\nbody", atoi(path + 7));
+    } else if (strncmp(path, "halfsaid/", 9) == 0) { /* an error whose page is cut off */
+        dprintf(fd, "HTTP/1.1 %d Said\r\nContent-Length: 1000\r\nConnection: close\r\n\r\nbody", atoi(path + 9));
+    } else if (strncmp(path, "endless/", 8) == 0) { /* an error whose page never ends */
+        dprintf(fd, "HTTP/1.1 %d Said\r\nConnection: close\r\n\r\n", atoi(path + 8));
+        while (send(fd, full, sizeof full, MSG_NOSIGNAL) > 0) {}
     } else if (strncmp(path, "silent/", 7) == 0) {
         while (read(fd, request, sizeof request) > 0) {} /* until the client has had enough */
     } else if (strncmp(path, "later/", 6) == 0) {

@@ -86,6 +86,8 @@ static void test_http__tells_failures_apart(void **state)
     expect_failure(*state, "status/401", 100, QL_E_AUTH, 401);
     expect_failure(*state, "status/403", 100, QL_E_AUTH, 403);
     expect_failure(*state, "status/503", 100, QL_E_NET, 503);
+    expect_failure(*state, "halfsaid/404", 100, QL_E_NOTFOUND, 404);
+    expect_failure(*state, "endless/403", 100, QL_E_AUTH, 403);
     expect_failure(*state, "hello", 11, QL_E_LIMIT, 0);
     expect_failure(*state, "loop/x", 100, QL_E_NET, 0);
     expect_failure(*state, "away/x", 100, QL_E_INVALID, 0); /* a redirect to file: */
