@@ -323,10 +323,12 @@ static ql_status pack_all(ql__linear_engine *self, const ql__linear_source *sour
     self->layers = ql__alloc_zero(count, sizeof *self->layers);
     if (!self->layers) return ql__fail_nomem(err);
     self->layer_count = count;
-    ql__linear_guard guard = ql__linear_enter(self);
     ql_status status = QL_OK;
-    for (size_t i = 0; i < count && status >= 0; i++) status = pack_layer(self, &sources[i], &self->layers[i], err);
-    ql__linear_leave(self, &guard);
+    for (size_t i = 0; i < count && status >= 0; i++) {
+        ql__linear_guard guard = ql__linear_enter(self); /* a layer at a time, so that signals do not wait for all of a large model */
+        status = pack_layer(self, &sources[i], &self->layers[i], err);
+        ql__linear_leave(self, &guard);
+    }
     return status;
 }
 
