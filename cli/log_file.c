@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -34,9 +35,11 @@ FILE *log_file_open(const char *workspace, const char *command)
     if (folder_length < 0 || length < 0 || (size_t)length >= sizeof path) return NULL;
     struct stat info;
     int fd = mkdir(folder, 0755) == 0 || errno == EEXIST ? (rotate(path), open_private(path)) : -1;
-    if (fd >= 0 && fstat(fd, &info) == 0 && S_ISREG(info.st_mode)) return fdopen(fd, "a");
+    bool is_file = fd >= 0 && fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && fchmod(fd, 0600) == 0; /* also one that was there */
+    FILE *log = is_file ? fdopen(fd, "a") : NULL;
+    if (log != NULL) return log;
+    fprintf(stderr, "warning: no log is kept: '%s': %s\n", path, fd >= 0 && !is_file ? "not a file of ours" : strerror(errno));
     if (fd >= 0) close(fd);
-    fprintf(stderr, "warning: no log is kept: '%s': %s\n", path, fd >= 0 ? "not a file" : strerror(errno));
     return NULL;
 }
 
@@ -47,6 +50,7 @@ void log_file_write(FILE *log, const char *level, const char *subsystem, const c
     time_t now = time(NULL);
     if (log == NULL) return;
     if (gmtime_r(&now, &tm) != NULL) strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", &tm);
+    flockfile(log); /* a line is many calls, and comes from any thread */
     fprintf(log, "%s %s %s: ", when, level, subsystem);
     for (const char *at = message; *at != '\0'; at++) {
         unsigned char c = (unsigned char)*at;
@@ -55,6 +59,7 @@ void log_file_write(FILE *log, const char *level, const char *subsystem, const c
     }
     fputc('\n', log);
     fflush(log); /* what was said before a crash is what one looks for */
+    funlockfile(log);
 }
 
 void log_file_close(FILE *log)
