@@ -146,8 +146,7 @@ static ql_status join_metadata(ql__search_results *found, ql__stored_chunk *chun
     const struct { const char *key; ql_str value; } texts[] = {{"parent_document_id", chunk->document_id}, {"parent_document_title", chunk->document_title},
                                                                {"parent_document_url", chunk->url}, {"project_id", chunk->project}};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
-        ql__json_key(&writer, texts[i].key);
-        ql__json_string(&writer, texts[i].value);
+        ql__json_member(&writer, texts[i].key, texts[i].value);
     }
     ql__json_object_end(&writer);
     if (json.status < 0) return json.status;

@@ -151,8 +151,7 @@ static void write_anchor(ql__chunk_metadata *self, ql__json_writer *json, ql_str
         at += bytes;
     }
     if (anchor.status < 0) self->json.status = anchor.status;
-    ql__json_key(json, "section_anchor");
-    ql__json_string(json, ql_buf_str(&anchor));
+    ql__json_member(json, "section_anchor", ql_buf_str(&anchor));
 }
 
 /* All counts in one pass, so that no section is walked for each of its chunks. */
@@ -180,8 +179,7 @@ static void write_named_section(ql__chunk_metadata *self, ql__json_writer *json,
     const ql_block *block = &canonical->blocks[section];
     char type[16] = "h0";
     type[1] = (char)('0' + (block->level > 9 ? 9 : block->level));
-    ql__json_key(json, "section_title");
-    ql__json_string(json, ql__label_capped(block->label));
+    ql__json_member(json, "section_title", ql__label_capped(block->label));
     ql__json_key(json, "section_type");
     ql__json_cstring(json, type);
     ql__json_key(json, "section_level");
@@ -189,8 +187,7 @@ static void write_named_section(ql__chunk_metadata *self, ql__json_writer *json,
     write_anchor(self, json, ql__label_capped(block->label));
     uint32_t outer = around(canonical, block->parent, QL_BLOCK_SECTION);
     if (outer != QL_BLOCK_NONE) {
-        ql__json_key(json, "parent_section");
-        ql__json_string(json, ql__label_capped(canonical->blocks[outer].label));
+        ql__json_member(json, "parent_section", ql__label_capped(canonical->blocks[outer].label));
     }
     uint32_t inner = count_subsections(self, section);
     ql__json_key(json, "has_subsections");
@@ -213,8 +210,7 @@ static void write_section(ql__chunk_metadata *self, ql__json_writer *json, uint3
     }
     ql__json_key(json, "section_depth");
     ql__json_uint(json, depth);
-    ql__json_key(json, "section_breadcrumb");
-    ql__json_string(json, path);
+    ql__json_member(json, "section_breadcrumb", path);
     self->sub_index = section == self->section ? self->sub_index + 1 : 0;
     self->section = section;
     ql__json_key(json, "sub_chunk_index");
@@ -251,10 +247,8 @@ static void write_links(ql__json_writer *json, ql_str text)
             ql__json_array(json);
         }
         ql__json_object(json);
-        ql__json_key(json, "text");
-        ql__json_string(json, label);
-        ql__json_key(json, "url");
-        ql__json_string(json, address);
+        ql__json_member(json, "text", label);
+        ql__json_member(json, "url", address);
         ql__json_object_end(json);
     }
     if (count > 0) ql__json_array_end(json);
@@ -264,18 +258,14 @@ static void write_element(ql__json_writer *json, const ql_canonical *canonical, 
 {
     uint32_t element = around(canonical, block, QL_BLOCK_ELEMENT);
     if (element != QL_BLOCK_NONE) {
-        ql__json_key(json, "element_type");
-        ql__json_string(json, canonical->blocks[element].detail);
-        ql__json_key(json, "element_name");
-        ql__json_string(json, ql__label_capped(canonical->blocks[element].label));
+        ql__json_member(json, "element_type", canonical->blocks[element].detail);
+        ql__json_member(json, "element_name", ql__label_capped(canonical->blocks[element].label));
     }
     uint32_t value = around(canonical, block, QL_BLOCK_VALUE), depth = 0;
     if (value != QL_BLOCK_NONE) {
         for (uint32_t at = canonical->blocks[value].parent; at != QL_BLOCK_NONE; at = canonical->blocks[at].parent) depth += canonical->blocks[at].kind == QL_BLOCK_VALUE;
-        ql__json_key(json, "json_path");
-        ql__json_string(json, ql__label_capped(canonical->blocks[value].label));
-        ql__json_key(json, "json_type");
-        ql__json_string(json, canonical->blocks[value].detail);
+        ql__json_member(json, "json_path", ql__label_capped(canonical->blocks[value].label));
+        ql__json_member(json, "json_type", canonical->blocks[value].detail);
         ql__json_key(json, "nesting_level");
         ql__json_uint(json, depth);
     }
@@ -292,13 +282,11 @@ ql_status ql__chunk_metadata_write(ql__chunk_metadata *self, const ql_chunk *chu
     ql__json_object(&json);
     ql__json_key(&json, "chunk_index");
     ql__json_uint(&json, chunk->index);
-    ql__json_key(&json, "chunking_strategy");
-    ql__json_string(&json, canonical->strategy);
+    ql__json_member(&json, "chunking_strategy", canonical->strategy);
     write_section(self, &json, block, chunk->section_path);
     write_element(&json, canonical, block);
     if (seen.language.len > 0) {
-        ql__json_key(&json, "language");
-        ql__json_string(&json, ql__label_capped(seen.language));
+        ql__json_member(&json, "language", ql__label_capped(seen.language));
     }
     if (!ql_str_equal(canonical->strategy, QL_STR("html_modular"))) { /* canonical lines are the original's */
         uint64_t start_line = line_of(self, chunk->begin);

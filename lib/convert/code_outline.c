@@ -4,7 +4,7 @@
  * comments and attributes that stand right before it and ends with its last line. Errors of the parser only mean fewer elements.
  *
  * Threads: no state. Cost: linear; the parser's steps are counted, not timed, so the same file gives the same outline everywhere.
- * Memory of the tree: up to twenty times the text, from malloc; tree-sitter ends the process when malloc fails.
+ * Memory of the tree: up to twenty times the text; what happens where it runs out: code_memory.c.
  */
 #include "code_outline.h"
 
