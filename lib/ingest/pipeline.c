@@ -155,7 +155,7 @@ static ql_status write_one(pipeline *self, ql__prepared *document, ql_error *err
     }
     const ql_store_document *stored = &document->document;
     if (document->kind != QL__PREPARED_UNCHANGED) return ql__store_replace(store, stored, err);
-    return ql__store_touch(store, document->entry->id, document->entry->item.version, stored->created_at_ms, stored->updated_at_ms, err);
+    return ql__store_touch(store, document->entry->id, stored, err);
 }
 
 static void announce_written(pipeline *self, const ql__prepared *document)

@@ -26,7 +26,8 @@ static void hash_part(ql__sha256 *hash, ql_str part)
     ql__sha256_update(hash, part);
 }
 
-/* Dates are left out: a document that was only touched keeps its chunks and vectors, and gets the new dates. */
+/* Dates and the metadata of the source are left out: no chunk holds them. A document that was only touched, or whose commit was written anew,
+   keeps its chunks and vectors and gets the new ones. */
 static ql_status content_hash(ql__arena *arena, const ql_document *document, ql_str *out)
 {
     ql__sha256 hash;
@@ -35,7 +36,6 @@ static ql_status content_hash(ql__arena *arena, const ql_document *document, ql_
     ql__sha256_init(&hash);
     hash_part(&hash, document->title);
     hash_part(&hash, document->content_type);
-    hash_part(&hash, document->metadata_json);
     hash_part(&hash, document->content);
     ql__sha256_final(&hash, digest);
     ql__hex(digest, sizeof digest, hex);
@@ -189,7 +189,6 @@ static ql_status fill_document(ql__ingest *ingest, const ql__ingest_source *sour
     to->source = source->source;
     to->url = self->entry->item.url;
     to->id = self->entry->id;
-    to->version = self->entry->item.version;
     to->pipeline = ingest->pipeline;
     if (!ql__arena_copy(arena, from->title, &to->title) || !ql__arena_copy(arena, from->content_type, &to->content_type)) return QL_E_NOMEM;
     return document_metadata(arena, from, canonical, &to->metadata_json);
@@ -243,12 +242,12 @@ static ql_status process(ql__ingest *ingest, const ql__ingest_source *source, ql
 {
     self->content_bytes = document->content.len;
     ql__counter_add(QL__COUNTER_BYTES_READ, document->content.len);
-    self->document = (ql_store_document){.struct_size = sizeof self->document, .created_at_ms = document->created_at_ms,
-                                         .updated_at_ms = document->updated_at_ms};
+    self->document = (ql_store_document){.struct_size = sizeof self->document, .version = self->entry->item.version,
+                                         .created_at_ms = document->created_at_ms, .updated_at_ms = document->updated_at_ms};
     if (content_hash(&self->memory.arena, document, &self->document.content_hash) < 0) return ql__fail_nomem(err);
     if (ql_str_equal(self->document.content_hash, self->entry->known_hash)) {
         self->kind = QL__PREPARED_UNCHANGED;
-        return QL_OK;
+        return ql__arena_copy(&self->memory.arena, document->metadata_json, &self->document.metadata_json) ? QL_OK : ql__fail_nomem(err);
     }
     if (document->content.len > QL_LIMIT_DOCUMENT_BYTES)
         return ql__fail(err, QL_E_LIMIT, "%zu bytes, more than the %zu that one document may have", document->content.len, QL_LIMIT_DOCUMENT_BYTES);

@@ -34,8 +34,9 @@ void ql__store_free(ql__store *self); /* an open transaction is rolled back */
 /* --- writing: begin, replace and remove, commit. After QL_OK from commit everything since begin is acknowledged: it survives kill -9 and power loss. */
 ql_status ql__store_begin(ql__store *self, ql_error *err);
 ql_status ql__store_replace(ql__store *self, const ql_store_document *document, ql_error *err); /* whole document, old chunks go */
-/* Content unchanged, new version and dates; chunks and vectors stay. Times in ms since 1970 or QL_TIME_UNKNOWN. */
-ql_status ql__store_touch(ql__store *self, ql_str id, ql_str version, int64_t created_at_ms, int64_t updated_at_ms, ql_error *err);
+/* Content unchanged; version, dates and metadata of facts are new, its other fields are not looked at. Chunks and vectors stay, and so do keys of the
+   metadata that facts does not name (a converter's); a key it gives as null goes. Without metadata the old one stays whole. */
+ql_status ql__store_touch(ql__store *self, ql_str id, const ql_store_document *facts, ql_error *err);
 ql_status ql__store_remove(ql__store *self, ql_str id, ql_error *err);
 ql_status ql__store_commit(ql__store *self, ql_error *err);
 void ql__store_rollback(ql__store *self);

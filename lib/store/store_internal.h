@@ -66,7 +66,8 @@ typedef struct ql__slot_page {
     X(DOCUMENT_BY_SLOT, "SELECT num,first_slot,chunk_count FROM document WHERE first_slot<=?1 ORDER BY first_slot DESC LIMIT 1") \
     X(DOCUMENT_INSERT, "INSERT INTO document(project,source_type,source,url,id,path,title,content_type,version,content_hash,pipeline,metadata,created_at,updated_at,ingested_at,chunk_count,first_slot) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17)") \
     X(DOCUMENT_UPDATE, "UPDATE document SET id=?5,path=?6,title=?7,content_type=?8,version=?9,content_hash=?10,pipeline=?11,metadata=?12,created_at=?13,updated_at=?14,ingested_at=?15,chunk_count=?16,first_slot=?17 WHERE project=?1 AND source_type=?2 AND source=?3 AND url=?4") \
-    X(DOCUMENT_TOUCH, "UPDATE document SET version=?2,created_at=?3,updated_at=?4 WHERE id=?1") \
+    X(DOCUMENT_TOUCH, "UPDATE document SET version=?2,path=coalesce(?3,path),metadata=CASE WHEN ?4 IS NULL THEN metadata WHEN length(metadata)=0 THEN ?4 " \
+                    "ELSE CAST(json_patch(CAST(metadata AS TEXT),CAST(?4 AS TEXT)) AS BLOB) END,created_at=?5,updated_at=?6 WHERE id=?1") \
     X(DOCUMENT_DELETE, "DELETE FROM document WHERE num=?1") \
     X(DOCUMENT_READ, "SELECT id,project,source_type,source,url,title,content_type,metadata,chunk_count,created_at,updated_at,ingested_at FROM document WHERE num=?1") \
     X(DOCUMENT_RANGES, "SELECT num,first_slot FROM document WHERE first_slot IS NOT NULL ORDER BY first_slot") \

@@ -338,11 +338,11 @@ static ql_status check_document(const ql__store *self, const ql_store_document *
 /* --- new content */
 
 /* Where the document lies within its source, for path filters: what the file sources say of themselves. */
-static ql_status path_of(const ql_store_document *document, ql_buf *out, ql_error *err)
+static ql_status path_of(ql_str metadata_json, ql_buf *out, ql_error *err)
 {
     ql__json *json = NULL;
-    if (document->metadata_json.len == 0) return QL_OK;
-    ql_status st = ql__json_parse(document->metadata_json, &json, err);
+    if (metadata_json.len == 0) return QL_OK;
+    ql_status st = ql__json_parse(metadata_json, &json, err);
     if (st == QL_E_NOMEM) return st;
     if (st != QL_OK) return ql__fail(err, QL_E_INVALID, "store: the metadata of a document is not JSON");
     ql_str folder = ql__json_str(ql__json_get(json, "file_directory"), QL_STR(""));
@@ -482,7 +482,7 @@ ql_status ql__store_replace(ql__store *self, const ql_store_document *document, 
     QL_AUTO(ql_buf, ql_buf_dispose) path = QL_BUF_INIT;
     QL_TRY(need_transaction(self, err));
     QL_TRY(check_document(self, document, err));
-    QL_TRY(path_of(document, &path, err));
+    QL_TRY(path_of(document->metadata_json, &path, err));
     ql_status st = find_document(self, document, &row, err);
     if (st == QL_E_EXISTS) return st; /* nothing was changed */
     if (st == QL_OK) st = replace(self, document, ql_buf_str(&path), &row, err);
@@ -503,21 +503,33 @@ static ql_status find_by_id(ql__store *self, ql_str id, stored_document *out, ql
     return QL_OK;
 }
 
-ql_status ql__store_touch(ql__store *self, ql_str id, ql_str version, int64_t created_at_ms, int64_t updated_at_ms, ql_error *err)
+static ql_status touch_row(ql__store *self, ql_str id, const ql_store_document *facts, ql_str path, ql_error *err)
 {
     ql__stmt *stmt = NULL;
+    QL_TRY(ql__store_stmt(self, STMT_DOCUMENT_TOUCH, &stmt, err));
+    ql__stmt_bind_bytes(stmt, 1, id);
+    ql__stmt_bind_bytes(stmt, 2, facts->version);
+    if (facts->metadata_json.len > 0) {
+        ql__stmt_bind_bytes(stmt, 3, path);
+        ql__stmt_bind_bytes(stmt, 4, facts->metadata_json);
+    } else {
+        ql__stmt_bind_null(stmt, 3);
+        ql__stmt_bind_null(stmt, 4);
+    }
+    bind_time(stmt, 5, facts->created_at_ms);
+    bind_time(stmt, 6, facts->updated_at_ms);
+    return ql__stmt_run(stmt, err);
+}
+
+ql_status ql__store_touch(ql__store *self, ql_str id, const ql_store_document *facts, ql_error *err)
+{
     stored_document row;
+    QL_AUTO(ql_buf, ql_buf_dispose) path = QL_BUF_INIT;
     QL_TRY(need_transaction(self, err));
+    QL_TRY(path_of(facts->metadata_json, &path, err));
     ql_status st = find_by_id(self, id, &row, err);
     if (st == QL_E_NOTFOUND) return st;
-    if (st == QL_OK) st = ql__store_stmt(self, STMT_DOCUMENT_TOUCH, &stmt, err);
-    if (st == QL_OK) {
-        ql__stmt_bind_bytes(stmt, 1, id);
-        ql__stmt_bind_bytes(stmt, 2, version);
-        bind_time(stmt, 3, created_at_ms);
-        bind_time(stmt, 4, updated_at_ms);
-        st = ql__stmt_run(stmt, err);
-    }
+    if (st == QL_OK) st = touch_row(self, id, facts, ql_buf_str(&path), err);
     return keep_failure(self, st);
 }
 

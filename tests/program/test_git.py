@@ -51,6 +51,22 @@ class Git(harness.Case):
         self.assertTrue(hit["created_at"].startswith("2024-03-01T12:00:00"), hit["created_at"])
         self.assertTrue(hit["updated_at"].startswith("2024-05-01T12:00:00"), hit["updated_at"])
 
+    def test_a_commit_written_anew_changes_what_is_said_of_a_file_and_not_its_passages(self):
+        self.put("a.md", "# A\n\nThe aardvark digs.\n")
+        self.commit()
+        self.ws.ingest()
+        before = self.ws.search("aardvark")[0]
+        self.git("commit", "-q", "--amend", "-m", "better words", "--reset-author", date="2025-01-01T12:00:00+00:00", author="Eve <eve@example.com>")
+        report = self.ws.ingest()
+        self.assertEqual((report["unchanged"], report["changed"], report["tokens"]), (1, 0, 0))
+        after = self.ws.search("aardvark")[0]
+        said = after["document_metadata"]
+        self.assertEqual((said["last_commit_author"], said["last_commit_message"]), ("Eve", "better words"))
+        self.assertEqual(said["file_name"], "a.md")
+        self.assertTrue(after["updated_at"].startswith("2025-01-01T12:00:00"), after["updated_at"])
+        self.assertEqual(after["text"], before["text"])
+        self.assertEqual(len(self.ws.search("aardvark", "--path", "a.md")), 1)
+
     def test_uncommitted_files_and_other_branches_stay_out(self):
         self.put("a.md", "on main\n")
         self.commit()

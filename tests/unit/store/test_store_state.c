@@ -72,19 +72,59 @@ static void test_store_state__touch_changes_version_and_dates_only(void **state)
 {
     (void)state;
     ql_error err = {0};
+    ql_store_document touched = {.struct_size = sizeof touched, .version = QL_STR("touched"), .created_at_ms = QL_TIME_UNKNOWN, .updated_at_ms = QL_TIME_UNKNOWN};
     char id[37];
     char *dir = ql_test_dir_new();
     ql__store *store = store_open(dir, true, &shape);
     store_fill(store, 0, 6, 6, 1, &shape);
     test_uuid(0, 0, id);
     expect_ok(ql__store_begin(store, &err));
-    expect_ok(ql__store_touch(store, ql_str_of(id), QL_STR("touched"), QL_TIME_UNKNOWN, QL_TIME_UNKNOWN, &err));
+    expect_ok(ql__store_touch(store, ql_str_of(id), &touched, &err));
     expect_ok(ql__store_commit(store, &err));
     listing seen = {.ordered = true};
     expect_ok(ql__store_known_each(store, QL_STR("project0"), QL_STR("git"), QL_STR("source0"), note, &seen, &err));
     assert_int_equal(seen.count, 1);
     ql__store_free(store);
     expect_range(dir, 0, 6, 1, &shape);
+    ql_test_dir_remove(dir);
+}
+
+static void touch_and_expect(ql__store *store, ql_str metadata_json, const char *expected)
+{
+    ql_error err = {0};
+    char id[37];
+    ql_store_document facts = {.struct_size = sizeof facts, .version = QL_STR("touched"), .metadata_json = metadata_json};
+    test_uuid(0, 0, id);
+    expect_ok(ql__store_begin(store, &err));
+    expect_ok(ql__store_touch(store, ql_str_of(id), &facts, &err));
+    expect_ok(ql__store_commit(store, &err));
+    ql__snapshot *snapshot = snapshot_open(store);
+    struct ql_arena arena;
+    ql__stored_chunk chunk;
+    ql__arena_init(&arena.arena, 0);
+    expect_ok(ql__snapshot_chunk(snapshot, 0, &arena, &chunk, &err));
+    assert_true(ql_str_equal(chunk.document_metadata_json, ql_str_of(expected)));
+    ql__arena_dispose(&arena.arena);
+    ql__snapshot_free(snapshot);
+}
+
+static void test_store_state__touch_renews_the_metadata_it_names(void **state)
+{
+    (void)state;
+    ql_error err = {0};
+    char *dir = ql_test_dir_new();
+    ql__store *store = store_open(dir, true, &shape);
+    test_document document;
+    test_document_make(&document, 0, 1, &shape);
+    document.document.metadata_json = QL_STR("{\"file_name\":\"a.md\",\"author\":\"Ada\",\"encoding\":\"utf-16\",\"size\":1.50}");
+    expect_ok(ql__store_begin(store, &err));
+    expect_ok(ql__store_replace(store, &document.document, &err));
+    expect_ok(ql__store_commit(store, &err));
+    touch_and_expect(store, QL_STR("{\"file_name\":\"a.md\",\"author\":\"Jos\xc3\xa9 \\\"E\\\"\",\"size\":null}"),
+                     "{\"file_name\":\"a.md\",\"author\":\"Jos\xc3\xa9 \\\"E\\\"\",\"encoding\":\"utf-16\"}");
+    touch_and_expect(store, QL_STR(""), "{\"file_name\":\"a.md\",\"author\":\"Jos\xc3\xa9 \\\"E\\\"\",\"encoding\":\"utf-16\"}");
+    test_document_dispose(&document);
+    ql__store_free(store);
     ql_test_dir_remove(dir);
 }
 
@@ -171,6 +211,7 @@ int main(void)
         cmocka_unit_test(test_store_state__lists_a_source_in_order_of_urls),
         cmocka_unit_test(test_store_state__names_the_owner_of_an_id),
         cmocka_unit_test(test_store_state__touch_changes_version_and_dates_only),
+        cmocka_unit_test(test_store_state__touch_renews_the_metadata_it_names),
         cmocka_unit_test(test_store_state__reports_sources),
         cmocka_unit_test(test_store_state__cleared_store_takes_another_model),
         cmocka_unit_test(test_store_state__destroys_what_cannot_be_opened),

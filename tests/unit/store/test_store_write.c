@@ -102,7 +102,7 @@ static void test_store_write__needs_its_steps_in_order(void **state)
     assert_int_equal(ql__store_begin(store, &err), QL_E_INVALID);
     assert_int_equal(ql__store_compact_now(store, &err), QL_E_INVALID);
     assert_int_equal(ql__store_clear(store, &err), QL_E_INVALID);
-    assert_int_equal(ql__store_touch(store, QL_STR("nobody"), QL_STR("v"), 0, 0, &err), QL_E_NOTFOUND);
+    assert_int_equal(ql__store_touch(store, QL_STR("nobody"), &document.document, &err), QL_E_NOTFOUND);
     ql__store_rollback(store);
     ql__store *reader = store_open(dir, false, &shape);
     assert_int_equal(ql__store_begin(reader, &err), QL_E_INVALID);
