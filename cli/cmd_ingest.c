@@ -279,6 +279,7 @@ int cmd_ingest(cli *self)
     ql_ingest_options options = QL_INGEST_OPTIONS_INIT;
     options.force = cli_has(self, OPT_FORCE);
     options.dry_run = view.dry_run;
+    options.prune = cli_has(self, OPT_PRUNE);
     options.project = cli_str(self, OPT_PROJECT);
     options.source_type = cli_str(self, OPT_SOURCE_TYPE);
     options.source = cli_str(self, OPT_SOURCE);

@@ -249,12 +249,29 @@ static int global_option(const char *word)
     return EXIT_OK;
 }
 
+/* "project --help", "help project": the commands that begin so. */
+static bool group_help(int argc, char **argv, bool asked)
+{
+    size_t len = strlen(argv[0]);
+    bool found = false;
+    if (argc > 1 && strcmp(argv[1], "--help") != 0 && strcmp(argv[1], "-h") != 0) return false;
+    if (argc == 1 && !asked) return false;
+    for (const cli_command *command = cli_commands; command->name != NULL; command++) {
+        if (strncmp(command->name, argv[0], len) != 0 || command->name[len] != ' ') continue;
+        printf("%s  %-18s %s\n", found ? "" : "Commands:\n", command->name, command->summary);
+        found = true;
+    }
+    if (found) printf("\n'qloader COMMAND --help' tells more.\n");
+    return found;
+}
+
 static int help_command(int argc, char **argv)
 {
     const cli_command *command = NULL;
     if (argc == 0) program_help();
     else if (strcmp(argv[0], "exit-codes") == 0) exit_codes_help();
     else if (find_command(argc, argv, &command) > 0) cli_help(command);
+    else if (group_help(argc, argv, true)) return EXIT_OK;
     else return unknown_command(argc, argv);
     return EXIT_OK;
 }
@@ -268,6 +285,7 @@ int cli_parse(cli *self, int argc, char **argv)
     if (argv[1][0] == '-') return global_option(argv[1]);
     if (strcmp(argv[1], "help") == 0) return help_command(argc - 2, argv + 2);
     int words = find_command(argc - 1, argv + 1, &self->command);
+    if (words == 0 && group_help(argc - 1, argv + 1, false)) return EXIT_OK;
     if (words == 0) return unknown_command(argc - 1, argv + 1);
     int code = parse_options(self, argc - words, argv + words);
     if (code >= 0) return code;

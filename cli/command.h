@@ -30,6 +30,7 @@ typedef enum cli_option_id {
     OPT_NO_PROFILE,
     OPT_RESUME,
     OPT_NO_RESUME,
+    OPT_PRUNE,
     OPT_PROJECT,
     OPT_PROJECT_ID,
     OPT_SOURCE_TYPE,

@@ -38,7 +38,8 @@ const cli_option cli_options[] = {
     {OPT_PATH, "path", 0, "PREFIX", "only documents whose path or url begins so"},
     {OPT_SINCE, "since", 0, "WHEN", "only documents changed since: 2026-01-31, or 7d, 12h, 2w ago"},
     {OPT_MODE, "mode", 0, "NAME", "hybrid (default), dense (meaning) or sparse (words)"},
-    {OPT_FORMAT, "format", 'f', "NAME", "output format"},
+    {OPT_PRUNE, "prune", 0, NULL, "delete documents of sources that are not configured any more"},
+    {OPT_FORMAT, "format", 'f', "NAME", "text (default) or json; of search also md; of config json (default) or yaml"},
     {OPT_EXPLAIN, "explain", 'x', NULL, "tell why each hit is there"},
     {OPT_FULL, "full", 0, NULL, "print whole passages"},
     {OPT_FROM, "from", 0, "PLACE", "folder, file, wheel, zip or URL"},
@@ -48,7 +49,7 @@ const cli_option cli_options[] = {
 
 static const cli_option_id no_options[] = {OPT_COUNT};
 static const cli_option_id init_options[] = {OPT_FORCE, OPT_COUNT};
-static const cli_option_id ingest_options[] = {OPT_PROJECT, OPT_SOURCE_TYPE, OPT_SOURCE, OPT_FORCE, OPT_DRY_RUN,
+static const cli_option_id ingest_options[] = {OPT_PROJECT, OPT_SOURCE_TYPE, OPT_SOURCE, OPT_FORCE, OPT_PRUNE, OPT_DRY_RUN,
                                                OPT_PRECISION, OPT_PROFILE, OPT_NO_PROFILE, OPT_RESUME, OPT_NO_RESUME, OPT_COUNT};
 static const cli_option_id search_options[] = {OPT_LIMIT, OPT_PROJECT, OPT_SOURCE_TYPE, OPT_SOURCE, OPT_PATH, OPT_SINCE, OPT_MODE,
                                                OPT_FORMAT, OPT_EXPLAIN, OPT_FULL, OPT_PRECISION, OPT_COUNT};

@@ -16,7 +16,7 @@ static void on_stop(int signal_number)
 {
     if (stop_signal != 0) _exit(128 + signal_number);
     stop_signal = signal_number;
-    static const char text[] = "\nstopping after the documents under way (once more to stop at once)\n";
+    static const char text[] = "\nstopping; what is not finished is done again next time (once more to stop at once)\n";
     if (write(STDERR_FILENO, text, sizeof text - 1) < 0) return;
 }
 

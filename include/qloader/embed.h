@@ -24,7 +24,7 @@ typedef struct ql_embedder_ops {
     const char *name;
     /**
      * What tells this model's vectors from another's, at most 127 bytes: "name", or "name@fingerprint" where the fingerprint, 16 digits of
-     * 0-9a-f, covers the weights. The store remembers it and refuses vectors of another (names are not compared where both sides have fingerprints). Borrowed, constant.
+     * 0-9a-f, comes from the weights (of the local one: samples of every tensor). The store remembers it and refuses vectors of another (names are not compared where both sides have fingerprints). Borrowed, constant.
      */
     const char *(*model_fn)(void *self);
     uint32_t (*dims_fn)(void *self);

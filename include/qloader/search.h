@@ -61,7 +61,7 @@ typedef struct ql_results ql_results;
 /**
  * Searches the workspace's index.
  *
- * @param query    a question or words, UTF-8, at most 64 KiB.
+ * @param query    a question or words, UTF-8, at most 64 KiB; its meaning is that of its first 8 KiB.
  * @param options  NULL for the defaults.
  * @param out      out: the hits, freed with ql_results_free().
  * Errors:  QL_E_INVALID (empty query, limit out of range), QL_E_NOTFOUND (nothing ingested yet, or nothing passes the filter: err says which),

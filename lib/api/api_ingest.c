@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "api/handles.h"
+#include "api/leftover.h"
 #include "base/alloc.h"
 #include "base/status.h"
 #include "chunk/chunk.h"
@@ -72,10 +73,11 @@ static void choose_chunk_size(run *self)
 static ql_status describe_pipeline(run *self, ql_error *err)
 {
     const ql_chunk_options *chunk = &self->ingest.chunk;
-    ql_status status = ql_buf_printf(&self->pipeline, "convert=%u chunker=%u prepare=%u chunk=%u/%u/%u %s max=%u model=%s analyzer=%u",
+    ql_str model = ql__store_model_key(ql_str_of(self->ingest.embedder->model_fn(self->ingest.embedder_self)));
+    ql_status status = ql_buf_printf(&self->pipeline, "convert=%u chunker=%u prepare=%u chunk=%u/%u/%u %s max=%u model=%.*s analyzer=%u",
                                      QL__CONVERT_VERSION, QL__CHUNK_VERSION, QL__PREPARE_VERSION, chunk->size_max, chunk->overlap, chunk->size_min,
                                      chunk->measure != NULL ? chunk->measure->unit : "characters", chunk->chunks_max,
-                                     self->ingest.embedder->model_fn(self->ingest.embedder_self), ql__analyzer_version());
+                                     (int)model.len, model.ptr, ql__analyzer_version());
     if (self->workspace->precision == QL__PRECISION_FP32) status = ql_buf_append(&self->pipeline, QL_STR(" fp32"));
     if (self->workspace->precision == QL__PRECISION_BF16) status = ql_buf_append(&self->pipeline, QL_STR(" bf16"));
     self->ingest.pipeline = ql_buf_str(&self->pipeline);
@@ -207,14 +209,14 @@ static ql_status run_matching(run *self, const ql_ingest_options *options, ql_er
     if (projects == 0) return ql__fail(err, QL_E_NOTFOUND, "no project '%.*s' in the configuration", (int)options->project.len, options->project.ptr);
     bool filtered = options->source_type.len > 0 || options->source.len > 0;
     if (sources == 0 && filtered) return ql__fail(err, QL_E_NOTFOUND, "no configured source matches --source-type and --source");
-    return QL_OK;
+    return filtered || options->project.len > 0 ? QL_OK : ql__leftover_sources(&self->ingest, self->config, err);
 }
 
 static ql_status outcome(run *self, ql_status status, uint64_t begin_ns, ql_ingest_report *report, ql_error *err)
 {
     self->report.elapsed_ms = (ql__monotonic_ns(self->ingest.sys) - begin_ns) / 1000000;
     if (report != NULL) *report = self->report;
-    if (status < 0) return status;
+    if (status < 0) return ql__workspace_store_failed(status, err);
     if (self->report.failed == 0 && self->report.sources_failed == 0) return QL_OK;
     unsigned long long documents = self->report.failed;
     unsigned sources = self->report.sources_failed;

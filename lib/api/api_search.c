@@ -47,8 +47,6 @@ static void reader_free(ql__reader *self)
 
 static ql_status reader_new(ql_workspace *workspace, ql__reader **out, ql_error *err)
 {
-    if (!ql__workspace_has_store(workspace))
-        return ql__fail(err, QL_E_NOTFOUND, "there is no index in '%s' yet: run 'qloader ingest' first", workspace->data_dir);
     ql__reader *self = ql__alloc_zero(1, sizeof *self);
     if (self == NULL) return ql__fail_nomem(err);
     ql_status status = ql__workspace_store_open(workspace, false, 0, NULL, &self->store, err);
@@ -200,7 +198,7 @@ static ql_status search_with(ql_workspace *workspace, ql__reader *reader, ql_str
         engine.embedder = &locked_ops;
         engine.embedder_self = workspace;
     }
-    if (status >= 0) status = ql__search_run(&engine, query, &internal, &found, err);
+    if (status >= 0) status = ql__workspace_store_failed(ql__search_run(&engine, query, &internal, &found, err), err);
     ql__snapshot_free(snapshot);
     if (status < 0) return status;
     return keep(&found, query, (ql__monotonic_ns(workspace->runtime->sys) - begin_ns) / 1000, out, err);

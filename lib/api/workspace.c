@@ -153,7 +153,16 @@ ql_status ql__workspace_store_open(const ql_workspace *self, bool write, uint32_
     ql__store_options options = {.dir = self->data_dir, .collection = collection_name(self), .write = write, .dims = dims, .model = model,
                                  .sys = self->runtime->sys, .log = &self->runtime->log};
     if (write) QL_TRY(ql__dir_make(self->runtime->sys, self->data_dir, 0755, err));
-    return ql__store_open(&options, out, err);
+    return ql__workspace_store_failed(ql__store_open(&options, out, err), err);
+}
+
+ql_status ql__workspace_store_failed(ql_status status, ql_error *err)
+{
+    static const char remedy[] = "; 'qloader init --force' makes the index anew, 'qloader ingest' then fills it";
+    if (ql_status_kind(status) != QL_E_CORRUPT || err == NULL || strstr(err->message, "--force") != NULL) return status;
+    size_t len = strlen(err->message);
+    if (len + sizeof remedy <= sizeof err->message) memcpy(err->message + len, remedy, sizeof remedy);
+    return status;
 }
 
 bool ql__workspace_has_store(const ql_workspace *self)
@@ -167,14 +176,27 @@ bool ql__workspace_has_store(const ql_workspace *self)
     return found;
 }
 
-/* With force, an index that cannot be opened as it is (damaged, or made for another model) is removed and made anew. */
-static ql_status open_or_renew(const ql_workspace *self, bool force, uint32_t dims, const char *model, ql__store **out, ql_error *err)
+/* Clears an index that is sound, so that readers keep what they see; one that is damaged or was made for another model is removed and made anew. */
+static ql_status renew(const ql_workspace *self, uint32_t dims, const char *model, ql_error *err)
 {
-    ql_status status = ql__workspace_store_open(self, true, dims, model, out, err);
-    bool unusable = ql_status_kind(status) == QL_E_CORRUPT || ql_status_kind(status) == QL_E_MISMATCH;
-    if (!force || !unusable) return status;
+    ql__store *store = NULL;
+    ql_status status = ql__workspace_store_open(self, true, dims, model, &store, err);
+    if (status >= 0) status = ql__store_clear(store, err);
+    ql__store_free(store);
+    if (ql_status_kind(status) != QL_E_CORRUPT && ql_status_kind(status) != QL_E_MISMATCH) return status;
+    store = NULL;
     QL_TRY(ql__store_destroy(self->data_dir, self->runtime->sys, err));
-    return ql__workspace_store_open(self, true, dims, model, out, err);
+    status = ql__workspace_store_open(self, true, dims, model, &store, err);
+    ql__store_free(store);
+    return status;
+}
+
+static ql_status make(const ql_workspace *self, uint32_t dims, const char *model, ql_error *err)
+{
+    ql__store *store = NULL;
+    ql_status status = ql__workspace_store_open(self, true, dims, model, &store, err);
+    ql__store_free(store);
+    return status;
 }
 
 ql_status ql_workspace_init(ql_workspace *self, int force, ql_error *err)
@@ -184,10 +206,7 @@ ql_status ql_workspace_init(ql_workspace *self, int force, ql_error *err)
     const ql_embedder_ops *ops = NULL;
     void *embedder = NULL;
     QL_TRY(ql__workspace_embedder_open(self, &ops, &embedder, err));
-    ql__store *store = NULL;
-    ql_status status = open_or_renew(self, force != 0, ops->dims_fn(embedder), ops->model_fn(embedder), &store, err);
-    if (status >= 0 && force) status = ql__store_clear(store, err);
-    ql__store_free(store);
+    ql_status status = (force ? renew : make)(self, ops->dims_fn(embedder), ops->model_fn(embedder), err);
     ops->close_fn(embedder);
     return status;
 }

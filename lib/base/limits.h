@@ -17,6 +17,7 @@
 #define QL_LIMIT_LABEL_BYTES 256                       /* label of a block, as headings and element names appear in paths */
 #define QL_LIMIT_SECTION_PATH_BYTES 2048                /* section path of a chunk; outer labels go first */
 #define QL_LIMIT_QUERY_BYTES ((size_t)64 << 10)        /* text of a search */
+#define QL_LIMIT_QUERY_MEANING_BYTES ((size_t)8 << 10) /* of it, what the model reads: some eight windows, half a second of two cores */
 #define QL_LIMIT_QUERY_TERMS 1024                       /* distinct words of a search: a pasted page; each costs a read of its postings */
 #define QL_LIMIT_SEARCH_RESULTS 1000                    /* hits of one search */
 #define QL_LIMIT_GLOB_TOKENS 1024                       /* length of one path pattern; sets of states live on the stack */

@@ -225,6 +225,12 @@ static void write_store(pipeline *self, ql__prepared *document)
     write_rollback(self);
 }
 
+static void write_commit_due(pipeline *self)
+{
+    uint64_t age_ns = self->in_transaction ? ql__monotonic_ns(self->ingest->sys) - self->pending_since_ns : 0;
+    if (self->pending_bytes >= COMMIT_BYTES || age_ns > (uint64_t)COMMIT_IDLE_MS * 1000000) write_commit(self);
+}
+
 static void write_accept(pipeline *self, ql__prepared *document)
 {
     bool stores = document->kind == QL__PREPARED_CHUNKS || document->kind == QL__PREPARED_SKIPPED || document->kind == QL__PREPARED_UNCHANGED;
@@ -234,8 +240,7 @@ static void write_accept(pipeline *self, ql__prepared *document)
         count_done(self, document);
         ql__prepared_free(document);
     }
-    uint64_t age_ns = self->in_transaction ? ql__monotonic_ns(self->ingest->sys) - self->pending_since_ns : 0;
-    if (self->pending_bytes >= COMMIT_BYTES || age_ns > (uint64_t)COMMIT_IDLE_MS * 1000000) write_commit(self);
+    write_commit_due(self);
 }
 
 static void *write_main(void *user)
@@ -286,6 +291,7 @@ static ql_status embed_texts(pipeline *self, size_t total, ql_error *err)
     for (size_t at = 0; status >= 0 && at < total && running(self); at += slice) {
         size_t count = total - at < slice ? total - at : slice;
         status = embed_slice(self, texts + at, rows + at, count, scratch, err);
+        if (!self->threaded) write_commit_due(self); /* nobody else looks at the clock meanwhile */
         report_progress(self, QL_INGEST_WORKING);
     }
     ql__free(texts);
@@ -326,6 +332,8 @@ static void embed_flush(pipeline *self)
 
 static void embed_accept(pipeline *self, ql__prepared *document)
 {
+    /* What came before a long one is stored first: it must not wait for it, nor be lost with it when the run is stopped. */
+    if (document->tokens >= EMBED_BATCH_TOKENS && self->batch_count > 0 && running(self)) embed_flush(self);
     if (!running(self) || !ql__array_push(self->batch, self->batch_count, self->batch_capacity, document)) {
         if (running(self)) fail_nomem(self);
         ql__prepared_free(document);

@@ -1,8 +1,8 @@
 /*
  * Understanding a query: terms for BM25 and a reading for the fusion.
  *
- * Everything is bounded by QL_LIMIT_QUERY_BYTES and QL_LIMIT_QUERY_TERMS: a pasted page is searched by its first terms and, in full,
- * by its meaning. Linear time; used by one thread.
+ * Everything is bounded by QL_LIMIT_QUERY_BYTES, QL_LIMIT_QUERY_TERMS and QL_LIMIT_QUERY_MEANING_BYTES: a pasted page is searched by its first
+ * terms and by the meaning of its beginning. Linear time; used by one thread.
  */
 #include "search/query.h"
 

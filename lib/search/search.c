@@ -15,6 +15,7 @@
 #include "base/status.h"
 #include "prof/span.h"
 #include "search/query.h"
+#include "text/utf8.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -95,7 +96,9 @@ static ql_status embed_query(search *self, ql_error *err)
     uint32_t dims = ql__snapshot_dims(engine->snapshot);
     self->vector = ql__arena_alloc_zero(&self->scratch, dims, sizeof *self->vector);
     if (self->vector == NULL) return ql__fail_nomem(err);
-    QL_TRY(engine->embedder->embed_fn(engine->embedder_self, QL_EMBED_QUERY, &self->query.text, 1, self->vector, err));
+    ql_str text = self->query.text;
+    if (text.len > QL_LIMIT_QUERY_MEANING_BYTES) text.len = ql__grapheme_floor(text, QL_LIMIT_QUERY_MEANING_BYTES);
+    QL_TRY(engine->embedder->embed_fn(engine->embedder_self, QL_EMBED_QUERY, &text, 1, self->vector, err));
     for (uint32_t i = 0; i < dims; i++) {
         if (!isfinite(self->vector[i])) return ql__fail(err, QL_E_INTERNAL, "the embedder '%s' gave a vector that is no number", engine->embedder->name);
     }

@@ -282,7 +282,7 @@ static ql_status schema_ensure(ql__store *self, uint64_t acknowledged, ql_error 
     if (version == STORE_VERSION) return QL_OK;
     if (version == 0) {
         if (acknowledged) return fail_emptied(self, acknowledged, err);
-        if (!self->write) return ql__fail(err, QL_E_NOTFOUND, "there is no index in '%s' yet: run an ingest first", self->dir);
+        if (!self->write) return ql__fail(err, QL_E_NOTFOUND, "there is no index in '%s' yet: run 'qloader ingest' first", self->dir);
         return schema_make(self, err);
     }
     return ql__fail(err, QL_E_UNSUPPORTED, "the index in '%s' has format %lld, this program reads %d: use a newer program", self->dir, (long long)version, STORE_VERSION);
@@ -312,6 +312,12 @@ bool ql__store_model_same(ql_str a, ql_str b)
 {
     ql_str a_print = split_fingerprint(&a), b_print = split_fingerprint(&b);
     return a_print.len > 0 && b_print.len > 0 ? ql_str_equal(a_print, b_print) : ql_str_equal(a, b);
+}
+
+ql_str ql__store_model_key(ql_str model)
+{
+    ql_str name = model, print = split_fingerprint(&name);
+    return print.len > 0 ? print : model;
 }
 
 static bool has_fingerprint(const char *model)
@@ -476,7 +482,7 @@ static ql_status open_database(ql__store *self, const ql__store_options *options
                          .fault_user = options->db_fault_user};
     ql_status st = ql__db_open(&db, &self->db, err);
     if (st == QL_E_NOTFOUND && acknowledged) return fail_emptied(self, acknowledged, err);
-    if (st == QL_E_NOTFOUND) return ql__fail(err, QL_E_NOTFOUND, "there is no index in '%s' yet: run an ingest first", self->dir);
+    if (st == QL_E_NOTFOUND) return ql__fail(err, QL_E_NOTFOUND, "there is no index in '%s' yet: run 'qloader ingest' first", self->dir);
     if (st != QL_OK) return st;
     QL_TRY(schema_ensure(self, acknowledged, err));
     QL_TRY(ql__store_meta_read(self, &self->meta, err));

@@ -29,6 +29,7 @@ typedef struct ql__store_options {
 ql_status ql__store_open(const ql__store_options *options, ql__store **out, ql_error *err);
 /* Whether two names of models (ql_embedder_ops.model_fn) mean the same vectors: by fingerprint where both have one, else by name. */
 bool ql__store_model_same(ql_str a, ql_str b);
+ql_str ql__store_model_key(ql_str model); /* what that goes by: its fingerprint, else its name. Borrowed from model */
 void ql__store_free(ql__store *self); /* an open transaction is rolled back */
 
 /* --- writing: begin, replace and remove, commit. After QL_OK from commit everything since begin is acknowledged: it survives kill -9 and power loss. */

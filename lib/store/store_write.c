@@ -100,6 +100,21 @@ static ql_status code_push(ql__store *self, const float *vector, ql_error *err)
     return QL_OK;
 }
 
+/* Rows are about to join the last group, and their hash goes on from what is known of it: over damaged rows it would vouch for nothing. */
+static ql_status tail_verify(ql__store *self, ql_error *err)
+{
+    size_t stride = self->vectors.stride, count = self->tail->count % STORE_GROUP_SLOTS;
+    uint64_t first = self->meta.next_slot - count, offset = QL__VECTORS_HEADER_BYTES + first * stride, hash = first;
+    if (count == 0) return QL_OK;
+    unsigned char *rows = ql__alloc(count * stride);
+    if (rows == NULL) return ql__fail_nomem(err);
+    ql_status st = ql__file_read_at(self->sys, self->vectors.fd, rows, count * stride, offset, err);
+    for (size_t i = 0; st == QL_OK && i < count; i++) hash = ql__vectors_hash(&self->vectors, rows + i * stride, hash);
+    ql__free(rows);
+    if (st != QL_OK || hash == self->tail->hashes[self->tail->count / STORE_GROUP_SLOTS]) return st;
+    return ql__fail(err, QL_E_CORRUPT, "'%s' is damaged: the %zu vectors at offset %llu do not match their checksum", self->vectors.path, count, (unsigned long long)offset);
+}
+
 ql_status ql__store_tail_load(ql__store *self, ql_error *err)
 {
     ql__stmt *stmt = NULL;
@@ -121,13 +136,15 @@ ql_status ql__store_tail_load(ql__store *self, ql_error *err)
     bool fits = st == QL_OK && ql__stmt_int(stmt, 0) == self->tail->count && keys.len == 8 * (size_t)self->tail->count &&
                 lengths.len == 4 * (size_t)self->tail->count && hashes.len == 8 * (((size_t)self->tail->count + STORE_GROUP_SLOTS - 1) / STORE_GROUP_SLOTS);
     if (fits) {
-        self->tail_stale = false;
         memcpy(self->tail->keys, keys.ptr, keys.len);
         memcpy(self->tail->lengths, lengths.ptr, lengths.len);
         memcpy(self->tail->hashes, hashes.ptr, hashes.len);
     }
     ql__stmt_reset(stmt);
-    return fits ? QL_OK : ql__fail(err, QL_E_CORRUPT, "'%s/qloader.db' is damaged: slot page %llu does not fit the table meta", self->dir, (unsigned long long)self->tail->page);
+    if (!fits) return ql__fail(err, QL_E_CORRUPT, "'%s/qloader.db' is damaged: slot page %llu does not fit the table meta", self->dir, (unsigned long long)self->tail->page);
+    st = tail_verify(self, err);
+    self->tail_stale = st != QL_OK;
+    return st;
 }
 
 static ql_status tail_write(ql__store *self, ql_error *err)

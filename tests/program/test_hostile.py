@@ -1,6 +1,7 @@
 """Unkind surroundings: full or closed standard streams, a limit on file sizes, odd sizes. What fails says so, the index survives."""
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import unittest
@@ -40,6 +41,52 @@ class Hostile(harness.Case):
         self.assertEqual(done.returncode, 7, done.stderr)
         self.ws.ingest()
         self.assertNotEqual(self.ws.search("vector"), [])
+
+    def flip(self, name, offset):
+        with open(os.path.join(self.ws.dir, "data", name), "r+b") as f:
+            f.seek(offset)
+            byte = f.read(1)
+            f.seek(offset)
+            f.write(bytes([byte[0] ^ 0x55]))
+
+    def test_a_damaged_page_is_told_and_force_makes_the_index_anew(self):
+        harness.fill(self.ws, 20)
+        self.ws.ingest()
+        size = os.path.getsize(os.path.join(self.ws.dir, "data", "qloader.db"))
+        self.assertGreater(size, 8 * 8192)
+        whole = os.path.join(self.ws.dir, "whole")
+        data = os.path.join(self.ws.dir, "data")
+        shutil.copytree(data, whole)
+        for offset in range(4096, size, 8192):
+            shutil.rmtree(data)
+            shutil.copytree(whole, data)
+            self.flip("qloader.db", offset)
+            done = self.ws.run("init", "--force")
+            self.assertEqual(done.returncode, 0, "page %d: %s" % (offset // 8192, done.stderr))
+        self.assertEqual(self.ws.ingest()["added"], 20)
+
+    def test_nothing_is_added_behind_damaged_vectors(self):
+        harness.fill(self.ws, 3, 2)
+        self.ws.ingest()
+        self.flip("vectors-000001.qlv", 4096 + 100)
+        self.ws.write("new.md", "A newcomer.\n")
+        for words in (["ingest"], ["ingest", "--force"], ["search", "newcomer"]):
+            done = self.ws.run(*words)
+            self.assertEqual(done.returncode, 8, done.stdout + done.stderr)
+            self.assertIn("checksum", done.stderr)
+            self.assertIn("init --force", done.stderr)
+        self.assertEqual(self.ws.run("init", "--force").returncode, 0)
+        self.assertEqual(self.ws.ingest()["added"], 4)
+        self.assertNotEqual(self.ws.search("newcomer"), [])
+
+    def test_a_deleted_database_is_not_called_no_index(self):
+        self.ws.write("a.md", "vector\n")
+        self.ws.ingest()
+        os.unlink(os.path.join(self.ws.dir, "data", "qloader.db"))
+        for words in (["search", "vector"], ["ingest"]):
+            done = self.ws.run(*words)
+            self.assertEqual(done.returncode, 8, done.stderr)
+            self.assertIn("init --force", done.stderr)
 
     def test_an_index_on_a_read_only_file_system_answers(self):
         self.ws.write("a.md", "# vector\n")

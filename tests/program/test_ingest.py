@@ -2,6 +2,7 @@
 import json
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import time
@@ -111,6 +112,51 @@ class Ingest(harness.Case):
         self.ws.drop_index()
         self.ws.ingest()
         self.assertEqual(dump, self.ws.dump())
+
+    def test_a_source_taken_out_of_the_configuration(self):
+        other = os.path.join(self.ws.dir, "other")
+        os.mkdir(other)
+        with open(os.path.join(other, "b.md"), "w") as f:
+            f.write("The badger digs.\n")
+        self.ws.write("a.md", "The aardvark digs.\n")
+        one = "sources:\n  localfile:\n    docs:\n      base_url: \"file://%s\"\n" % self.ws.docs
+        self.ws.configure(one + "    more:\n      base_url: \"file://%s\"\n" % other)
+        self.ws.ingest()
+        self.ws.configure(one)
+        report = self.ws.ingest()
+        self.assertEqual((report["deleted"], report["warnings"]), (0, 1))
+        self.assertIn("localfile/more", report["events"][0]["url"])
+        self.assertIn("--prune", report["events"][0]["message"])
+        self.assertEqual(len(self.ws.search("digs")), 2)
+        self.assertEqual(self.ws.ingest("--source", "docs", "--prune")["deleted"], 0)  # a run of one source looks at no other
+        self.assertEqual([e["action"] for e in self.ws.ingest("--dry-run", "--prune")["events"]], ["delete"])
+        self.assertEqual(len(self.ws.search("digs")), 2)
+        report = self.ws.ingest("--prune")
+        self.assertEqual((report["deleted"], report["warnings"]), (1, 0))
+        self.assertEqual([h["title"] for h in self.ws.search("digs")], ["a.md"])
+        self.assertEqual(self.ws.ingest()["warnings"], 0)
+
+    def test_a_copy_of_the_model_makes_nothing_anew(self):
+        self.ws.write("a.md", "The aardvark digs.\n")
+        self.ws.ingest()
+        copy = os.path.join(self.ws.dir, "same")
+        shutil.copytree(os.environ["QLOADER_MODEL_DIR"], copy)
+        done = self.ws.run("ingest", "--json", env={"QLOADER_MODEL_DIR": copy})
+        self.assertEqual(json.loads(done.stdout)["unchanged"], 1, done.stderr)
+
+    def test_a_stop_keeps_what_came_before_a_long_document(self):
+        for i in range(6):
+            self.ws.write("a%d.md" % i, "Short number %d.\n" % i)
+        self.ws.write("z.txt", "word " * 190000)
+        running = subprocess.Popen(self.ws.command("ingest", "--threads", "1"), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        for line in running.stderr:
+            if " 6 of 7 documents" in line:
+                running.send_signal(signal.SIGINT)
+                break
+        rest = running.stderr.read()
+        running.stderr.close()
+        self.assertEqual(running.wait(timeout=120), 130, rest)
+        self.assertEqual(len(self.ws.search("short number", "--limit", "10")), 6)
 
     def test_init_force_renews_an_index_that_cannot_be_used(self):
         harness.fill(self.ws, 2)
@@ -294,6 +340,11 @@ class Manners(harness.Case):
             done = subprocess.run([harness.QLOADER] + command.split() + ["--help"], capture_output=True, text=True)
             self.assertEqual(done.returncode, 0)
             self.assertIn("Usage: qloader " + command, done.stdout)
+        for words in (["project", "--help"], ["help", "project"], ["model", "-h"]):
+            done = subprocess.run([harness.QLOADER] + words, capture_output=True, text=True)
+            self.assertEqual(done.returncode, 0)
+            self.assertIn(words[0] if words[0] != "help" else "project", done.stdout)
+        self.assertEqual(subprocess.run([harness.QLOADER, "project"], capture_output=True).returncode, 2)
         self.assertIn("130", subprocess.run([harness.QLOADER, "help", "exit-codes"], capture_output=True, text=True).stdout)
 
 
