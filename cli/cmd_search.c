@@ -239,7 +239,12 @@ int cmd_search(cli *self)
     ql_buf question = QL_BUF_INIT;
     ql_results *results = NULL;
     ql_error err = {0};
-    ql_status status = join_words(self, &question) ? ql_search(session.workspace, ql_buf_str(&question), &options, &results, &err) : QL_E_NOMEM;
+    ql_status status;
+    if (join_words(self, &question)) status = ql_search(session.workspace, ql_buf_str(&question), &options, &results, &err);
+    else {
+        status = err.status = question.status < 0 ? QL_E_NOMEM : QL_E_IO;
+        snprintf(err.message, sizeof err.message, question.status < 0 ? "out of memory" : "cannot read the question from stdin");
+    }
     code = status < 0 ? cli_fail(self, status, &err) : print_results(self, format, results);
     ql_results_free(results);
     ql_buf_dispose(&question);

@@ -16,7 +16,8 @@ static void print_info(const cli *self, const ql_workspace *workspace, const cha
         json_t *info = json_loads(ql_buf_cstr(&json), 0, NULL);
         printf("%s: %s store in %s\n", verb, json_string_value(json_object_get(info, "store")), json_string_value(json_object_get(info, "data_dir")));
         if (cli_has(self, OPT_VERBOSE)) printf("  %s\n", json_string_value(json_object_get(info, "store_reason")));
-        printf("model: %s, %lld dimensions\n", json_string_value(json_object_get(info, "model")), (long long)json_integer_value(json_object_get(info, "dims")));
+        if (json_integer_value(json_object_get(info, "dims")) > 0) /* an emptied index has no model yet */
+            printf("model: %s, %lld dimensions\n", json_string_value(json_object_get(info, "model")), (long long)json_integer_value(json_object_get(info, "dims")));
         if (cli_has(self, OPT_VERBOSE)) printf("  %s\n", json_string_value(json_object_get(info, "embedder_reason")));
         json_decref(info);
     }
@@ -103,7 +104,7 @@ static void print_status(const json_t *projects)
                (long long)json_integer_value(json_object_get(project, "chunk_count")), text_of(project, "latest_ingestion"));
 }
 
-static int print_validation(const json_t *projects)
+static int print_validation(const json_t *projects, bool silent)
 {
     size_t i = 0, s = 0;
     json_t *project = NULL, *source = NULL;
@@ -112,13 +113,14 @@ static int print_validation(const json_t *projects)
     {
         size_t good = 0, count = json_array_size(json_object_get(project, "sources"));
         json_array_foreach(json_object_get(project, "sources"), s, source) if (json_is_true(json_object_get(source, "supported"))) good++;
-        printf("%s %s: %zu of %zu sources can be read\n", good == count ? "ok  " : "FAIL", text_of(project, "project_id"), good, count);
+        valid = valid && good == count;
+        if (silent) continue;
+        printf("%s %s: %zu of %zu sources are of a type that this build reads\n", good == count ? "ok  " : "FAIL", text_of(project, "project_id"), good, count);
         json_array_foreach(json_object_get(project, "sources"), s, source)
         {
             if (json_is_true(json_object_get(source, "supported"))) continue;
             printf("     %s/%s: %s\n", text_of(source, "source_type"), text_of(source, "source"), text_of(source, "reason"));
         }
-        valid = valid && good == count;
     }
     return valid ? EXIT_OK : EXIT_UNSUPPORTED;
 }
@@ -151,7 +153,7 @@ static int show_projects(cli *self, project_view view)
         if (as_json) printf("%s\n", ql_buf_cstr(&json));
         else if (view == VIEW_LIST) print_list(projects);
         else if (view == VIEW_STATUS) print_status(projects);
-        if (view == VIEW_VALIDATE && !as_json) code = print_validation(projects);
+        if (view == VIEW_VALIDATE) code = print_validation(projects, as_json);
         json_decref(projects);
     }
     ql_buf_dispose(&json);

@@ -200,6 +200,17 @@ static int bad_option(const cli_command *command, int argc, char **argv, int fou
     return EXIT_USAGE;
 }
 
+/* A filter whose variable was not set in a script must not mean "everything". */
+static bool has_empty_value(const cli *self)
+{
+    for (const cli_option *option = cli_options; option->name != NULL; option++) {
+        if (option->argument == NULL || self->values[option->id] == NULL || self->values[option->id][0] != '\0') continue;
+        fprintf(stderr, "error: the value of --%s is empty\n", option->name);
+        return true;
+    }
+    return false;
+}
+
 static int parse_options(cli *self, int argc, char **argv)
 {
     getopt_tables tables;
@@ -293,6 +304,7 @@ int cli_parse(cli *self, int argc, char **argv)
         cli_help(self->command);
         return EXIT_OK;
     }
+    if (has_empty_value(self)) return EXIT_USAGE;
     const char *color = self->values[OPT_COLOR];
     if (color != NULL && strcmp(color, "auto") != 0 && strcmp(color, "always") != 0 && strcmp(color, "never") != 0) {
         fprintf(stderr, "error: --color '%s' is not auto, always or never\n", color);

@@ -17,7 +17,7 @@
     X(8, CORRUPT, "a file of the index or the model is damaged") \
     X(9, UNSUPPORTED, "asked for something that is not in this build") \
     X(10, MISMATCH, "the index was made with another model") \
-    X(130, INTERRUPTED, "stopped by Ctrl-C or SIGTERM; what was stored stays")
+    X(130, INTERRUPTED, "stopped by Ctrl-C (by SIGTERM: 143, by a hangup: 129); what was stored stays")
 
 enum cli_exit {
 #define CLI_EXIT_ENUM(code, name, meaning) EXIT_##name = (code),

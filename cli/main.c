@@ -39,7 +39,7 @@ const cli_option cli_options[] = {
     {OPT_SINCE, "since", 0, "WHEN", "only documents changed since: 2026-01-31, or 7d, 12h, 2w ago"},
     {OPT_MODE, "mode", 0, "NAME", "hybrid (default), dense (meaning) or sparse (words)"},
     {OPT_PRUNE, "prune", 0, NULL, "delete documents of sources that are not configured any more"},
-    {OPT_FORMAT, "format", 'f', "NAME", "text (default) or json; of search also md; of config json (default) or yaml"},
+    {OPT_FORMAT, "format", 'f', "NAME", "search: text (default), json or md; config: json (default) or yaml; project: table (default) or json"},
     {OPT_EXPLAIN, "explain", 'x', NULL, "tell why each hit is there"},
     {OPT_FULL, "full", 0, NULL, "print whole passages"},
     {OPT_FROM, "from", 0, "PLACE", "folder, file, wheel, zip or URL"},

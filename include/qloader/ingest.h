@@ -59,7 +59,8 @@ typedef struct ql_ingest_options {
     uint32_t force;           /**< non-zero: read and embed everything again */
     uint32_t dry_run;         /**< non-zero: list and compare only; events tell what would be done */
     uint32_t prune;           /**< non-zero: delete documents of sources that are not in the configuration any more; without it they are
-                                   warned of. Only when project, source_type and source are empty */
+                                   warned of. Only when project, source_type and source are empty; documents of
+                                   an application's own types (ql_ingest_source) are left alone */
     ql_str project;           /**< empty: all */
     ql_str source_type;       /**< empty: all; case does not matter */
     ql_str source;            /**< empty: all */

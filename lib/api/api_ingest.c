@@ -149,12 +149,13 @@ static ql_status open_and_run(run *self, const ql__config_source *config, ql__in
     if (reason != NULL) return ql__fail(err, QL_E_UNSUPPORTED, "%s", reason);
     ql_buf cache = QL_BUF_INIT;
     ql_buf logs = QL_BUF_INIT;
-    if (ql_buf_printf(&cache, "%s/cache", self->workspace->data_dir) < 0 || ql_buf_printf(&logs, "%s/logs", self->workspace->dir) < 0) {
+    const char *dir = self->workspace->dir; /* NULL: a configuration outside a workspace */
+    if (ql_buf_printf(&cache, "%s/cache", self->workspace->data_dir) < 0 || (dir != NULL && ql_buf_printf(&logs, "%s/logs", dir) < 0)) {
         ql_buf_dispose(&cache);
         return ql__fail_nomem(err);
     }
     ql__source_options options = {.config = config, .sys = self->ingest.sys, .log = self->ingest.log, .cache_dir = ql_buf_cstr(&cache),
-                                  .own_dirs = {self->workspace->data_dir, ql_buf_cstr(&logs)},
+                                  .own_dirs = {self->workspace->data_dir, dir != NULL ? ql_buf_cstr(&logs) : NULL},
                                   .cancelled_fn = cancelled, .user = &self->ingest};
     ql_status status = ql__ingest_source_status(ql__source_open(&options, &source->ops, &source->self, err), err);
     if (status >= 0) {
@@ -216,7 +217,7 @@ static ql_status outcome(run *self, ql_status status, uint64_t begin_ns, ql_inge
 {
     self->report.elapsed_ms = (ql__monotonic_ns(self->ingest.sys) - begin_ns) / 1000000;
     if (report != NULL) *report = self->report;
-    if (status < 0) return ql__workspace_store_failed(status, err);
+    if (status < 0) return ql__workspace_store_failed(self->workspace, status, err);
     if (self->report.failed == 0 && self->report.sources_failed == 0) return QL_OK;
     unsigned long long documents = self->report.failed;
     unsigned sources = self->report.sources_failed;

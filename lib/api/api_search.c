@@ -198,7 +198,7 @@ static ql_status search_with(ql_workspace *workspace, ql__reader *reader, ql_str
         engine.embedder = &locked_ops;
         engine.embedder_self = workspace;
     }
-    if (status >= 0) status = ql__workspace_store_failed(ql__search_run(&engine, query, &internal, &found, err), err);
+    if (status >= 0) status = ql__workspace_store_failed(workspace, ql__search_run(&engine, query, &internal, &found, err), err);
     ql__snapshot_free(snapshot);
     if (status < 0) return status;
     return keep(&found, query, (ql__monotonic_ns(workspace->runtime->sys) - begin_ns) / 1000, out, err);

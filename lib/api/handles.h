@@ -51,8 +51,8 @@ ql_status ql__workspace_supported(const ql_workspace *self, ql_error *err);
 ql_status ql__workspace_embedder_open(const ql_workspace *self, const ql_embedder_ops **ops, void **out, ql_error *err);
 /* Opens for writing; creates the index when there is none. */
 ql_status ql__workspace_store_open(const ql_workspace *self, bool write, uint32_t dims, const char *model, ql__store **out, ql_error *err);
-/* Passes a status of the store on; to a damage it adds what to do. */
-ql_status ql__workspace_store_failed(ql_status status, ql_error *err);
+/* Passes a status on; where it tells damage of a file of the index, what to do is added. */
+ql_status ql__workspace_store_failed(const ql_workspace *self, ql_status status, ql_error *err);
 /* False when nothing was ever ingested here; an index that cannot be looked at counts as one, so that opening it tells why. */
 bool ql__workspace_has_store(const ql_workspace *self);
 /* Why this build cannot read a source type; NULL: it can. */

@@ -33,6 +33,14 @@ static void release_nothing(void *self, void *token)
 
 static const ql_source_ops empty_source = {.struct_size = sizeof empty_source, .type = "removed", .list_fn = list_nothing, .fetch_fn = fetch_nothing, .release_fn = release_nothing};
 
+/* Documents of types that no configuration can name were brought by the application, through ql_ingest_source(). */
+static bool is_configurable(ql_str type)
+{
+    for (size_t i = 0; i < QL__SOURCE_TYPE_COUNT; i++)
+        if (ql_str_equal(type, ql_str_of(ql__source_type_name(i)))) return true;
+    return false;
+}
+
 static bool is_configured(const ql__config *config, const ql__ingest_source *source)
 {
     for (size_t p = 0; p < config->project_count; p++) {
@@ -65,7 +73,7 @@ static ql_status treat(ql__ingest *ingest, const ql__config *config, const ql__j
                                 .source = ql__json_str(ql__json_get(row, "source"), QL_STR("")),
                                 .ops = &empty_source};
     int64_t documents = ql__json_int_of(ql__json_get(row, "documents"), 0);
-    if (documents <= 0 || is_configured(config, &source)) return QL_OK;
+    if (documents <= 0 || !is_configurable(source.source_type) || is_configured(config, &source)) return QL_OK;
     return ingest->options->prune ? ql__ingest_source_run(ingest, &source, err) : tell(ingest, &source, (uint64_t)documents, err);
 }
 

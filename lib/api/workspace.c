@@ -153,13 +153,14 @@ ql_status ql__workspace_store_open(const ql_workspace *self, bool write, uint32_
     ql__store_options options = {.dir = self->data_dir, .collection = collection_name(self), .write = write, .dims = dims, .model = model,
                                  .sys = self->runtime->sys, .log = &self->runtime->log};
     if (write) QL_TRY(ql__dir_make(self->runtime->sys, self->data_dir, 0755, err));
-    return ql__workspace_store_failed(ql__store_open(&options, out, err), err);
+    return ql__workspace_store_failed(self, ql__store_open(&options, out, err), err);
 }
 
-ql_status ql__workspace_store_failed(ql_status status, ql_error *err)
+ql_status ql__workspace_store_failed(const ql_workspace *self, ql_status status, ql_error *err)
 {
     static const char remedy[] = "; 'qloader init --force' makes the index anew, 'qloader ingest' then fills it";
     if (ql_status_kind(status) != QL_E_CORRUPT || err == NULL || strstr(err->message, "--force") != NULL) return status;
+    if (strstr(err->message, self->data_dir) == NULL) return status; /* of the model, not of a file of the index */
     size_t len = strlen(err->message);
     if (len + sizeof remedy <= sizeof err->message) memcpy(err->message + len, remedy, sizeof remedy);
     return status;

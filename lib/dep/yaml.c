@@ -320,8 +320,7 @@ static void apply_tag(reader *self, const char *tag, const yaml_mark_t *mark, ql
         report(self, mark->line + 1, mark->column + 1, sentence);
         return;
     }
-    (void)snprintf(sentence, sizeof sentence, "the tag '%.100s' has no meaning here", tag);
-    report(self, mark->line + 1, mark->column + 1, sentence);
+    report(self, mark->line + 1, mark->column + 1, "this tag has no meaning here; a value that begins with '!' needs quotes");
 }
 
 static ql_status read_scalar(reader *self, const yaml_event_t *event, ql__yaml_node **out)
@@ -343,7 +342,8 @@ static ql_status read_alias(reader *self, const yaml_event_t *event, ql__yaml_no
     const uint64_t *place = ql__map_find(&self->anchors, ql_str_of(name));
     char sentence[160];
     if (place == NULL) {
-        (void)snprintf(sentence, sizeof sentence, "the alias '*%.100s' has no anchor before it", name);
+        /* not repeated: it may be a secret that wants quotes */
+        (void)snprintf(sentence, sizeof sentence, "this alias has no anchor before it; a value that begins with '*' needs quotes");
         return stop_at_mark(self, QL_E_FORMAT, &event->start_mark, sentence);
     }
     *out = (ql__yaml_node *)(uintptr_t)*place;

@@ -24,6 +24,8 @@ typedef enum ql__source_type { /* the order in which an ingest visits them */
     QL__SOURCE_TYPE_COUNT
 } ql__source_type;
 
+const char *ql__source_type_name(size_t type); /* "git"; type below QL__SOURCE_TYPE_COUNT */
+
 typedef struct ql__config_source {
     ql__source_type type;
     ql_str type_name, name;      /* "git", key under it */

@@ -8,6 +8,11 @@ static const char *const type_names[QL__SOURCE_TYPE_COUNT] = {
     [QL__SOURCE_PUBLICDOCS] = "publicdocs", [QL__SOURCE_LOCALFILE] = "localfile", [QL__SOURCE_SHAREPOINT] = "sharepoint",
 };
 
+const char *ql__source_type_name(size_t type)
+{
+    return type_names[type];
+}
+
 static ql__strs strings_of(ql__config_loader *self, const ql__value *list)
 {
     ql__strs out = {NULL, 0};

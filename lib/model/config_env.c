@@ -147,6 +147,8 @@ static bool may_be_missing(ql_str name)
     return ql_str_equal(name, QL_STR("STATE_DB_PATH"));
 }
 
+#define NAME_BYTES "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_"
+
 static void insert_variable(ql__config_loader *self, ql__yaml_node *node, ql_str reference, ql_buf *out)
 {
     ql_str name = {reference.ptr + 2, reference.len - 3}, value;
@@ -157,6 +159,14 @@ static void insert_variable(ql__config_loader *self, ql__yaml_node *node, ql_str
     (void)ql_buf_append(out, reference);
     if (may_be_missing(name)) return;
     node->unresolved = true;
+    size_t letters = 0; /* what follows a name ("${TOKEN:-default}") may be a secret and is not repeated */
+    while (letters < name.len && strchr(NAME_BYTES, name.ptr[letters]) != NULL && name.ptr[letters] != '\0') letters++;
+    if (letters < name.len) {
+        ql__problem_add(self, QL__FILE_CONFIG, node->line, node->column, self->options->lenient,
+                        "'${%.*s...}' is not the name of an environment variable; defaults and other forms of the shell are not known here",
+                        (int)(letters < 100 ? letters : 100), name.ptr);
+        return;
+    }
     ql__problem_add(self, QL__FILE_CONFIG, node->line, node->column, self->options->lenient, "the environment variable '%.*s' is not set; export it or write it into %s",
                     (int)(name.len < 100 ? name.len : 100), name.ptr, self->env_path.len != 0 ? self->env_path.ptr : ".env");
 }

@@ -85,11 +85,12 @@ static ql__value *new_value(ql__config_loader *self, const ql__config_key *row, 
 }
 
 /* ", not 'x'" for a message: never a secret, never what came from the environment. */
-static const char *not_this(const ql__config_key *row, const ql__yaml_node *node, char out[80])
+static const char *not_this(const ql__config_key *row, const ql__yaml_node *node, bool wants_map, char out[80])
 {
     out[0] = '\0';
     if (node->kind == QL__YAML_LIST || node->kind == QL__YAML_MAP) (void)snprintf(out, 80, ", not a %s", node->kind == QL__YAML_LIST ? "list" : "map");
     else if (node->kind == QL__YAML_NULL) (void)snprintf(out, 80, ", not nothing");
+    else if (wants_map) (void)snprintf(out, 80, ", not a single value"); /* a token whose source has no name stands where a map is wanted */
     else if ((row == NULL || !(row->flags & QL__KEY_SECRET)) && !node->replaced)
         (void)snprintf(out, 80, ", not '%.*s%s'", (int)(node->text.len < 40 ? node->text.len : 40), node->text.ptr, node->text.len > 40 ? "..." : "");
     return out;
@@ -105,7 +106,7 @@ static ql__value *wrong(ql__config_loader *self, const ql__config_key *row, cons
 {
     char tail[80];
     if (is_reported(self, node)) return NULL;
-    ql__problem(self, node->line, node->column, "%s must be %s%s", shown, wanted, not_this(row, node, tail));
+    ql__problem(self, node->line, node->column, "%s must be %s%s", shown, wanted, not_this(row, node, strncmp(wanted, "a map", 5) == 0, tail));
     return NULL;
 }
 

@@ -311,7 +311,7 @@ static ql_status enter_folder(local_walk *walk, int folder_fd, const char *name,
     return status;
 }
 
-/* What an ingest writes itself would be another document in every run. */
+/* What an ingest writes itself would be another document in every run. Below the root only: who names it as a source wants it. */
 static bool is_own(const local_source *self, const struct stat *folder)
 {
     const ql__file_ops *file = self->options.sys->file;
@@ -332,7 +332,7 @@ static bool note_folder(local_walk *walk, int fd, ql_str *reason)
     if (file->fstat_fn(file->user, fd, &st) != 0) return false;
     for (uint32_t i = 0; i < walk->depth; i++)
         if (walk->above[i].device == st.st_dev && walk->above[i].inode == st.st_ino) *reason = QL_STR("folder that holds itself"); /* a mount that leads back */
-    if (is_own(walk->source, &st)) *reason = QL_STR("index or logs of this workspace");
+    if (walk->depth > 0 && is_own(walk->source, &st)) *reason = QL_STR("index or logs of this workspace");
     walk->above[walk->depth].device = st.st_dev;
     walk->above[walk->depth].inode = st.st_ino;
     return reason->len == 0;

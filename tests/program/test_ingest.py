@@ -332,6 +332,33 @@ class Manners(harness.Case):
         self.assertEqual(json.loads(self.expect(0, "project", "list", "--json").stdout)[0]["project_id"], "p1")
         self.expect(0, "project", "validate")
 
+    def test_secrets_of_broken_files_are_not_repeated(self):
+        for text in ('token: "${TOK:-sEcReT}"', "token: *sEcReT", "token: !sEcReT"):
+            self.ws.configure("sources:\n  git:\n    r:\n      base_url: https://localhost/r\n      %s\n" % text)
+            for words in (["config"], ["ingest", "--json"]):
+                done = self.expect(3, *words)
+                self.assertNotIn("sEcReT", done.stdout + done.stderr)
+        self.ws.configure("sources:\n  confluence:\n    base_url: https://localhost\n    token: sEcReT\n")
+        done = self.expect(3, "config")
+        self.assertIn("must be a map", done.stderr)
+        self.assertNotIn("sEcReT", done.stderr)
+
+    def test_an_empty_filter_is_not_everything(self):
+        for words in (["ingest", "--source", ""], ["search", "--project", "", "x"], ["search", "--path=", "x"], ["project", "status", "--project-id", ""]):
+            self.assertIn("is empty", self.expect(2, *words).stderr)
+
+    def test_validation_fails_with_json_too(self):
+        self.ws.configure("sources:\n  publicdocs:\n    d:\n      base_url: https://localhost\n      version: '1'\n")
+        codes = [self.ws.run("project", "validate", *words).returncode for words in ([], ["--json"])]
+        self.assertEqual(codes, [9, 9])
+
+    def test_an_ignored_hangup_stays_ignored(self):
+        harness.fill(self.ws, 40)
+        running = subprocess.Popen(self.ws.command("ingest", "--quiet"), preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+        time.sleep(0.5)
+        running.send_signal(signal.SIGHUP)
+        self.assertEqual(running.wait(timeout=120), 0)
+
     def test_help_of_every_command(self):
         top = self.expect(0, "--help").stdout
         for command in ("init", "ingest", "search", "config", "project list", "project status", "project validate", "model list",

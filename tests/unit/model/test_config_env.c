@@ -3,7 +3,7 @@
 
 static const wrong_case wrong[] = {
     {LOCALFILE("      include_paths: ['${NONE}']\n"), "5:23: the environment variable 'NONE' is not set; export it or write it into .env\n"},
-    {LOCALFILE("      include_paths: ['${NONE:-x}']\n"), "5:23: the environment variable 'NONE:-x' is not set; export it or write it into .env\n"},
+    {LOCALFILE("      include_paths: ['${NONE:-x}']\n"), "5:23: '${NONE...}' is not the name of an environment variable; defaults and other forms of the shell are not known here\n"},
     {"sources: {git: {r: {base_url: '${NONE}/x'}}}\n", "1:31: the environment variable 'NONE' is not set; export it or write it into .env\n"},
     {GLOBAL("  chunking: {chunk_size: '${WORD}'}\n"), "3:26: global.chunking.chunk_size must be a whole number\n"}, /* values of the environment are not shown */
 };
