@@ -100,6 +100,17 @@ static size_t code_point_bytes(unsigned char lead)
     return lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
 }
 
+/* Characters that steer a terminal or turn the direction of what follows, so that a document could forge what is shown: C0, DEL, C1, U+202A-202E, U+2066-2069. */
+static bool is_control(ql_str text, size_t at)
+{
+    const unsigned char *c = (const unsigned char *)text.ptr + at;
+    size_t left = text.len - at;
+    if (c[0] < 0x20 || c[0] == 0x7f) return true;
+    if (c[0] == 0xc2) return left > 1 && c[1] < 0xa0;
+    if (c[0] != 0xe2 || left < 3) return false;
+    return (c[1] == 0x80 && c[2] >= 0xaa && c[2] <= 0xae) || (c[1] == 0x81 && c[2] >= 0xa6 && c[2] <= 0xa9);
+}
+
 /* The passage with white space as it is (code keeps its shape), indented, long lines wrapped at blanks, control characters dropped. */
 static void print_passage(ql_str text, size_t limit, int width)
 {
@@ -125,7 +136,7 @@ static void print_passage(ql_str text, size_t limit, int width)
         } else if (c == '\t') {
             printf("    ");
             column += 4;
-        } else if (c >= 0x20 && c != 0x7f) {
+        } else if (!is_control(text, i)) {
             fwrite(text.ptr + i, 1, n, stdout);
             column++;
         }
@@ -144,10 +155,19 @@ static void print_explain(const ql_hit *hit)
            (unsigned long long)hit->source_end);
 }
 
+/* With what it keeps of the control characters: "" or "\n\t". */
+static void print_without_controls(ql_str text, const char *kept)
+{
+    for (size_t i = 0, n; i < text.len; i += n) {
+        n = code_point_bytes((unsigned char)text.ptr[i]);
+        if (n > text.len - i) n = text.len - i;
+        if (!is_control(text, i) || (text.ptr[i] != '\0' && strchr(kept, text.ptr[i]) != NULL)) fwrite(text.ptr + i, 1, n, stdout);
+    }
+}
+
 static void print_clean(ql_str text)
 {
-    for (size_t i = 0; i < text.len; i++)
-        if ((unsigned char)text.ptr[i] >= 0x20 && text.ptr[i] != 0x7f) fputc(text.ptr[i], stdout);
+    print_without_controls(text, "");
 }
 
 static void print_text(const cli *self, const ql_results *results)
@@ -192,7 +212,9 @@ static void print_markdown(const ql_results *results)
         }
         printf("\nScore: %.3f\n\n", hit->score);
         for (size_t c = 0; c < fence; c++) putchar('`');
-        printf("text\n%.*s%s", (int)hit->text.len, hit->text.ptr, hit->text.len > 0 && hit->text.ptr[hit->text.len - 1] == '\n' ? "" : "\n");
+        printf("text\n");
+        print_without_controls(hit->text, "\n\t");
+        if (hit->text.len == 0 || hit->text.ptr[hit->text.len - 1] != '\n') printf("\n");
         for (size_t c = 0; c < fence; c++) putchar('`');
         printf("\n\n");
     }

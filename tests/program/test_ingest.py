@@ -343,6 +343,15 @@ class Manners(harness.Case):
         self.assertIn("must be a map", done.stderr)
         self.assertNotIn("sEcReT", done.stderr)
 
+    def test_a_document_cannot_steer_the_terminal(self):
+        self.ws.write("a.txt", "kumquat \x1b]0;title\x07 \x1b[31m red \u009b2J \u202eback\u202c \u2066x\u2069 caf\u00e9 \u2026\n\tcode\n")
+        self.ws.ingest()
+        for form in ("text", "md"):
+            shown = self.ws.run("search", "--format", form, "kumquat").stdout
+            self.assertIn("kumquat ]0;title [31m red 2J back x caf\u00e9 \u2026", shown)
+            self.assertEqual([c for c in shown if (ord(c) < 32 or 127 <= ord(c) < 160 or 0x202a <= ord(c) <= 0x202e or 0x2066 <= ord(c) <= 0x2069) and c not in "\n\t"], [])
+        self.assertIn("\n\tcode\n", shown)
+
     def test_an_empty_filter_is_not_everything(self):
         for words in (["ingest", "--source", ""], ["search", "--project", "", "x"], ["search", "--path=", "x"], ["project", "status", "--project-id", ""]):
             self.assertIn("is empty", self.expect(2, *words).stderr)
