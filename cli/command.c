@@ -126,6 +126,13 @@ static unsigned distance(const char *a, const char *b)
     return row[lb];
 }
 
+/* "project" of "project list". */
+static bool is_of_group(const cli_command *command, const char *group)
+{
+    size_t len = strlen(group);
+    return strncmp(command->name, group, len) == 0 && command->name[len] == ' ';
+}
+
 static int unknown_command(int argc, char **argv)
 {
     const char *nearest = NULL;
@@ -134,15 +141,12 @@ static int unknown_command(int argc, char **argv)
     for (const cli_command *command = cli_commands; command->name != NULL; command++) {
         unsigned d = distance(argv[0], command->name);
         if (d < best) best = d, nearest = command->name;
-        size_t len = strlen(argv[0]);
-        if (strncmp(command->name, argv[0], len) == 0 && command->name[len] == ' ') group = true;
+        group = group || is_of_group(command, argv[0]);
     }
     if (group) {
         fprintf(stderr, "error: '%s' needs one of:", argv[0]);
-        for (const cli_command *command = cli_commands; command->name != NULL; command++) {
-            size_t len = strlen(argv[0]);
-            if (strncmp(command->name, argv[0], len) == 0 && command->name[len] == ' ') fprintf(stderr, " %s", command->name + len + 1);
-        }
+        for (const cli_command *command = cli_commands; command->name != NULL; command++)
+            if (is_of_group(command, argv[0])) fprintf(stderr, " %s", command->name + strlen(argv[0]) + 1);
         fprintf(stderr, "\n");
         return EXIT_USAGE;
     }
@@ -263,12 +267,11 @@ static int global_option(const char *word)
 /* "project --help", "help project": the commands that begin so. */
 static bool group_help(int argc, char **argv, bool asked)
 {
-    size_t len = strlen(argv[0]);
     bool found = false;
     if (argc > 1 && strcmp(argv[1], "--help") != 0 && strcmp(argv[1], "-h") != 0) return false;
     if (argc == 1 && !asked) return false;
     for (const cli_command *command = cli_commands; command->name != NULL; command++) {
-        if (strncmp(command->name, argv[0], len) != 0 || command->name[len] != ' ') continue;
+        if (!is_of_group(command, argv[0])) continue;
         printf("%s  %-18s %s\n", found ? "" : "Commands:\n", command->name, command->summary);
         found = true;
     }
@@ -282,8 +285,7 @@ static int help_command(int argc, char **argv)
     if (argc == 0) program_help();
     else if (strcmp(argv[0], "exit-codes") == 0) exit_codes_help();
     else if (find_command(argc, argv, &command) > 0) cli_help(command);
-    else if (group_help(argc, argv, true)) return EXIT_OK;
-    else return unknown_command(argc, argv);
+    else if (!group_help(argc, argv, true)) return unknown_command(argc, argv);
     return EXIT_OK;
 }
 

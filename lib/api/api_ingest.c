@@ -147,13 +147,11 @@ static ql_status open_and_run(run *self, const ql__config_source *config, ql__in
 {
     const char *reason = ql__source_unsupported(config->type);
     if (reason != NULL) return ql__fail(err, QL_E_UNSUPPORTED, "%s", reason);
-    ql_buf cache = QL_BUF_INIT;
-    ql_buf logs = QL_BUF_INIT;
+    QL_AUTO(ql_buf, ql_buf_dispose) cache = QL_BUF_INIT;
+    QL_AUTO(ql_buf, ql_buf_dispose) logs = QL_BUF_INIT;
     const char *dir = self->workspace->dir; /* NULL: a configuration outside a workspace */
-    if (ql_buf_printf(&cache, "%s/cache", self->workspace->data_dir) < 0 || (dir != NULL && ql_buf_printf(&logs, "%s/logs", dir) < 0)) {
-        ql_buf_dispose(&cache);
+    if (ql_buf_printf(&cache, "%s/cache", self->workspace->data_dir) < 0 || (dir != NULL && ql_buf_printf(&logs, "%s/logs", dir) < 0))
         return ql__fail_nomem(err);
-    }
     ql__source_options options = {.config = config, .sys = self->ingest.sys, .log = self->ingest.log, .cache_dir = ql_buf_cstr(&cache),
                                   .own_dirs = {self->workspace->data_dir, dir != NULL ? ql_buf_cstr(&logs) : NULL},
                                   .cancelled_fn = cancelled, .user = &self->ingest};
@@ -162,8 +160,6 @@ static ql_status open_and_run(run *self, const ql__config_source *config, ql__in
         status = ql__ingest_source_run(&self->ingest, source, err);
         source->ops->close_fn(source->self);
     }
-    ql_buf_dispose(&cache);
-    ql_buf_dispose(&logs);
     return status;
 }
 

@@ -177,6 +177,14 @@ bool ql__workspace_has_store(const ql_workspace *self)
     return found;
 }
 
+static ql_status make(const ql_workspace *self, uint32_t dims, const char *model, ql_error *err)
+{
+    ql__store *store = NULL;
+    ql_status status = ql__workspace_store_open(self, true, dims, model, &store, err);
+    ql__store_free(store);
+    return status;
+}
+
 /* Clears an index that is sound, so that readers keep what they see; one that is damaged or was made for another model is removed and made anew. */
 static ql_status renew(const ql_workspace *self, uint32_t dims, const char *model, ql_error *err)
 {
@@ -185,19 +193,8 @@ static ql_status renew(const ql_workspace *self, uint32_t dims, const char *mode
     if (status >= 0) status = ql__store_clear(store, err);
     ql__store_free(store);
     if (ql_status_kind(status) != QL_E_CORRUPT && ql_status_kind(status) != QL_E_MISMATCH) return status;
-    store = NULL;
     QL_TRY(ql__store_destroy(self->data_dir, self->runtime->sys, err));
-    status = ql__workspace_store_open(self, true, dims, model, &store, err);
-    ql__store_free(store);
-    return status;
-}
-
-static ql_status make(const ql_workspace *self, uint32_t dims, const char *model, ql_error *err)
-{
-    ql__store *store = NULL;
-    ql_status status = ql__workspace_store_open(self, true, dims, model, &store, err);
-    ql__store_free(store);
-    return status;
+    return make(self, dims, model, err);
 }
 
 ql_status ql_workspace_init(ql_workspace *self, int force, ql_error *err)

@@ -85,12 +85,11 @@ static ql__value *new_value(ql__config_loader *self, const ql__config_key *row, 
 }
 
 /* ", not 'x'" for a message: never a secret, never what came from the environment. */
-static const char *not_this(const ql__config_key *row, const ql__yaml_node *node, bool wants_map, char out[80])
+static const char *not_this(const ql__config_key *row, const ql__yaml_node *node, char out[80])
 {
     out[0] = '\0';
     if (node->kind == QL__YAML_LIST || node->kind == QL__YAML_MAP) (void)snprintf(out, 80, ", not a %s", node->kind == QL__YAML_LIST ? "list" : "map");
     else if (node->kind == QL__YAML_NULL) (void)snprintf(out, 80, ", not nothing");
-    else if (wants_map) (void)snprintf(out, 80, ", not a single value"); /* a token whose source has no name stands where a map is wanted */
     else if ((row == NULL || !(row->flags & QL__KEY_SECRET)) && !node->replaced)
         (void)snprintf(out, 80, ", not '%.*s%s'", (int)(node->text.len < 40 ? node->text.len : 40), node->text.ptr, node->text.len > 40 ? "..." : "");
     return out;
@@ -106,7 +105,15 @@ static ql__value *wrong(ql__config_loader *self, const ql__config_key *row, cons
 {
     char tail[80];
     if (is_reported(self, node)) return NULL;
-    ql__problem(self, node->line, node->column, "%s must be %s%s", shown, wanted, not_this(row, node, strncmp(wanted, "a map", 5) == 0, tail));
+    ql__problem(self, node->line, node->column, "%s must be %s%s", shown, wanted, not_this(row, node, tail));
+    return NULL;
+}
+
+/* The value is not shown: a token whose source has no name stands where a map is wanted. */
+static ql__value *wrong_map(ql__config_loader *self, const char *shown, const ql__yaml_node *node, const char *wanted)
+{
+    const char *found = node->kind == QL__YAML_LIST ? "a list" : node->kind == QL__YAML_MAP ? "a map" : node->kind == QL__YAML_NULL ? "nothing" : "a single value";
+    if (!is_reported(self, node)) ql__problem(self, node->line, node->column, "%s must be %s, not %s", shown, wanted, found);
     return NULL;
 }
 
@@ -462,12 +469,12 @@ static ql__value *read_free(ql__config_loader *self, const ql__yaml_node *node)
 
 static ql__value *read_string_map(ql__config_loader *self, const ql__config_key *row, const char *shown, const ql__yaml_node *node)
 {
-    if (node->kind != QL__YAML_MAP) return wrong(self, row, shown, node, "a map");
+    if (node->kind != QL__YAML_MAP) return wrong_map(self, shown, node, "a map");
     ql__value *map = read_free(self, node);
     if (map == NULL) return NULL;
     map->row = row;
     for (size_t i = 0; i < node->map.count; i++)
-        if (node->map.pairs[i].value->kind != QL__YAML_STRING) (void)wrong(self, row, shown, node->map.pairs[i].value, "a map of text to text");
+        if (node->map.pairs[i].value->kind != QL__YAML_STRING) (void)wrong_map(self, shown, node->map.pairs[i].value, "a map of text to text");
     return map;
 }
 
@@ -596,7 +603,7 @@ static void check_id(ql__config_loader *self, const ql__config_key *row, const q
 
 static ql__value *read_named(ql__config_loader *self, const ql__config_key *row, const char *shown, const ql__yaml_node *node)
 {
-    if (node->kind != QL__YAML_MAP) return wrong(self, row, shown, node, "a map of names");
+    if (node->kind != QL__YAML_MAP) return wrong_map(self, shown, node, "a map of names");
     if ((row->flags & QL__KEY_NONBLANK) && node->map.count == 0) {
         ql__problem(self, node->line, node->column, "%s must not be empty", shown);
         return NULL;
@@ -621,14 +628,14 @@ static ql__value *convert(ql__config_loader *self, const ql__config_key *row, co
 {
     switch ((ql__config_type)row->type) {
     case QL__TYPE_MAP:
-        if (node->kind != QL__YAML_MAP) return wrong(self, row, shown, node, "a map of keys");
+        if (node->kind != QL__YAML_MAP) return wrong_map(self, shown, node, "a map of keys");
         return read_map(self, children_path(row), row, shown, node);
     case QL__TYPE_NAMED: return read_named(self, row, shown, node);
     case QL__TYPE_LIST:
     case QL__TYPE_CHOICES:
     case QL__TYPE_STRINGS: return read_list(self, row, shown, node);
     case QL__TYPE_FREE: {
-        if (node->kind != QL__YAML_MAP) return wrong(self, row, shown, node, "a map");
+        if (node->kind != QL__YAML_MAP) return wrong_map(self, shown, node, "a map");
         ql__value *value = read_free(self, node);
         if (value != NULL) value->row = row;
         return value;

@@ -130,6 +130,11 @@ static int stat_at(const local_source *self, int folder_fd, const char *name, st
 
 /* ---- Listing ---- */
 
+typedef struct folder_id {
+    dev_t device;
+    ino_t inode;
+} folder_id;
+
 typedef struct local_walk {
     local_source *source;
     const ql_source_sink *sink;
@@ -140,7 +145,9 @@ typedef struct local_walk {
     size_t unread_count; /* folders that could not be read */
     ql_error unread;     /* the first of them */
     uint32_t depth;
-    struct { dev_t device; ino_t inode; } above[QL_LIMIT_FOLDER_DEPTH + 1]; /* folders being read, the root first */
+    folder_id above[QL_LIMIT_FOLDER_DEPTH + 1]; /* folders being read, the root first */
+    folder_id own[2];                           /* the workspace's, which are left out */
+    size_t own_count;
     uint32_t entries;
     int64_t newest_ms; /* last change of all files that were listed */
 } local_walk;
@@ -311,15 +318,22 @@ static ql_status enter_folder(local_walk *walk, int folder_fd, const char *name,
     return status;
 }
 
-/* What an ingest writes itself would be another document in every run. Below the root only: who names it as a source wants it. */
-static bool is_own(const local_source *self, const struct stat *folder)
+/* What an ingest writes itself would be another document in every run. Asked once a listing: by then an ingest that writes has made them. */
+static void find_own(local_walk *walk)
 {
-    const ql__file_ops *file = self->options.sys->file;
-    for (size_t i = 0; i < sizeof self->options.own_dirs / sizeof *self->options.own_dirs; i++) {
-        struct stat own;
-        const char *path = self->options.own_dirs[i];
-        if (path != NULL && file->fstatat_fn(file->user, AT_FDCWD, path, &own, 0) == 0 && own.st_dev == folder->st_dev && own.st_ino == folder->st_ino) return true;
+    const ql__source_options *options = &walk->source->options;
+    const ql__file_ops *file = options->sys->file;
+    for (size_t i = 0; i < sizeof options->own_dirs / sizeof *options->own_dirs; i++) {
+        struct stat st;
+        const char *path = options->own_dirs[i];
+        if (path != NULL && file->fstatat_fn(file->user, AT_FDCWD, path, &st, 0) == 0) walk->own[walk->own_count++] = (folder_id){st.st_dev, st.st_ino};
     }
+}
+
+static bool is_among(const folder_id *folders, size_t count, folder_id folder)
+{
+    for (size_t i = 0; i < count; i++)
+        if (folders[i].device == folder.device && folders[i].inode == folder.inode) return true;
     return false;
 }
 
@@ -330,11 +344,10 @@ static bool note_folder(local_walk *walk, int fd, ql_str *reason)
     struct stat st;
     *reason = QL_STR("");
     if (file->fstat_fn(file->user, fd, &st) != 0) return false;
-    for (uint32_t i = 0; i < walk->depth; i++)
-        if (walk->above[i].device == st.st_dev && walk->above[i].inode == st.st_ino) *reason = QL_STR("folder that holds itself"); /* a mount that leads back */
-    if (walk->depth > 0 && is_own(walk->source, &st)) *reason = QL_STR("index or logs of this workspace");
-    walk->above[walk->depth].device = st.st_dev;
-    walk->above[walk->depth].inode = st.st_ino;
+    folder_id folder = {st.st_dev, st.st_ino};
+    if (is_among(walk->above, walk->depth, folder)) *reason = QL_STR("folder that holds itself"); /* a mount that leads back */
+    else if (walk->depth > 0 && is_among(walk->own, walk->own_count, folder)) *reason = QL_STR("index or logs of this workspace"); /* who names it as the root wants it */
+    walk->above[walk->depth] = folder;
     return reason->len == 0;
 }
 
@@ -428,6 +441,7 @@ static ql_status local_list(void *user, const ql_source_sink *sink, ql_error *er
     local_walk walk = {.source = self, .sink = sink, .newest_ms = INT64_MIN / 2};
     ql__map_init(&walk.linked, (uint64_t)(uintptr_t)&walk);
     ql__arena_init(&walk.linked_names, 0);
+    find_own(&walk);
     int fd = open_at(self, self->root_fd, ".", O_RDONLY | O_DIRECTORY);
     ql_status status = fd < 0 ? ql__fail_errno(err, errno, "folder '%s'", ql_buf_cstr(&self->root)) : list_folder(&walk, fd, err);
     if (status == QL_OK) status = check_root(self, err);

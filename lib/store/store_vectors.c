@@ -43,6 +43,15 @@ uint64_t ql__vectors_hash(const ql__vectors *self, const void *row, uint64_t bef
     return ql__xxh3((ql_str){row, self->stride}, before);
 }
 
+ql_status ql__vectors_verify(const ql__vectors *self, uint64_t first, size_t count, uint64_t expected, ql_error *err)
+{
+    uint64_t hash = first;
+    for (size_t i = 0; i < count; i++) hash = ql__vectors_hash(self, ql__vectors_row(self, first + i), hash);
+    if (hash == expected) return QL_OK;
+    return ql__fail(err, QL_E_CORRUPT, "'%s' is damaged: the %zu vectors at offset %llu do not match their checksum", self->path, count,
+                    (unsigned long long)(QL__VECTORS_HEADER_BYTES + first * self->stride));
+}
+
 static uint64_t header_checksum(const file_header *header)
 {
     return ql__xxh3((ql_str){(const char *)header, offsetof(file_header, checksum)}, 0);

@@ -40,6 +40,8 @@ static inline const float *ql__vectors_row(const ql__vectors *self, uint64_t slo
 }
 uint32_t ql__vectors_stride(uint32_t dims);
 /* Chain of checksums over rows: start with the number of the group's first slot. */
+/* Whether the mapped rows first..first + count - 1, a group or the written part of one, hash to `expected`; QL_E_CORRUPT tells file and offset. */
+ql_status ql__vectors_verify(const ql__vectors *self, uint64_t first, size_t count, uint64_t expected, ql_error *err);
 uint64_t ql__vectors_hash(const ql__vectors *self, const void *row, uint64_t before);
 
 #endif

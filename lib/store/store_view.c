@@ -228,15 +228,9 @@ static ql_status verify_group(ql__store *self, size_t group, ql_error *err)
 {
     ql__view *view = &self->view;
     size_t first = group * STORE_GROUP_SLOTS, end = first + STORE_GROUP_SLOTS < view->slots ? first + STORE_GROUP_SLOTS : view->slots;
-    uint64_t hash = first;
-    for (size_t slot = first; slot < end; slot++) hash = ql__vectors_hash(&view->vectors, ql__vectors_row(&view->vectors, slot), hash);
-    if (hash == view->hashes[group]) {
-        view->verified[group / 64] |= 1ull << (group % 64);
-        return QL_OK;
-    }
-    uint64_t offset = QL__VECTORS_HEADER_BYTES + (uint64_t)first * view->vectors.stride;
-    return ql__fail(err, QL_E_CORRUPT, "'%s' is damaged: the %zu vectors at offset %llu do not match their checksum", view->vectors.path, end - first,
-                    (unsigned long long)offset);
+    QL_TRY(ql__vectors_verify(&view->vectors, first, end - first, view->hashes[group], err));
+    view->verified[group / 64] |= 1ull << (group % 64);
+    return QL_OK;
 }
 
 ql_status ql__view_verify(ql__store *self, size_t first, size_t count, ql_error *err)

@@ -103,16 +103,10 @@ static ql_status code_push(ql__store *self, const float *vector, ql_error *err)
 /* Rows are about to join the last group, and their hash goes on from what is known of it: over damaged rows it would vouch for nothing. */
 static ql_status tail_verify(ql__store *self, ql_error *err)
 {
-    size_t stride = self->vectors.stride, count = self->tail->count % STORE_GROUP_SLOTS;
-    uint64_t first = self->meta.next_slot - count, offset = QL__VECTORS_HEADER_BYTES + first * stride, hash = first;
+    size_t count = self->tail->count % STORE_GROUP_SLOTS;
     if (count == 0) return QL_OK;
-    unsigned char *rows = ql__alloc(count * stride);
-    if (rows == NULL) return ql__fail_nomem(err);
-    ql_status st = ql__file_read_at(self->sys, self->vectors.fd, rows, count * stride, offset, err);
-    for (size_t i = 0; st == QL_OK && i < count; i++) hash = ql__vectors_hash(&self->vectors, rows + i * stride, hash);
-    ql__free(rows);
-    if (st != QL_OK || hash == self->tail->hashes[self->tail->count / STORE_GROUP_SLOTS]) return st;
-    return ql__fail(err, QL_E_CORRUPT, "'%s' is damaged: the %zu vectors at offset %llu do not match their checksum", self->vectors.path, count, (unsigned long long)offset);
+    QL_TRY(ql__vectors_map(&self->vectors, self->meta.next_slot, err));
+    return ql__vectors_verify(&self->vectors, self->meta.next_slot - count, count, self->tail->hashes[self->tail->count / STORE_GROUP_SLOTS], err);
 }
 
 ql_status ql__store_tail_load(ql__store *self, ql_error *err)
