@@ -275,8 +275,8 @@ static ql_status embed_slice(pipeline *self, const ql_str *texts, float **rows, 
     return QL_OK;
 }
 
-/* Gathers the texts of the batch into one list, so that the embedder sees as many as it can balance. */
-static ql_status embed_texts(pipeline *self, size_t total, ql_error *err)
+/* Gathers the texts of the batch into one list, so that the embedder sees as many as it can balance. *done: texts that have their vector. */
+static ql_status embed_texts(pipeline *self, size_t total, size_t *done, ql_error *err)
 {
     ql_str *texts = ql__realloc_array(NULL, total, sizeof *texts);
     float **rows = ql__realloc_array(NULL, total, sizeof *rows);
@@ -288,9 +288,10 @@ static ql_status embed_texts(pipeline *self, size_t total, ql_error *err)
             texts[at] = self->batch[d]->embed_texts[c];
             rows[at] = self->batch[d]->vectors + c * self->dims;
         }
-    for (size_t at = 0; status >= 0 && at < total && running(self); at += slice) {
-        size_t count = total - at < slice ? total - at : slice;
-        status = embed_slice(self, texts + at, rows + at, count, scratch, err);
+    while (status >= 0 && *done < total && running(self)) {
+        size_t count = total - *done < slice ? total - *done : slice;
+        status = embed_slice(self, texts + *done, rows + *done, count, scratch, err);
+        if (status >= 0) *done += count;
         if (!self->threaded) write_commit_due(self); /* nobody else looks at the clock meanwhile */
         report_progress(self, QL_INGEST_WORKING);
     }
@@ -309,9 +310,27 @@ static ql_status give_vectors(pipeline *self, ql__prepared *document)
     return QL_OK;
 }
 
+/* Hands on what has all its vectors: everything, or what a stop in the middle had finished before the first document that lacks one. */
+static void embed_hand_on(pipeline *self, size_t done)
+{
+    bool whole = true;
+    for (size_t i = 0; i < self->batch_count; i++) {
+        ql__prepared *document = self->batch[i];
+        whole = whole && document->chunk_count <= done;
+        if (whole) {
+            done -= document->chunk_count;
+            hand_to_write(self, document);
+        } else {
+            ql__prepared_free(document);
+        }
+    }
+    self->batch_count = 0;
+    self->batch_tokens = 0;
+}
+
 static void embed_flush(pipeline *self)
 {
-    size_t total = 0;
+    size_t total = 0, done = 0;
     ql_error err = {0};
     ql_status status = QL_OK;
     for (size_t i = 0; i < self->batch_count && status >= 0; i++) {
@@ -319,15 +338,9 @@ static void embed_flush(pipeline *self)
         total += document->chunk_count;
         if (document->chunk_count > 0 && give_vectors(self, document) < 0) status = ql__fail_nomem(&err);
     }
-    if (status >= 0 && total > 0 && running(self)) status = embed_texts(self, total, &err);
+    if (status >= 0 && total > 0) status = embed_texts(self, total, &done, &err);
     if (status < 0) fail_for_good(self, status, &err);
-    bool whole = running(self); /* stopped in the middle: the batch may lack vectors and must not be stored */
-    for (size_t i = 0; i < self->batch_count; i++) {
-        if (whole) hand_to_write(self, self->batch[i]);
-        else ql__prepared_free(self->batch[i]);
-    }
-    self->batch_count = 0;
-    self->batch_tokens = 0;
+    embed_hand_on(self, done);
 }
 
 static void embed_accept(pipeline *self, ql__prepared *document)
