@@ -50,7 +50,8 @@ typedef struct ql_ingest_event {
     int32_t action;           /**< ql_ingest_action */
     ql_status status;         /**< of a failure, else QL_OK */
     uint32_t reserved;
-    ql_str project, source_type, source, url;
+    ql_str project, source_type, source;
+    ql_str url;               /**< empty: it is about the whole source */
     ql_str message;           /**< empty when there is nothing to say */
 } ql_ingest_event;
 
@@ -59,7 +60,7 @@ typedef struct ql_ingest_options {
     uint32_t force;           /**< non-zero: read and embed everything again */
     uint32_t dry_run;         /**< non-zero: list and compare only; events tell what would be done */
     uint32_t prune;           /**< non-zero: delete documents of sources that are not in the configuration any more; without it they are
-                                   warned of. Only when project, source_type and source are empty; documents of
+                                   warned of. QL_E_INVALID with a project, source_type or source; documents of
                                    an application's own types (ql_ingest_source) are left alone */
     ql_str project;           /**< empty: all */
     ql_str source_type;       /**< empty: all; case does not matter */

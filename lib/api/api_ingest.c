@@ -12,7 +12,6 @@
 #include "convert/convert.h"
 #include "ingest/ingest.h"
 #include "ingest/prepare.h"
-#include "source/source.h"
 
 /*
  * Size of a chunk in the model's own tokens when the configuration does not say one: it leaves room in a window of 256 for title and
@@ -145,21 +144,13 @@ static int cancelled(void *user)
 
 static ql_status open_and_run(run *self, const ql__config_source *config, ql__ingest_source *source, ql_error *err)
 {
-    const char *reason = ql__source_unsupported(config->type);
-    if (reason != NULL) return ql__fail(err, QL_E_UNSUPPORTED, "%s", reason);
-    QL_AUTO(ql_buf, ql_buf_dispose) cache = QL_BUF_INIT;
-    QL_AUTO(ql_buf, ql_buf_dispose) logs = QL_BUF_INIT;
-    const char *dir = self->workspace->dir; /* NULL: a configuration outside a workspace */
-    if (ql_buf_printf(&cache, "%s/cache", self->workspace->data_dir) < 0 || (dir != NULL && ql_buf_printf(&logs, "%s/logs", dir) < 0))
-        return ql__fail_nomem(err);
-    ql__source_options options = {.config = config, .sys = self->ingest.sys, .log = self->ingest.log, .cache_dir = ql_buf_cstr(&cache),
-                                  .own_dirs = {self->workspace->data_dir, dir != NULL ? ql_buf_cstr(&logs) : NULL},
-                                  .cancelled_fn = cancelled, .user = &self->ingest};
-    ql_status status = ql__ingest_source_status(ql__source_open(&options, &source->ops, &source->self, err), err);
-    if (status >= 0) {
-        status = ql__ingest_source_run(&self->ingest, source, err);
-        source->ops->close_fn(source->self);
-    }
+    ql__open_source opened;
+    ql_status status = ql__workspace_source_open(self->workspace, config, cancelled, &self->ingest, &opened, err);
+    QL_TRY(ql__ingest_source_status(status, err));
+    source->ops = opened.ops;
+    source->self = opened.self;
+    status = ql__ingest_source_run(&self->ingest, source, err);
+    ql__workspace_source_close(&opened);
     return status;
 }
 
@@ -167,6 +158,7 @@ static ql_status run_one(run *self, ql_str project, const ql__config_source *con
 {
     ql__ingest_source source = {.project = project, .source_type = config->type_name, .source = config->name};
     ql_error detail = {0};
+    self->report.sources++;
     ql_status status = open_and_run(self, config, &source, &detail);
     if (status >= 0) return QL_OK;
     /* What stopped the stages for good (their flag stays up) is the store's or the embedder's failure, not the source's. */
@@ -190,7 +182,12 @@ static bool wanted(const ql_ingest_options *options, const ql__config_source *so
            (options->source.len == 0 || ql_str_equal(options->source, source->name));
 }
 
-static ql_status run_matching(run *self, const ql_ingest_options *options, ql_error *err)
+static bool has_filter(const ql_ingest_options *options)
+{
+    return options->project.len > 0 || options->source_type.len > 0 || options->source.len > 0;
+}
+
+static ql_status run_configured(run *self, const ql_ingest_options *options, ql_error *err)
 {
     size_t projects = 0, sources = 0;
     for (size_t p = 0; p < self->config->project_count; p++) {
@@ -205,8 +202,15 @@ static ql_status run_matching(run *self, const ql_ingest_options *options, ql_er
     }
     if (projects == 0) return ql__fail(err, QL_E_NOTFOUND, "no project '%.*s' in the configuration", (int)options->project.len, options->project.ptr);
     bool filtered = options->source_type.len > 0 || options->source.len > 0;
-    if (sources == 0 && filtered) return ql__fail(err, QL_E_NOTFOUND, "no configured source matches --source-type and --source");
-    return filtered || options->project.len > 0 ? QL_OK : ql__leftover_sources(&self->ingest, self->config, err);
+    return sources == 0 && filtered ? ql__fail(err, QL_E_NOTFOUND, "no configured source matches --source-type and --source") : QL_OK;
+}
+
+/* What is to be deleted goes first, so that a source that was renamed finds the ids of its documents free; a warning is read at the end. */
+static ql_status run_matching(run *self, const ql_ingest_options *options, ql_error *err)
+{
+    if (options->prune) QL_TRY(ql__leftover_sources(&self->ingest, self->config, err));
+    QL_TRY(run_configured(self, options, err));
+    return options->prune || has_filter(options) ? QL_OK : ql__leftover_sources(&self->ingest, self->config, err);
 }
 
 static ql_status outcome(run *self, ql_status status, uint64_t begin_ns, ql_ingest_report *report, ql_error *err)
@@ -237,6 +241,7 @@ ql_status ql_ingest(ql_workspace *workspace, const ql_ingest_options *options, q
 {
     QL_TRY(prepare_options(workspace, &options, report, err));
     if (workspace->config == NULL) return ql__fail(err, QL_E_INVALID, "this workspace was opened without a configuration");
+    if (options->prune && has_filter(options)) return ql__fail(err, QL_E_INVALID, "prune looks at all sources: it cannot be combined with a project, source type or source");
     ql__prof *previous = ql__prof_enter(workspace->runtime->prof);
     uint64_t begin_ns = ql__monotonic_ns(workspace->runtime->sys);
     run self;
@@ -270,6 +275,7 @@ ql_status ql_ingest_source(ql_workspace *workspace, ql_str project, ql_str sourc
     ql_status status = begin(&self, workspace, options, err);
     if (status >= 0) {
         ql__ingest_source one = {.project = project, .source_type = ql_str_of(ops->type), .source = source, .ops = ops, .self = object};
+        self.report.sources++;
         status = ql__ingest_source_run(&self.ingest, &one, err);
         status = outcome(&self, status, begin_ns, report, err);
         end(&self);

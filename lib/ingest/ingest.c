@@ -166,7 +166,6 @@ ql_status ql__ingest_source_run(ql__ingest *self, const ql__ingest_source *sourc
     listing_view listing = {.ingest = self, .source = source, .begin_ns = ql__monotonic_ns(self->sys)};
     ql_ingest_report before = *self->report;
     ql__plan plan;
-    self->report->sources++;
     ql_status made = ql__plan_make(self, source, listing_tick, &listing, &plan, err);
     if (made < 0) return ql__fail_status(err, made);
     ql_status status = run_plan(self, source, &plan, &before, err);
@@ -174,6 +173,25 @@ ql_status ql__ingest_source_run(ql__ingest *self, const ql__ingest_source *sourc
         status = plan.incomplete.status;
         if (err != NULL) *err = plan.incomplete;
     }
+    ql__plan_dispose(&plan);
+    return ql__fail_status(err, status);
+}
+
+static ql_status remove_planned(ql__ingest *self, const ql__ingest_source *source, const ql__plan *plan, ql_error *err)
+{
+    if (self->options->dry_run) {
+        tell_plan(self, source, plan);
+        return atomic_load(&self->cancelled) ? ql__fail(err, QL_E_CANCELLED, "stopped") : QL_OK;
+    }
+    QL_TRY(delete_vanished(self, source, plan, err));
+    return ql__store_source_forget(self->store, source->project, source->source_type, source->source, err);
+}
+
+ql_status ql__ingest_source_remove(ql__ingest *self, const ql__ingest_source *source, ql_error *err)
+{
+    ql__plan plan;
+    QL_TRY(ql__plan_removal(self, source, &plan, err));
+    ql_status status = ql__ingest_store_status(self, remove_planned(self, source, &plan, err));
     ql__plan_dispose(&plan);
     return ql__fail_status(err, status);
 }

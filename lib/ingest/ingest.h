@@ -56,6 +56,9 @@ ql_status ql__ingest_source_status(ql_status status, ql_error *err);
  */
 ql_status ql__ingest_source_run(ql__ingest *self, const ql__ingest_source *source, ql_error *err);
 
+/* Deletes everything that is stored of a source, and that it was ever listed; in a dry run only tells. ops and self are not looked at. */
+ql_status ql__ingest_source_remove(ql__ingest *self, const ql__ingest_source *source, ql_error *err);
+
 /* Passes a status of the store on; a failure of it raises the stop flag, so that it ends the run and is not taken for the source's. */
 ql_status ql__ingest_store_status(ql__ingest *self, ql_status status);
 

@@ -234,6 +234,19 @@ ql_status ql__plan_make(ql__ingest *ingest, const ql__ingest_source *source, ql_
     return status;
 }
 
+ql_status ql__plan_removal(ql__ingest *ingest, const ql__ingest_source *source, ql__plan *out, ql_error *err)
+{
+    *out = (ql__plan){0};
+    ql__arena_init(&out->arena, 0);
+    const collect nothing = {0};
+    known_list known = {.arena = &out->arena};
+    ql_status status = read_known(ingest, source, &known, err);
+    if (status >= 0 && (status = join(ingest, &nothing, &known, out)) < 0) (void)ql__fail_nomem(err);
+    ql__free(known.items);
+    if (status < 0) ql__plan_dispose(out);
+    return status;
+}
+
 void ql__plan_dispose(ql__plan *self)
 {
     ql__free(self->work);

@@ -31,6 +31,8 @@ typedef bool (*ql__plan_tick_fn)(void *user, uint64_t listed);
 /* On failure nothing is left to dispose. QL_OK: the listing was complete, or plan->incomplete says why it was not. */
 ql_status ql__plan_make(ql__ingest *ingest, const ql__ingest_source *source, ql__plan_tick_fn tick, void *user,
                         ql__plan *out, ql_error *err);
+/* Everything that is stored of the source has vanished: for one that is to be removed. */
+ql_status ql__plan_removal(ql__ingest *ingest, const ql__ingest_source *source, ql__plan *out, ql_error *err);
 void ql__plan_dispose(ql__plan *self);
 
 #endif

@@ -61,6 +61,7 @@ ql_status ql__store_known_each(ql__store *self, ql_str project, ql_str source_ty
 ql_status ql__store_id_owner(ql__store *self, ql_str id, ql_buf *out, ql_error *err);
 /* When a source was last listed completely, and the counts of that run; for project status. */
 ql_status ql__store_source_done(ql__store *self, ql_str project, ql_str source_type, ql_str source, int64_t now_ms, ql_str report_json, ql_error *err);
+ql_status ql__store_source_forget(ql__store *self, ql_str project, ql_str source_type, ql_str source, ql_error *err); /* that it was; its documents stay */
 
 typedef struct ql__store_stats {
     uint64_t documents, chunks, vector_bytes, database_bytes;
@@ -113,8 +114,8 @@ ql_status ql__snapshot_sparse(ql__snapshot *self, const ql_str *terms, const flo
 ql_status ql__snapshot_dense_of(ql__snapshot *self, const float *query, ql__score *slots, size_t count, ql_error *err);
 ql_status ql__snapshot_sparse_of(ql__snapshot *self, const ql_str *terms, const float *weights, size_t term_count,
                                  ql__score *slots, size_t count, ql_error *err);
-/* Live chunks that hold a term. */
-ql_status ql__snapshot_df(ql__snapshot *self, ql_str term, uint64_t *out, ql_error *err);
+/* Live chunks that hold each of the terms, out (count); costs nothing beyond a sparse search for the same terms and weights. */
+ql_status ql__snapshot_dfs(ql__snapshot *self, const ql_str *terms, const float *weights, size_t count, uint64_t *out, ql_error *err);
 const float *ql__snapshot_vector(ql__snapshot *self, uint64_t slot); /* (dims) */
 
 typedef struct ql__stored_chunk { /* views borrowed from arena */

@@ -96,6 +96,7 @@ typedef struct ql__slot_page {
     X(LOG_CLEAR, "DELETE FROM posting_log WHERE space=?1") \
     X(KNOWN, "SELECT id,url,version,content_hash,pipeline FROM document WHERE project=?1 AND source_type=?2 AND source=?3 ORDER BY url") \
     X(SOURCE_DONE, "INSERT OR REPLACE INTO source(project,source_type,source,last_complete_at,report) VALUES(?1,?2,?3,?4,?5)") \
+    X(SOURCE_FORGET, "DELETE FROM source WHERE project=?1 AND source_type=?2 AND source=?3") \
     X(SOURCES, "SELECT project,source_type,source,sum(documents),sum(chunks),max(done),max(report) FROM (" \
                "SELECT project,source_type,source,count(*) AS documents,sum(chunk_count) AS chunks,NULL AS done,NULL AS report FROM document GROUP BY 1,2,3 " \
                "UNION ALL SELECT project,source_type,source,0,0,last_complete_at,report FROM source) GROUP BY 1,2,3 ORDER BY 1,2,3")
@@ -131,6 +132,8 @@ typedef struct ql__view {
     uint64_t *mask_bits;   /* (capacity / 64) */
     uint64_t mask_count;
     float *scores;         /* (capacity) BM25 accumulators of the last query; 0: no term matched */
+    uint64_t *dfs;         /* (dfs_capacity) live chunks that hold each term of that query */
+    size_t dfs_capacity;
     ql_buf scored;         /* the query the scores belong to; empty: none */
     ql__posting_list list; /* scratch */
 } ql__view;

@@ -54,21 +54,40 @@ ql_status ql__store_id_owner(ql__store *self, ql_str id, ql_buf *out, ql_error *
     return out->status == QL_OK ? QL_OK : ql__fail_nomem(err);
 }
 
-ql_status ql__store_source_done(ql__store *self, ql_str project, ql_str source_type, ql_str source, int64_t now_ms, ql_str report_json, ql_error *err)
+/* A statement about a source, whose name is its first three values. */
+static ql_status source_stmt(ql__store *self, ql__store_stmt_id which, ql_str project, ql_str source_type, ql_str source, ql__stmt **out, ql_error *err)
 {
-    ql__stmt *stmt = NULL;
     if (!self->write) return ql__fail(err, QL_E_INVALID, "store: opened for reading");
     if (!self->in_transaction && self->snapshots) return ql__fail(err, QL_E_BUSY, "store: a snapshot of this connection is open");
-    QL_TRY(ql__store_stmt(self, STMT_SOURCE_DONE, &stmt, err));
-    ql__stmt_bind_bytes(stmt, 1, project);
-    ql__stmt_bind_bytes(stmt, 2, source_type);
-    ql__stmt_bind_bytes(stmt, 3, source);
-    ql__stmt_bind_int(stmt, 4, now_ms);
-    ql__stmt_bind_bytes(stmt, 5, report_json);
+    QL_TRY(ql__store_stmt(self, which, out, err));
+    ql__stmt_bind_bytes(*out, 1, project);
+    ql__stmt_bind_bytes(*out, 2, source_type);
+    ql__stmt_bind_bytes(*out, 3, source);
+    return QL_OK;
+}
+
+static ql_status source_run(ql__store *self, ql__stmt *stmt, ql_error *err)
+{
     ql_status st = ql__stmt_run(stmt, err);
     if (self->in_transaction && st == QL_OK) self->changed = true;
     if (self->in_transaction && st < 0) self->broken = st;
     return st;
+}
+
+ql_status ql__store_source_done(ql__store *self, ql_str project, ql_str source_type, ql_str source, int64_t now_ms, ql_str report_json, ql_error *err)
+{
+    ql__stmt *stmt = NULL;
+    QL_TRY(source_stmt(self, STMT_SOURCE_DONE, project, source_type, source, &stmt, err));
+    ql__stmt_bind_int(stmt, 4, now_ms);
+    ql__stmt_bind_bytes(stmt, 5, report_json);
+    return source_run(self, stmt, err);
+}
+
+ql_status ql__store_source_forget(ql__store *self, ql_str project, ql_str source_type, ql_str source, ql_error *err)
+{
+    ql__stmt *stmt = NULL;
+    QL_TRY(source_stmt(self, STMT_SOURCE_FORGET, project, source_type, source, &stmt, err));
+    return source_run(self, stmt, err);
 }
 
 ql_status ql__store_stats_read(ql__store *self, ql__store_stats *out, ql_error *err)

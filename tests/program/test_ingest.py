@@ -125,16 +125,39 @@ class Ingest(harness.Case):
         self.ws.configure(one)
         report = self.ws.ingest()
         self.assertEqual((report["deleted"], report["warnings"]), (0, 1))
-        self.assertIn("localfile/more", report["events"][0]["url"])
+        self.assertEqual([report["events"][0].get(k) for k in ("source_type", "source", "url")], ["localfile", "more", None])
         self.assertIn("--prune", report["events"][0]["message"])
         self.assertEqual(len(self.ws.search("digs")), 2)
-        self.assertEqual(self.ws.ingest("--source", "docs", "--prune")["deleted"], 0)  # a run of one source looks at no other
+        self.assertEqual(self.ws.run("ingest", "--source", "docs", "--prune").returncode, 2)  # a run of one source looks at no other
         self.assertEqual([e["action"] for e in self.ws.ingest("--dry-run", "--prune")["events"]], ["delete"])
         self.assertEqual(len(self.ws.search("digs")), 2)
         report = self.ws.ingest("--prune")
-        self.assertEqual((report["deleted"], report["warnings"]), (1, 0))
+        self.assertEqual((report["deleted"], report["warnings"], report["sources"]), (1, 0, 1))
         self.assertEqual([h["title"] for h in self.ws.search("digs")], ["a.md"])
         self.assertEqual(self.ws.ingest()["warnings"], 0)
+
+    def test_a_source_that_was_renamed_ends_as_a_first_run_would(self):
+        source = "sources:\n  localfile:\n    %s:\n      base_url: \"file://" + self.ws.docs + "\"\n"
+        self.ws.write("a.md", "The aardvark digs.\n")
+        self.ws.ingest()
+        self.ws.configure(source % "renamed")
+        self.ws.ingest("--prune")
+        dump = self.ws.dump()
+        self.ws.drop_index()
+        self.ws.ingest()
+        self.assertEqual(dump, self.ws.dump())
+
+    def test_a_stop_keeps_the_documents_that_were_embedded(self):
+        harness.fill(self.ws, 60, paragraphs=20)  # more than one batch of the embedding stage, many calls in each
+        running = subprocess.Popen(self.ws.command("ingest", "--threads", "1", "--json", "--verbose"), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        time.sleep(1.5)
+        running.send_signal(signal.SIGINT)
+        report = json.loads(running.communicate(timeout=120)[0])
+        self.assertEqual(running.returncode, 130 if report["status"] != "ok" else 0)
+        told = [e["url"] for e in report["events"] if e["action"] == "add"]
+        self.assertEqual(len(told), report["added"])
+        self.assertEqual(told, sorted(told))
+        self.assertEqual(self.ws.ingest()["unchanged"], report["added"])
 
     def test_a_copy_of_the_model_makes_nothing_anew(self):
         self.ws.write("a.md", "The aardvark digs.\n")
@@ -268,126 +291,6 @@ class Ingest(harness.Case):
             dumps.append(self.ws.dump())
         self.assertEqual(dumps[0], dumps[1])
         self.assertEqual(dumps[0], dumps[2])
-
-
-class Manners(harness.Case):
-    def expect(self, code, *words, text=None):
-        done = self.ws.run(*words)
-        self.assertEqual(done.returncode, code, done.stdout + done.stderr)
-        if text is not None:
-            self.assertIn(text, done.stderr)
-        return done
-
-    def test_exit_codes(self):
-        self.expect(4, "search", "anything", text="ingest")
-        self.expect(2, "search")
-        self.expect(2, "ingest", "--nonsense", text="--nonsense")
-        self.expect(2, "search", "--limit", "0", "x", text="--limit")
-        self.expect(2, "search", "--since", "yesterday", "x", text="--since")
-        self.expect(2, "search", "--since", "2026-02-30", "x", text="--since")
-        self.expect(2, "search", "--color", "red", "x", text="--color")
-        self.expect(4, "ingest", "--project", "nosuch", text="nosuch")
-        self.expect(4, "project", "status", "--project-id", "nosuch", text="nosuch")
-        self.ws.configure("sources:\n  localfil:\n    a: {base_url: 'file:///'}\n")
-        done = self.expect(3, "ingest")
-        self.assertIn("config.yaml:2:", done.stderr)
-        self.assertIn("localfile", done.stderr)
-        os.unlink(os.path.join(self.ws.dir, "config.yaml"))
-        self.expect(3, "ingest", text="config.yaml")
-
-    def test_index_that_cannot_be_reached_is_not_called_missing(self):
-        os.symlink("data", os.path.join(self.ws.dir, "data"))
-        done = self.expect(7, "search", "anything")
-        self.assertNotIn("no index", done.stderr)
-
-    def test_remote_store_and_sources_say_not_in_this_build(self):
-        self.ws.configure("global:\n  qdrant:\n    url: 'http://127.0.0.1:6333'\nsources:\n  localfile:\n    d: {base_url: 'file://%s'}\n" % self.ws.docs)
-        self.expect(9, "ingest", text="Qdrant")
-        self.ws.configure("sources:\n  confluence:\n    wiki: {base_url: 'https://wiki.example.com', space_key: 'ENG', token: 't', email: 'a@example.com'}\n")
-        self.expect(5, "ingest", text="Confluence")
-
-    def test_failed_source_does_not_delete(self):
-        self.ws.write("a.md", "still here\n")
-        self.ws.ingest()
-        os.rename(self.ws.docs, self.ws.docs + ".away")
-        self.expect(5, "ingest")
-        os.rename(self.ws.docs + ".away", self.ws.docs)
-        self.assertEqual(self.ws.ingest()["unchanged"], 1)
-
-    def test_search_options(self):
-        self.ws.write("guide/one.md", "# Install\n\nThe walrus installs the package.\n")
-        self.ws.write("other/two.md", "# Remove\n\nThe walrus removes the package.\n")
-        self.ws.ingest()
-        self.assertEqual(len(self.ws.search("walrus", "--limit", "1")), 1)
-        self.assertEqual([h["url"][-6:] for h in self.ws.search("walrus", "--path", "guide/")], ["one.md"])
-        self.expect(4, "search", "--since", "2999-01-01", "walrus")
-        done = self.expect(0, "search", "--format", "md", "--explain", "walrus")
-        self.assertIn("Source: file://", done.stdout)
-        self.assertIn("why:", self.expect(0, "search", "--explain", "walrus").stdout)
-        self.expect(4, "search", "--project", "nosuch", "walrus")
-
-    def test_config_and_projects(self):
-        self.ws.configure("global:\n  chunking: {chunk_size: 800, chunk_overlap: 50}\nprojects:\n  p1:\n    display_name: One\n    sources:\n      git:\n"
-                          "        r: {base_url: 'https://user:hunter2@example.com/r.git', token: 'topsecret', branch: main}\n")
-        for words in (("config",), ("config", "--format", "yaml")):
-            done = self.expect(0, *words)
-            self.assertNotIn("topsecret", done.stdout)
-            self.assertNotIn("hunter2", done.stdout)
-            self.assertIn("800", done.stdout)
-        json.loads(self.expect(0, "config").stdout)
-        self.assertEqual(json.loads(self.expect(0, "project", "list", "--json").stdout)[0]["project_id"], "p1")
-        self.expect(0, "project", "validate")
-
-    def test_secrets_of_broken_files_are_not_repeated(self):
-        for text in ('token: "${TOK:-sEcReT}"', "token: *sEcReT", "token: !sEcReT"):
-            self.ws.configure("sources:\n  git:\n    r:\n      base_url: https://localhost/r\n      %s\n" % text)
-            for words in (["config"], ["ingest", "--json"]):
-                done = self.expect(3, *words)
-                self.assertNotIn("sEcReT", done.stdout + done.stderr)
-        self.ws.configure("sources:\n  confluence:\n    base_url: https://localhost\n    token: sEcReT\n")
-        done = self.expect(3, "config")
-        self.assertIn("must be a map", done.stderr)
-        self.assertNotIn("sEcReT", done.stderr)
-
-    def test_a_document_cannot_steer_the_terminal(self):
-        self.ws.write("a.txt", "kumquat \x1b]0;title\x07 \x1b[31m red \u009b2J \u202eback\u202c \u2066x\u2069 caf\u00e9 \u2026\n\tcode\n")
-        self.ws.ingest()
-        for form in ("text", "md"):
-            shown = self.ws.run("search", "--format", form, "kumquat").stdout
-            self.assertIn("kumquat ]0;title [31m red 2J back x caf\u00e9 \u2026", shown)
-            self.assertEqual([c for c in shown if (ord(c) < 32 or 127 <= ord(c) < 160 or 0x202a <= ord(c) <= 0x202e or 0x2066 <= ord(c) <= 0x2069) and c not in "\n\t"], [])
-        self.assertIn("\n\tcode\n", shown)
-
-    def test_an_empty_filter_is_not_everything(self):
-        for words in (["ingest", "--source", ""], ["search", "--project", "", "x"], ["search", "--path=", "x"], ["project", "status", "--project-id", ""]):
-            self.assertIn("is empty", self.expect(2, *words).stderr)
-
-    def test_validation_fails_with_json_too(self):
-        self.ws.configure("sources:\n  publicdocs:\n    d:\n      base_url: https://localhost\n      version: '1'\n")
-        codes = [self.ws.run("project", "validate", *words).returncode for words in ([], ["--json"])]
-        self.assertEqual(codes, [9, 9])
-
-    def test_an_ignored_hangup_stays_ignored(self):
-        harness.fill(self.ws, 40)
-        running = subprocess.Popen(self.ws.command("ingest", "--quiet"), preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
-        time.sleep(0.5)
-        running.send_signal(signal.SIGHUP)
-        self.assertEqual(running.wait(timeout=120), 0)
-
-    def test_help_of_every_command(self):
-        top = self.expect(0, "--help").stdout
-        for command in ("init", "ingest", "search", "config", "project list", "project status", "project validate", "model list",
-                        "model pull", "model info", "model verify"):
-            self.assertIn(command, top)
-            done = subprocess.run([harness.QLOADER] + command.split() + ["--help"], capture_output=True, text=True)
-            self.assertEqual(done.returncode, 0)
-            self.assertIn("Usage: qloader " + command, done.stdout)
-        for words in (["project", "--help"], ["help", "project"], ["model", "-h"]):
-            done = subprocess.run([harness.QLOADER] + words, capture_output=True, text=True)
-            self.assertEqual(done.returncode, 0)
-            self.assertIn(words[0] if words[0] != "help" else "project", done.stdout)
-        self.assertEqual(subprocess.run([harness.QLOADER, "project"], capture_output=True).returncode, 2)
-        self.assertIn("130", subprocess.run([harness.QLOADER, "help", "exit-codes"], capture_output=True, text=True).stdout)
 
 
 if __name__ == "__main__":
