@@ -199,19 +199,19 @@ static ql_status score_sides(search *self, ql_error *err)
     return QL_OK;
 }
 
-static ql_status find_information(const search *self, double *out, ql_error *err)
+static ql_status find_information(search *self, double *out, ql_error *err)
 {
+    const ql__query *query = &self->query;
     double count = (double)ql__snapshot_chunk_count(self->engine->snapshot), sum = 0;
-    for (size_t i = 0; i < self->query.term_count; i++) {
-        uint64_t df = 0;
-        QL_TRY(ql__snapshot_df(self->engine->snapshot, self->query.terms[i], &df, err));
-        sum += ql__fuse_idf(count, (double)df);
-    }
+    uint64_t *dfs = ql__arena_alloc_zero(&self->scratch, query->term_count + 1, sizeof *dfs);
+    if (dfs == NULL) return ql__fail_nomem(err);
+    QL_TRY(ql__snapshot_dfs(self->engine->snapshot, query->terms, query->weights, query->term_count, dfs, err));
+    for (size_t i = 0; i < query->term_count; i++) sum += ql__fuse_idf(count, (double)dfs[i]);
     *out = sum;
     return QL_OK;
 }
 
-static ql_status plan(const search *self, ql__fuse_plan *out, ql_error *err)
+static ql_status plan(search *self, ql__fuse_plan *out, ql_error *err)
 {
     double information = 0;
     if (self->options.mode == QL_SEARCH_DENSE) {

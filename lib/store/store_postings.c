@@ -69,14 +69,6 @@ static bool list_reserve(ql__posting_list *self, size_t need)
     return true;
 }
 
-bool ql__posting_list_push(ql__posting_list *self, uint32_t slot, uint32_t tf)
-{
-    if (!list_reserve(self, self->count + 1)) return false;
-    self->slots[self->count] = slot;
-    self->tfs[self->count++] = tf;
-    return true;
-}
-
 bool ql__posting_list_decode(ql__posting_list *self, ql_str data, uint64_t first_slot, uint64_t last_slot, uint64_t count, bool *nomem)
 {
     const uint8_t *at = (const uint8_t *)data.ptr, *end = at + data.len;
@@ -155,12 +147,6 @@ static bool entry_add(ql__terms *self, ql__term_entry *entry, uint32_t slot, uin
     entry->last_slot = slot;
     entry->count++;
     return true;
-}
-
-bool ql__terms_add(ql__terms *self, ql_str term, uint32_t slot, uint32_t tf)
-{
-    ql__term_entry *entry = entry_for(self, term);
-    return entry && entry_add(self, entry, slot, tf);
 }
 
 bool ql__terms_count(ql__terms *self, ql_str term, uint32_t slot)

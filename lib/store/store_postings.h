@@ -22,7 +22,6 @@ typedef struct ql__posting_list { /* ascending slots */
 void ql__posting_list_dispose(ql__posting_list *self);
 /* Appends `count` decoded postings that begin at first_slot; false: not such a block (err untouched) or out of memory (*nomem). */
 bool ql__posting_list_decode(ql__posting_list *self, ql_str data, uint64_t first_slot, uint64_t last_slot, uint64_t count, bool *nomem);
-bool ql__posting_list_push(ql__posting_list *self, uint32_t slot, uint32_t tf);
 
 /* --- in memory */
 typedef struct ql__term_entry {
@@ -47,11 +46,9 @@ typedef struct ql__terms {
 void ql__terms_init(ql__terms *self, uint64_t seed);
 void ql__terms_dispose(ql__terms *self);
 void ql__terms_clear(ql__terms *self);
-/* slot must not be below the term's last one. */
-bool ql__terms_add(ql__terms *self, ql_str term, uint32_t slot, uint32_t tf); /* false: out of memory */
-/* One more occurrence of term in slot, which must be the largest slot so far. */
+/* One more occurrence of term in slot, which must not be below the term's last one. false: out of memory. */
 bool ql__terms_count(ql__terms *self, ql_str term, uint32_t slot);
-void ql__terms_sort(ql__terms *self); /* entries by term bytes; add may not follow before a clear */
+void ql__terms_sort(ql__terms *self); /* entries by term bytes; count may not follow before a clear */
 
 /* --- one segment of the log */
 typedef struct ql__terms_log {

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/array.h"
 #include "base/status.h"
 #include "store/store_internal.h"
 
@@ -94,11 +95,12 @@ static ql_status accumulate(ql__store *self, const ql_str *terms, const float *w
     QL_TRY(query_key(terms, weights, count, &key, err));
     if (key.len && ql_str_equal(ql_buf_str(&key), ql_buf_str(&view->scored))) return QL_OK;
     ql_buf_clear(&view->scored);
+    if (!ql__array_reserve(&view->dfs, &view->dfs_capacity, count, sizeof *view->dfs)) return ql__fail_nomem(err);
     memset(view->scores, 0, view->capacity * sizeof *view->scores);
     for (size_t i = 0; i < count; i++) {
-        if (weights[i] == 0) continue;
         QL_TRY(ql__view_postings(self, terms[i], err));
-        score_list(view, weights[i]);
+        view->dfs[i] = view->list.count;
+        if (weights[i] != 0) score_list(view, weights[i]);
     }
     return ql_buf_append(&view->scored, ql_buf_str(&key)) == QL_OK ? QL_OK : ql__fail_nomem(err);
 }
@@ -135,9 +137,10 @@ ql_status ql__snapshot_sparse_of(ql__snapshot *self, const ql_str *terms, const 
     return QL_OK;
 }
 
-ql_status ql__snapshot_df(ql__snapshot *self, ql_str term, uint64_t *out, ql_error *err)
+ql_status ql__snapshot_dfs(ql__snapshot *self, const ql_str *terms, const float *weights, size_t count, uint64_t *out, ql_error *err)
 {
-    QL_TRY(ql__view_postings(self->store, term, err));
-    *out = self->view->list.count;
+    if (count == 0) return QL_OK;
+    QL_TRY(accumulate(self->store, terms, weights, count, err));
+    memcpy(out, self->view->dfs, count * sizeof *out);
     return QL_OK;
 }

@@ -39,6 +39,7 @@ void ql__view_dispose(ql__view *self)
     ql__free(self->codes);
     ql__free(self->uppers);
     ql__free(self->scores);
+    ql__free(self->dfs);
     ql_buf_dispose(&self->scored);
     ql_buf_dispose(&self->masked);
     ql__free(self->mask_bits);
