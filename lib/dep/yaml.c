@@ -44,6 +44,22 @@ static ql_status stop_at_mark(reader *self, ql_status status, const yaml_mark_t 
     return stop(self, status, mark->line + 1, mark->column + 1, sentence);
 }
 
+/* What "found character that cannot start any token" means to somebody who wrote a configuration; NULL: nothing better is known. */
+static const char *plainer_words(const reader *self)
+{
+    const yaml_mark_t *mark = &self->parser.problem_mark;
+    const char *line = self->text.ptr, *end = line + self->text.len;
+    if (self->parser.error != YAML_SCANNER_ERROR || self->parser.problem == NULL || strstr(self->parser.problem, "cannot start any token") == NULL) return NULL;
+    for (size_t i = 0; i < mark->line && line != NULL; i++) {
+        line = memchr(line, '\n', (size_t)(end - line));
+        if (line != NULL) line++;
+    }
+    if (line == NULL) return NULL;
+    while (line < end && *line == ' ') line++;
+    if (line < end && *line == '\t') return "a line is indented by a tab: YAML takes spaces only";
+    return "a value that begins with '@', '`' or '%' needs quotes";
+}
+
 /* libyaml's own complaint. Bytes that are no text have an offset instead of a mark. */
 static ql_status stop_at_syntax(reader *self)
 {
@@ -59,6 +75,8 @@ static ql_status stop_at_syntax(reader *self)
         (void)snprintf(sentence, sizeof sentence, "not readable as text: %s", parser->problem != NULL ? parser->problem : "bad encoding");
         return stop(self, QL_E_FORMAT, line, column, sentence);
     }
+    const char *plainer = plainer_words(self);
+    if (plainer != NULL) return stop_at_mark(self, QL_E_FORMAT, &parser->problem_mark, plainer);
     int used = snprintf(sentence, sizeof sentence, "%s%s%s", parser->problem != NULL ? parser->problem : "not YAML", parser->context != NULL ? " " : "",
                         parser->context != NULL ? parser->context : "");
     if (parser->context != NULL && parser->context_mark.line != parser->problem_mark.line && used > 0 && (size_t)used < sizeof sentence)
@@ -330,6 +348,8 @@ static ql_status read_scalar(reader *self, const yaml_event_t *event, ql__yaml_n
     if (node == NULL || !ql__arena_copy(self->arena, value, &node->text)) return ql__fail_nomem(self->err);
     const char *tag = (const char *)event->data.scalar.tag;
     node->plain = tag == NULL && event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
+    if (event->data.scalar.anchor != NULL && node->plain && value.len == 0) /* not repeated: it may be a secret that wants quotes */
+        report(self, event->start_mark.line + 1, event->start_mark.column + 1, "an anchor without a value; a value that begins with '&' needs quotes");
     if (tag != NULL && strcmp(tag, "!") != 0) apply_tag(self, tag, &event->start_mark, node);
     else if (node->plain) ql__yaml_resolve(node->text, node);
     *out = node;

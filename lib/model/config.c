@@ -116,13 +116,17 @@ static void log_warnings(ql__config_loader *self, ql__config *out)
 static ql_status tell_problems(ql__config_loader *self, ql_buf *problems, ql_error *err)
 {
     ql_buf first = QL_BUF_INIT;
+    size_t shown = 0;
     for (size_t i = 0; i < self->problem_count; i++) {
-        if (self->problems[i].is_warning) continue;
-        if (first.len == 0) ql__problem_print(self, &self->problems[i], &first);
-        if (problems == NULL) break;
+        bool warning = self->problems[i].is_warning;
+        if (warning && self->problems[i].file != QL__FILE_ENV) continue; /* a line of it that was skipped may be why something is missing */
+        if (!warning && first.len == 0) ql__problem_print(self, &self->problems[i], &first);
+        if (problems == NULL) continue;
         ql__problem_print(self, &self->problems[i], problems);
         (void)ql_buf_append_char(problems, '\n');
+        shown += !warning;
     }
+    if (problems != NULL && shown < self->error_count) ql_buf_printf(problems, "and %zu more, not shown\n", self->error_count - shown);
     ql_status status;
     if (first.status < 0 || (problems != NULL && problems->status < 0)) status = ql__fail_nomem(err);
     else if (self->error_count == 1) status = ql__fail(err, QL_E_CONFIG, "%s", ql_buf_cstr(&first));

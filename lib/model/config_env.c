@@ -38,11 +38,6 @@ static bool find_variable(const ql__config_loader *self, ql_str name, ql_str *va
     return find_in_process(self, name, value) || find_in_file(self, name, value);
 }
 
-bool ql__config_env_find(const ql__config_loader *self, const char *name, ql_str *value)
-{
-    return find_variable(self, ql_str_of(name), value);
-}
-
 bool ql__config_env_filled(const ql__config_loader *self, const char *name, ql_str *value)
 {
     return find_variable(self, ql_str_of(name), value) && value->len != 0;
@@ -55,10 +50,10 @@ static bool scope_find(void *user, ql_str name, ql_str *value)
     return find_in_process(user, name, value);
 }
 
+/* A line that says nothing is skipped, as everywhere such files are read; a variable it should have set is missed where it is used. */
 static void scope_problem(void *user, uint32_t line, uint32_t column, const char *sentence)
 {
-    ql__config_loader *self = user;
-    ql__problem_add(self, QL__FILE_ENV, line, column, self->options->lenient, "%s", sentence);
+    ql__problem_add(user, QL__FILE_ENV, line, column, true, "%s", sentence);
 }
 
 /* Reads path if it is there. The text is wiped afterwards, as it is mostly secrets. */

@@ -79,8 +79,6 @@ ql_str ql__loader_printf(ql__config_loader *self, const char *format, ...) QL_PR
 /* ---- Environment (config_env.c) ---- */
 ql_status ql__config_env_load(ql__config_loader *self, ql_error *err);
 void ql__config_env_dispose(ql__config_loader *self);
-/* The variable's value by the precedence in force; false when it is not set. */
-bool ql__config_env_find(const ql__config_loader *self, const char *name, ql_str *value);
 /* As find, but an empty value counts as not set. */
 bool ql__config_env_filled(const ql__config_loader *self, const char *name, ql_str *value);
 /* Replaces $HOME and ${NAME} in every text value of the tree. */

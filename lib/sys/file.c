@@ -145,10 +145,11 @@ ql_status ql__file_read_all(const ql__sys *sys, const char *path, ql_buf *out, q
     int fd = -1;
     /* O_NONBLOCK: opening a pipe that nobody writes to fails at the first read instead of waiting for ever. */
     QL_TRY(ql__file_open(sys, path, O_RDONLY | O_NOCTTY | O_NONBLOCK, 0, &fd, err));
-    uint64_t size_hint;
-    ql_status status = ql__file_size(sys, fd, &size_hint, err);
-    if (status < 0) ql__error_prefix(err, "'%s'", path);
-    else status = read_to_end(sys, fd, path, size_hint, out, err);
+    struct stat info;
+    ql_status status = QL_OK;
+    if (sys->file->fstat_fn(sys->file->user, fd, &info) < 0) status = ql__fail_errno(err, errno, "cannot stat '%s'", path);
+    else if (S_ISFIFO(info.st_mode) || S_ISSOCK(info.st_mode)) status = ql__fail(err, QL_E_IO, "'%s' is a pipe, a file is wanted: write its content to one first", path);
+    else status = read_to_end(sys, fd, path, info.st_size > 0 ? (uint64_t)info.st_size : 0, out, err);
     ql__file_close(sys, fd);
     if (status < 0) ql_buf_clear(out);
     return status;
@@ -210,13 +211,13 @@ ql_status ql__file_write_atomic(const ql__sys *sys, const char *path, ql_str con
     return sync_folder_of(sys, path, err);
 }
 
-/* One folder, whose parent exists; its name is on disk when this returns. Only a parent that may be written but not read stays unsynced. */
+/* One folder, whose parent exists; its name is on disk when this returns. A parent that may be written but not read stays unsynced, and one on a file system that knows no syncing of folders (EINVAL). */
 static ql_status make_one(const ql__sys *sys, const char *path, mode_t mode, ql_error *err)
 {
     if (sys->file->mkdirat_fn(sys->file->user, AT_FDCWD, path, mode) == 0) {
         ql_error detail = {0};
         ql_status status = sync_folder_of(sys, path, &detail);
-        if (status == QL_OK || detail.os_code == EACCES) return QL_OK;
+        if (status == QL_OK || detail.os_code == EACCES || detail.os_code == EINVAL) return QL_OK;
         if (err) *err = detail;
         return status;
     }

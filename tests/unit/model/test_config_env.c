@@ -87,6 +87,19 @@ static void test_config_env__a_broken_env_file_is_reported_before_what_it_causes
     finish(&self);
 }
 
+/* As everywhere such files are read: a line that says nothing costs that line. */
+static void test_config_env__a_broken_line_that_nothing_needs_is_a_warning(void **state)
+{
+    (void)state;
+    run self;
+    start(&self, SHOWN, NULL);
+    ql_test_file_write(ql_test_path(self.dir, ".env"), QL_STR("what is this\nWHO=file\nLAST='open\n"));
+    load(&self);
+    assert_int_equal(self.status, QL_OK);
+    assert_int_equal(ql__config_get(self.set)->warnings.count, 2);
+    finish(&self);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -94,6 +107,7 @@ int main(void)
         cmocka_unit_test(test_config_env__variables_are_inserted_into_values),
         cmocka_unit_test(test_config_env__env_file_beside_the_configuration_gives_way_to_the_process),
         cmocka_unit_test(test_config_env__a_named_env_file_wins_and_must_exist),
+        cmocka_unit_test(test_config_env__a_broken_line_that_nothing_needs_is_a_warning),
         cmocka_unit_test(test_config_env__a_broken_env_file_is_reported_before_what_it_causes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
