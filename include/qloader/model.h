@@ -15,7 +15,12 @@ extern "C" {
 
 /** Name of the model that is used when nothing else is said. */
 QL_API const char *ql_model_default(void);
-/** Appends a JSON array of known and found models: name, path or null, dims, size_bytes. `workspace_dir` may be NULL. Since 0.1. */
+/** Appends the folder that receives models when no other is named: the user's. QL_E_NOTFOUND without a home. Since 0.1. */
+QL_API QL_MUST_USE ql_status ql_model_user_dir(ql_buf *out, ql_error *err);
+/**
+ * Appends a JSON array of known and found models: name, path or null, dims, size_bytes, sha256 of the weights, pinned (this build knows its
+ * hashes), usable (here, readable, and of the pinned sizes; ql_model_verify() reads every byte). `workspace_dir` may be NULL. Since 0.1.
+ */
 QL_API QL_MUST_USE ql_status ql_model_list_json(const char *workspace_dir, ql_buf *out, ql_error *err);
 /** Appends a JSON object of one model's facts. QL_E_NOTFOUND when it is not here. Since 0.1. */
 QL_API QL_MUST_USE ql_status ql_model_info_json(const char *workspace_dir, ql_str name, ql_buf *out, ql_error *err);

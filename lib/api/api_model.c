@@ -8,6 +8,16 @@ const char *ql_model_default(void)
     return QL__MODEL_DEFAULT;
 }
 
+ql_status ql_model_user_dir(ql_buf *out, ql_error *err)
+{
+    if (out == NULL) return ql__fail(err, QL_E_INVALID, "out is NULL");
+    ql_buf dir = QL_BUF_INIT;
+    ql_status status = ql__model_user_dir(&dir, err);
+    if (status >= 0 && ql_buf_append(out, ql_buf_str(&dir)) < 0) status = ql__fail(err, out->status, "the folder's name does not fit");
+    ql_buf_dispose(&dir);
+    return status;
+}
+
 ql_status ql_model_list_json(const char *workspace_dir, ql_buf *out, ql_error *err)
 {
     if (out == NULL) return ql__fail(err, QL_E_INVALID, "out is NULL");

@@ -441,6 +441,13 @@ static const ql_embedder_ops local_ops = {
     .close_fn = close_local,
 };
 
+/* A model whose files cannot be read as what they are. */
+static ql_status fail_damaged(const char *dir, ql_error *err)
+{
+    ql_error detail = err != NULL ? *err : (ql_error){0};
+    return ql__fail(err, QL_E_CORRUPT, "the embedding model in '%s' is damaged ('qloader model pull' brings it again): %s", dir, detail.message);
+}
+
 ql_status ql__embedder_local_open(const ql__embed_local_options *options, const ql_embedder_ops **ops, void **self, ql_error *err)
 {
     if (!options->model_dir || !options->pool || !options->sys) return ql__fail(err, QL_E_INVALID, "model_dir, pool or sys is NULL");
@@ -451,6 +458,7 @@ ql_status ql__embedder_local_open(const ql__embed_local_options *options, const 
     pthread_mutex_init(&made->lock, NULL);
     ql_status status = open_parts(made, options->model_dir, err);
     if (status < 0) {
+        if (ql_status_kind(status) == QL_E_FORMAT) status = fail_damaged(options->model_dir, err);
         if (ql_status_kind(status) == QL_E_NOTFOUND) ql__error_prefix(err, "no embedding model in '%s' ('qloader model pull' brings it)", options->model_dir);
         close_local(made);
         return status;

@@ -56,7 +56,7 @@ ql_status ql__model_user_dir(ql_buf *out, ql_error *err)
     ql_status status;
     if (data && data[0] == '/') status = ql_buf_printf(out, "%s/qloader/models", data);
     else if (home && home[0] == '/') status = ql_buf_printf(out, "%s/.local/share/qloader/models", home);
-    else return ql__fail(err, QL_E_NOTFOUND, "neither XDG_DATA_HOME nor HOME names a folder for models");
+    else return ql__fail(err, QL_E_NOTFOUND, "neither XDG_DATA_HOME nor HOME is an absolute path: there is no folder for models; name one (--to)");
     return status < 0 ? ql__fail_nomem(err) : QL_OK;
 }
 
@@ -215,6 +215,17 @@ static uint64_t model_bytes(const ql__sys *sys, const char *dir, ql_str name)
     return bytes;
 }
 
+/* Whether the files of a known model have the sizes of the pinned ones: a look, where verify reads. Of other models nothing is known. */
+static bool is_whole(const ql__sys *sys, const char *dir, const ql__model_known *model)
+{
+    uint64_t size = 0;
+    for (const ql__model_part *part = model != NULL ? model->parts : NULL; part != NULL && part->path; part++) {
+        bool there = is_file(sys, dir, part->path, &size);
+        if (there ? size != part->size : part->required) return false;
+    }
+    return true;
+}
+
 static ql_status write_listed(const ql__sys *sys, ql__json_writer *json, ql_str name, const char *dir, ql_error *err)
 {
     const ql__model_known *model = ql__model_known_find(name);
@@ -232,7 +243,7 @@ static ql_status write_listed(const ql__sys *sys, ql__json_writer *json, ql_str 
     ql__json_key(json, "size_bytes"), ql__json_uint(json, dir ? model_bytes(sys, dir, name) : model ? ql__model_known_bytes(model) : 0);
     ql__json_key(json, "sha256"), ql__json_cstring(json, model ? ql__model_known_sha256(model) : NULL);
     ql__json_key(json, "pinned"), ql__json_bool(json, model != NULL);
-    ql__json_key(json, "usable"), ql__json_bool(json, readable);
+    ql__json_key(json, "usable"), ql__json_bool(json, readable && is_whole(sys, dir, model));
     ql__json_object_end(json);
     return QL_OK;
 }
@@ -353,6 +364,7 @@ static void write_info(const ql__sys *sys, ql__json_writer *json, ql_str name, c
     ql__json_key(json, "size_bytes"), ql__json_uint(json, model_bytes(sys, dir, name));
     ql__json_key(json, "sha256"), ql__json_cstring(json, model ? ql__model_known_sha256(model) : NULL);
     ql__json_key(json, "pinned"), ql__json_bool(json, model != NULL);
+    ql__json_key(json, "usable"), ql__json_bool(json, is_whole(sys, dir, model));
     write_files(sys, json, dir, name);
     ql__json_object_end(json);
 }
