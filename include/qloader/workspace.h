@@ -57,12 +57,17 @@ QL_API QL_MUST_USE ql_status ql_workspace_init(ql_workspace *self, int force, ql
 /** Appends the effective configuration, secrets masked; `format` is "json" or "yaml". Since 0.1. */
 QL_API QL_MUST_USE ql_status ql_workspace_config(const ql_workspace *self, const char *format, ql_buf *out, ql_error *err);
 
+/** What ql_workspace_projects_json() tells besides the configuration; bits. */
+enum {
+    QL_PROJECTS_STATUS = 1, /**< document_count, chunk_count, latest_ingestion of each project, read from the index */
+    QL_PROJECTS_CHECK = 2   /**< ready of each source: whether its folder or local repository can be opened. Nothing is asked over the network */
+};
 /**
  * Appends a JSON array, an object per project: project_id, display_name, description, collection_name, source_count, sources
- * [{source_type, source, supported, reason}]. With `status` also document_count, chunk_count, latest_ingestion, read from the index.
+ * [{source_type, source, base_url, supported, reason}] and what the bits in `parts` ask for. reason is there when supported or ready is false.
  * `project` empty: all; QL_E_NOTFOUND when there is no such project. Since 0.1.
  */
-QL_API QL_MUST_USE ql_status ql_workspace_projects_json(ql_workspace *self, ql_str project, int status, ql_buf *out, ql_error *err);
+QL_API QL_MUST_USE ql_status ql_workspace_projects_json(ql_workspace *self, ql_str project, uint32_t parts, ql_buf *out, ql_error *err);
 
 /** Appends a JSON object: which store and embedder, why, where, documents, chunks, dims, model, bytes. Since 0.1. */
 QL_API QL_MUST_USE ql_status ql_workspace_info_json(ql_workspace *self, ql_buf *out, ql_error *err);

@@ -55,7 +55,20 @@ ql_status ql__workspace_store_open(const ql_workspace *self, bool write, uint32_
 ql_status ql__workspace_store_failed(const ql_workspace *self, ql_status status, ql_error *err);
 /* False when nothing was ever ingested here; an index that cannot be looked at counts as one, so that opening it tells why. */
 bool ql__workspace_has_store(const ql_workspace *self);
+
+/* A configured source, opened for this workspace. */
+typedef struct ql__open_source {
+    const ql_source_ops *ops;
+    void *self;
+    ql_buf cache_dir, logs_dir; /* the source borrows them */
+} ql__open_source;
+
 /* Why this build cannot read a source type; NULL: it can. */
 const char *ql__source_unsupported(ql__source_type type);
+/* cancelled_fn is asked during long work of the source and may be NULL. Nothing is left to close after a failure. */
+ql_status ql__workspace_source_open(const ql_workspace *self, const ql__config_source *config, int (*cancelled_fn)(void *user), void *user,
+                                    ql__open_source *out, ql_error *err);
+ql_status ql__workspace_source_check(const ql_workspace *self, const ql__config_source *config, ql_error *err);
+void ql__workspace_source_close(ql__open_source *self);
 
 #endif

@@ -12,6 +12,7 @@
 #include "base/status.h"
 #include "dep/json.h"
 #include "embed/model_file.h"
+#include "source/source.h"
 
 void ql_workspace_options_init(ql_workspace_options *options)
 {
@@ -128,6 +129,51 @@ const char *ql__source_unsupported(ql__source_type type)
     return NULL;
 }
 
+void ql__workspace_source_close(ql__open_source *self)
+{
+    if (self->ops != NULL && self->ops->close_fn != NULL) self->ops->close_fn(self->self);
+    ql_buf_dispose(&self->cache_dir);
+    ql_buf_dispose(&self->logs_dir);
+    *self = (ql__open_source){0};
+}
+
+/* What a source is opened with; the folders it is told are kept in out. */
+static ql_status source_options(const ql_workspace *self, const ql__config_source *config, ql__open_source *out, ql__source_options *options, ql_error *err)
+{
+    *out = (ql__open_source){.cache_dir = QL_BUF_INIT, .logs_dir = QL_BUF_INIT};
+    const char *reason = ql__source_unsupported(config->type);
+    if (reason != NULL) return ql__fail(err, QL_E_UNSUPPORTED, "%s", reason);
+    ql_buf_printf(&out->cache_dir, "%s/cache", self->data_dir);
+    if (self->dir != NULL) ql_buf_printf(&out->logs_dir, "%s/logs", self->dir); /* a configuration outside a workspace has none */
+    *options = (ql__source_options){.config = config, .sys = self->runtime->sys, .log = &self->runtime->log, .cache_dir = ql_buf_cstr(&out->cache_dir),
+                                    .own_dirs = {self->data_dir, self->dir != NULL ? ql_buf_cstr(&out->logs_dir) : NULL}};
+    return out->cache_dir.status < 0 || out->logs_dir.status < 0 ? ql__fail_nomem(err) : QL_OK;
+}
+
+ql_status ql__workspace_source_open(const ql_workspace *self, const ql__config_source *config, int (*cancelled_fn)(void *user), void *user,
+                                    ql__open_source *out, ql_error *err)
+{
+    ql__source_options options;
+    ql_status status = source_options(self, config, out, &options, err);
+    if (status >= 0) {
+        options.cancelled_fn = cancelled_fn;
+        options.user = user;
+        status = ql__source_open(&options, &out->ops, &out->self, err);
+    }
+    if (status < 0) ql__workspace_source_close(out);
+    return status;
+}
+
+ql_status ql__workspace_source_check(const ql_workspace *self, const ql__config_source *config, ql_error *err)
+{
+    ql__open_source place;
+    ql__source_options options;
+    ql_status status = source_options(self, config, &place, &options, err);
+    if (status >= 0) status = ql__source_check(&options, err);
+    ql__workspace_source_close(&place);
+    return status;
+}
+
 ql_status ql__workspace_embedder_open(const ql_workspace *self, const ql_embedder_ops **ops, void **out, ql_error *err)
 {
     ql_buf dir = QL_BUF_INIT;
@@ -220,17 +266,25 @@ ql_status ql_workspace_config(const ql_workspace *self, const char *format, ql_b
 
 /* --- what is in it ------------------------------------------------------------------------------------------------------------- */
 
-static void write_source(ql__json_writer *writer, const ql__config_source *source)
+static ql_status write_source(ql__json_writer *writer, const ql_workspace *self, const ql__config_source *source, bool check, ql_error *err)
 {
-    const char *reason = ql__source_unsupported(source->type);
+    const char *unsupported = ql__source_unsupported(source->type);
+    ql_error why = {0};
+    if (check && ql_status_kind(ql__workspace_source_check(self, source, &why)) == QL_E_NOMEM) return ql__fail_nomem(err);
+    if (!check && unsupported != NULL) (void)ql__fail(&why, QL_E_UNSUPPORTED, "%s", unsupported);
     ql__json_object(writer);
     ql__json_member(writer, "source_type", source->type_name);
     ql__json_member(writer, "source", source->name);
     ql__json_member(writer, "base_url", source->shown_url);
     ql__json_key(writer, "supported");
-    ql__json_bool(writer, reason == NULL);
-    if (reason != NULL) ql__json_member(writer, "reason", ql_str_of(reason));
+    ql__json_bool(writer, unsupported == NULL);
+    if (check) {
+        ql__json_key(writer, "ready");
+        ql__json_bool(writer, why.status >= 0);
+    }
+    if (why.status < 0) ql__json_member(writer, "reason", ql_str_of(why.message));
     ql__json_object_end(writer);
+    return QL_OK;
 }
 
 /* Sums over the sources of a project; the array is small (a row a source). */
@@ -268,41 +322,46 @@ static ql_status read_rows(ql_workspace *self, ql__json **out, ql_error *err)
     return status;
 }
 
-static void write_project(ql__json_writer *writer, const ql__config *config, const ql__config_project *project, const ql__json *rows, bool status)
+static ql_status write_project(ql__json_writer *writer, const ql_workspace *self, const ql__config_project *project, uint32_t parts, const ql__json *rows, ql_error *err)
 {
     ql__json_object(writer);
     ql__json_member(writer, "project_id", project->id);
     ql__json_member(writer, "display_name", project->display_name);
     ql__json_member(writer, "description", project->description);
-    ql__json_member(writer, "collection_name", config->collection_name);
+    ql__json_member(writer, "collection_name", ql__workspace_config(self)->collection_name);
     ql__json_key(writer, "source_count");
     ql__json_uint(writer, project->source_count);
     ql__json_key(writer, "sources");
     ql__json_array(writer);
-    for (size_t i = 0; i < project->source_count; i++) write_source(writer, &project->sources[i]);
+    for (size_t i = 0; i < project->source_count; i++)
+        QL_TRY(write_source(writer, self, &project->sources[i], (parts & QL_PROJECTS_CHECK) != 0, err));
     ql__json_array_end(writer);
-    if (status) write_status(writer, rows, project->id);
+    if (parts & QL_PROJECTS_STATUS) write_status(writer, rows, project->id);
     ql__json_object_end(writer);
+    return QL_OK;
 }
 
-ql_status ql_workspace_projects_json(ql_workspace *self, ql_str project, int status, ql_buf *out, ql_error *err)
+ql_status ql_workspace_projects_json(ql_workspace *self, ql_str project, uint32_t parts, ql_buf *out, ql_error *err)
 {
     if (self == NULL || out == NULL) return ql__fail(err, QL_E_INVALID, "%s is NULL", self == NULL ? "self" : "out");
+    if (parts & ~(uint32_t)(QL_PROJECTS_STATUS | QL_PROJECTS_CHECK)) return ql__fail(err, QL_E_INVALID, "parts is %#x", parts);
     const ql__config *config = ql__workspace_config(self);
     if (config == NULL) return ql__fail(err, QL_E_INVALID, "this workspace was opened without a configuration");
     ql__json *rows = NULL;
-    if (status) QL_TRY(read_rows(self, &rows, err));
+    if (parts & QL_PROJECTS_STATUS) QL_TRY(read_rows(self, &rows, err));
     ql__json_writer writer;
     bool found = project.len == 0;
+    ql_status status = QL_OK;
     ql__json_begin(&writer, out);
     ql__json_array(&writer);
-    for (size_t i = 0; i < config->project_count; i++) {
+    for (size_t i = 0; i < config->project_count && status >= 0; i++) {
         if (project.len > 0 && !ql_str_equal(project, config->projects[i].id)) continue;
         found = true;
-        write_project(&writer, config, &config->projects[i], rows, status != 0);
+        status = write_project(&writer, self, &config->projects[i], parts, rows, err);
     }
     ql__json_array_end(&writer);
     ql__json_free(rows);
+    if (status < 0) return status;
     if (!found) return ql__fail(err, QL_E_NOTFOUND, "no project '%.*s' in the configuration", (int)project.len, project.ptr);
     return out->status < 0 ? ql__fail(err, out->status, "cannot write the list of projects") : QL_OK;
 }

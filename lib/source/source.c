@@ -17,6 +17,16 @@ ql_status ql__source_open(const ql__source_options *options, const ql_source_ops
     }
 }
 
+ql_status ql__source_check(const ql__source_options *options, ql_error *err)
+{
+    const ql_source_ops *ops = NULL;
+    void *self = NULL;
+    if (options->config->type == QL__SOURCE_GIT) return ql__source_git_check(options, err);
+    QL_TRY(ql__source_open(options, &ops, &self, err));
+    ops->close_fn(self);
+    return QL_OK;
+}
+
 ql_status ql__source_opened(ql_status status, const ql_source_ops *table, void *self, const ql_source_ops **ops, void **out)
 {
     if (status < 0) {

@@ -17,8 +17,11 @@ typedef struct ql__source_options {
 
 /* Of the configured type; QL_E_UNSUPPORTED with a sentence when this build has no such source. */
 ql_status ql__source_open(const ql__source_options *options, const ql_source_ops **ops, void **self, ql_error *err);
+/* Whether the source could be listed, as far as that shows without the network and without reading much. */
+ql_status ql__source_check(const ql__source_options *options, ql_error *err);
 ql_status ql__source_localfile_open(const ql__source_options *options, const ql_source_ops **ops, void **self, ql_error *err);
 ql_status ql__source_git_open(const ql__source_options *options, const ql_source_ops **ops, void **self, ql_error *err);
+ql_status ql__source_git_check(const ql__source_options *options, ql_error *err);
 
 /* The end of every _open: hands out table and self, or closes self and passes the failure on. */
 ql_status ql__source_opened(ql_status status, const ql_source_ops *table, void *self, const ql_source_ops **ops, void **out);
