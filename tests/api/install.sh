@@ -69,6 +69,7 @@ for form in build/qloader_static_c build/qloader_static_cpp pc_static; do
   if ldd "$tmp/project/$form" | grep -q libqloader; then echo "$form needs the shared library"; exit 1; fi
   finds_it "$tmp/project/$form"
 done
+nm -g --defined-only "$libdir/libqloader.a" | awk 'NF == 3 && $3 !~ /^ql_[a-z]/ { print "the static library exports " $3; bad = 1 } END { exit bad }'
 "$prefix/bin/qloader" --version
 "$prefix/bin/qloader" search --workspace "$tmp/kb" "how to start" | grep -q start.md
 echo "installed: $(du -sk "$prefix" | cut -f1) kB in all, library $(stat -Lc %s "$libdir/libqloader.so") bytes"
