@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "exit_code.h"
+#include "output.h"
 #include "session.h"
 
 #define PLAIN_EVERY_MS 5000
@@ -132,16 +133,6 @@ static void keep_event(ingest_view *self, const ql_ingest_event *event)
     json_array_append_new(self->events, object);
 }
 
-/* Control characters in a name would move the cursor. */
-static void print_safely(ql_str text)
-{
-    for (size_t i = 0; i < text.len; i++) {
-        unsigned char c = (unsigned char)text.ptr[i];
-        if (c < 0x20 || c == 0x7f) fprintf(stderr, "\\x%02x", c);
-        else fputc(c, stderr);
-    }
-}
-
 /* What was done to which document is worth a line; what is left out on purpose would be the same in every run. */
 static void keep_in_log(const ingest_view *self, const ql_ingest_event *event)
 {
@@ -167,13 +158,18 @@ static int on_event(void *user, const ql_ingest_event *event)
     if (self->quiet && !bad) return stop_asked();
     clear_line(self);
     fprintf(stderr, "%s: ", action_name(event->action));
-    if (event->action == QL_INGEST_SOURCE_FAIL) fprintf(stderr, "%.*s/%.*s: ", (int)event->source_type.len, event->source_type.ptr, (int)event->source.len, event->source.ptr);
-    print_safely(event->url);
-    if (event->message.len > 0) {
+    if (event->action == QL_INGEST_SOURCE_FAIL || event->url.len == 0) { /* what is told is of the source */
+        text_put(stderr, event->source_type);
+        fputc('/', stderr);
+        text_put(stderr, event->source);
+        fprintf(stderr, event->project.len > 0 ? " of project " : "");
+        text_put(stderr, event->project);
         fprintf(stderr, ": ");
-        print_safely(event->message);
     }
-    fprintf(stderr, "\n");
+    text_put(stderr, event->url);
+    fprintf(stderr, event->url.len > 0 && event->message.len > 0 ? ": " : "");
+    text_put(stderr, event->message);
+    fputc('\n', stderr);
     return stop_asked();
 }
 
@@ -261,8 +257,10 @@ static int finish(ingest_view *self, const cli_session *session, ql_status statu
         return stop_exit_code();
     }
     if (status >= 0) return EXIT_OK;
-    if (self->json) {
-        fprintf(stderr, "error: %s\n", err->message);
+    if (self->json) { /* the report tells it already */
+        fprintf(stderr, "error: ");
+        text_put(stderr, ql_str_of(err->message));
+        fputc('\n', stderr);
         return cli_exit_of(status);
     }
     return cli_fail(self->cli, status, err);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "exit_code.h"
+#include "output.h"
 #include "session.h"
 
 static ql_str model_name(const cli *self)
@@ -31,8 +32,11 @@ int cmd_model_list(cli *self)
         json_array_foreach(models, i, model)
         {
             const char *path = json_string_value(json_object_get(model, "path"));
-            printf("%-28s %5lld %8.1f  %s\n", json_string_value(json_object_get(model, "name")), (long long)json_integer_value(json_object_get(model, "dims")),
-                   (double)json_integer_value(json_object_get(model, "size_bytes")) / 1e6, path != NULL ? path : "not here; 'qloader model pull' brings it");
+            bool damaged = path != NULL && !json_is_true(json_object_get(model, "usable"));
+            printf("%-28s %5lld %8.1f  ", json_string_value(json_object_get(model, "name")), (long long)json_integer_value(json_object_get(model, "dims")),
+                   (double)json_integer_value(json_object_get(model, "size_bytes")) / 1e6);
+            text_put(stdout, ql_str_of(path != NULL ? path : "not here; 'qloader model pull' brings it"));
+            printf("%s\n", damaged ? " (damaged; 'qloader model pull' brings it again)" : "");
         }
         json_decref(models);
     }
@@ -74,14 +78,22 @@ int cmd_model_info(cli *self)
     return code;
 }
 
+/* {"name", "path" where it is known, fact: true} */
+static void print_fact(ql_str name, const char *path, const char *fact)
+{
+    json_t *object = json_pack("{s:s%, s:s*, s:b}", "name", name.ptr, name.len, "path", path, fact, 1);
+    if (object != NULL) json_dumpf(object, stdout, JSON_INDENT(2));
+    printf("\n");
+    json_decref(object);
+}
+
 int cmd_model_verify(cli *self)
 {
     ql_error err = {0};
     ql_status status = ql_model_verify(workspace_dir(self), model_name(self), &err);
     if (status < 0) return cli_fail(self, status, &err);
-    ql_str name = model_name(self);
-    if (cli_has(self, OPT_JSON)) printf("{\"name\": \"%.*s\", \"verified\": true}\n", (int)name.len, name.ptr);
-    else printf("%.*s: every file matches its pinned SHA-256\n", (int)name.len, name.ptr);
+    if (self->json) print_fact(model_name(self), NULL, "verified");
+    else if (!cli_has(self, OPT_QUIET)) printf("%s: every file matches its pinned SHA-256\n", model_name(self).ptr);
     return EXIT_OK;
 }
 
@@ -96,14 +108,26 @@ static int on_pull(void *user, ql_str file, uint64_t done_bytes, uint64_t total_
     return stop_asked();
 }
 
+/* By the signal's own number, as every program that a signal ends. */
+static int stopped(const cli *self, const ql_error *err)
+{
+    (void)cli_fail(self, QL_E_CANCELLED, err);
+    return stop_exit_code();
+}
+
 int cmd_model_pull(cli *self)
 {
     ql_error err = {0};
+    ql_buf place = QL_BUF_INIT;
     stop_install();
     ql_status status = ql_model_pull(model_name(self), self->values[OPT_FROM], self->values[OPT_TO], on_pull, self, &err);
     if (self->progress_tty && !cli_has(self, OPT_QUIET)) fprintf(stderr, "\r\033[K");
-    if (status < 0) return cli_fail(self, status, &err);
-    ql_str name = model_name(self);
-    if (!cli_has(self, OPT_QUIET)) printf("%.*s is ready\n", (int)name.len, name.ptr);
-    return EXIT_OK;
+    if (status >= 0) status = cli_has(self, OPT_TO) ? ql_buf_append(&place, cli_str(self, OPT_TO)) : ql_model_user_dir(&place, &err);
+    if (status >= 0) status = ql_buf_printf(&place, "/%s", model_name(self).ptr);
+    int code = EXIT_OK;
+    if (status < 0) code = ql_status_kind(status) == QL_E_CANCELLED ? stopped(self, &err) : cli_fail(self, status, &err);
+    else if (self->json) print_fact(model_name(self), ql_buf_cstr(&place), "ready");
+    else if (!cli_has(self, OPT_QUIET)) printf("%s is ready in %s\n", model_name(self).ptr, ql_buf_cstr(&place));
+    ql_buf_dispose(&place);
+    return code;
 }

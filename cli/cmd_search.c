@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "exit_code.h"
+#include "output.h"
 #include "session.h"
 
 #define SNIPPET_BYTES 400
@@ -32,27 +33,49 @@ static bool join_words(const cli *self, ql_buf *out)
     return out->status >= 0;
 }
 
-/* "7d", "12h", "2w", "30m" ago, or an ISO date with optional time; UTC. */
-static bool parse_since(const char *text, int64_t *out_ms)
+static bool parse_age(const char *text, int64_t *out_ms)
 {
+    static const struct { char unit; int64_t ms; } units[] = {{'m', 60000}, {'h', 3600000}, {'d', 86400000}, {'w', 604800000}};
     char *end = NULL;
     long amount = strtol(text, &end, 10);
-    static const struct { char unit; int64_t ms; } units[] = {{'m', 60000}, {'h', 3600000}, {'d', 86400000}, {'w', 604800000}};
-    if (end != text && end[0] != '\0' && end[1] == '\0' && amount >= 0 && amount < 100000)
-        for (size_t i = 0; i < sizeof units / sizeof *units; i++)
-            if (*end == units[i].unit) {
-                *out_ms = (int64_t)time(NULL) * 1000 - amount * units[i].ms;
-                return true;
-            }
+    if (end == text || end[0] == '\0' || end[1] != '\0' || amount < 0 || amount >= 100000) return false;
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
+        if (*end != units[i].unit) continue;
+        *out_ms = (int64_t)time(NULL) * 1000 - amount * units[i].ms;
+        return true;
+    }
+    return false;
+}
+
+/* "", "Z", "+01:00", "-0530" behind a time; what to add to the time to have it in UTC. */
+static bool parse_offset(const char *text, int64_t *out_ms)
+{
+    *out_ms = 0;
+    if (text[0] == '\0' || strcmp(text, "Z") == 0) return true;
+    if (text[0] != '+' && text[0] != '-') return false;
+    int used = 0;
+    unsigned hours = 0, minutes = 0;
+    bool colon = strchr(text, ':') != NULL;
+    if (sscanf(text + 1, colon ? "%2u:%2u%n" : "%2u%2u%n", &hours, &minutes, &used) != 2 || text[1 + used] != '\0' || hours > 14 || minutes > 59) return false;
+    *out_ms = (text[0] == '+' ? -1 : 1) * (int64_t)(hours * 60 + minutes) * 60000;
+    return true;
+}
+
+/* "7d", "12h", "2w", "30m" ago, or an ISO date with optional time and offset; UTC where none is given. */
+static bool parse_since(const char *text, int64_t *out_ms)
+{
     struct tm tm = {0};
+    int64_t offset_ms = 0;
+    if (parse_age(text, out_ms)) return true;
     const char *rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
     if (rest == NULL) {
         memset(&tm, 0, sizeof tm);
         rest = strptime(text, "%Y-%m-%d", &tm);
+        if (rest != NULL && strcmp(rest, "Z") != 0 && *rest != '\0') return false;
     }
-    if (rest == NULL || (*rest != '\0' && strcmp(rest, "Z") != 0)) return false;
+    if (rest == NULL || !parse_offset(rest, &offset_ms)) return false;
     struct tm given = tm;
-    *out_ms = (int64_t)timegm(&tm) * 1000;
+    *out_ms = (int64_t)timegm(&tm) * 1000 + offset_ms;
     return given.tm_mday == tm.tm_mday && given.tm_mon == tm.tm_mon; /* timegm turns 30 February into March */
 }
 
@@ -76,11 +99,11 @@ static bool build_options(const cli *self, ql_search_options *options)
     options->filter.source = cli_str(self, OPT_SOURCE);
     options->filter.path_prefix = cli_str(self, OPT_PATH);
     if (!parse_mode(self->values[OPT_MODE], &options->mode)) {
-        fprintf(stderr, "error: --mode '%s' is not hybrid, dense or sparse\n", self->values[OPT_MODE]);
+        (void)cli_usage_error(self, "--mode '%s' is not hybrid, dense or sparse", self->values[OPT_MODE]);
         return false;
     }
     if (cli_has(self, OPT_SINCE) && !parse_since(self->values[OPT_SINCE], &options->filter.since_ms)) {
-        fprintf(stderr, "error: --since '%s' is neither a date (2026-01-31, 2026-01-31T12:00:00) nor an age (30m, 12h, 7d, 2w)\n", self->values[OPT_SINCE]);
+        (void)cli_usage_error(self, "--since '%s' is neither a date (2026-01-31, 2026-01-31T12:00:00, with Z or +01:00 behind) nor an age (30m, 12h, 7d, 2w)", self->values[OPT_SINCE]);
         return false;
     }
     return true;
@@ -93,22 +116,6 @@ static int terminal_width(void)
     struct winsize size;
     if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 40) return size.ws_col > 120 ? 120 : size.ws_col;
     return 100;
-}
-
-static size_t code_point_bytes(unsigned char lead)
-{
-    return lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
-}
-
-/* Characters that steer a terminal or turn the direction of what follows, so that a document could forge what is shown: C0, DEL, C1, U+202A-202E, U+2066-2069. */
-static bool is_control(ql_str text, size_t at)
-{
-    const unsigned char *c = (const unsigned char *)text.ptr + at;
-    size_t left = text.len - at;
-    if (c[0] < 0x20 || c[0] == 0x7f) return true;
-    if (c[0] == 0xc2) return left > 1 && c[1] < 0xa0;
-    if (c[0] != 0xe2 || left < 3) return false;
-    return (c[1] == 0x80 && c[2] >= 0xaa && c[2] <= 0xae) || (c[1] == 0x81 && c[2] >= 0xa6 && c[2] <= 0xa9);
 }
 
 /* The passage with white space as it is (code keeps its shape), indented, long lines wrapped at blanks, control characters dropped. */
@@ -126,21 +133,19 @@ static void print_passage(ql_str text, size_t limit, int width)
     while (text.len > 0 && (text.ptr[0] == '\n' || text.ptr[0] == '\r')) text.ptr++, text.len--;
     printf("     ");
     int column = 5;
-    for (size_t i = 0; i < text.len;) {
-        unsigned char c = (unsigned char)text.ptr[i];
-        size_t n = code_point_bytes(c);
-        if (i + n > text.len) break;
+    for (size_t i = 0, n = 0; i < text.len; i += n) {
+        bool control = text_is_control(text, i, &n);
+        char c = text.ptr[i];
         if (c == '\n' || (c == ' ' && column >= width - 12)) {
             printf("\n     ");
             column = 5;
         } else if (c == '\t') {
             printf("    ");
             column += 4;
-        } else if (!is_control(text, i)) {
+        } else if (!control) {
             fwrite(text.ptr + i, 1, n, stdout);
             column++;
         }
-        i += n;
     }
     printf("%s\n", cut ? " ..." : "");
 }
@@ -155,21 +160,6 @@ static void print_explain(const ql_hit *hit)
            (unsigned long long)hit->source_end);
 }
 
-/* With what it keeps of the control characters: "" or "\n\t". */
-static void print_without_controls(ql_str text, const char *kept)
-{
-    for (size_t i = 0, n; i < text.len; i += n) {
-        n = code_point_bytes((unsigned char)text.ptr[i]);
-        if (n > text.len - i) n = text.len - i;
-        if (!is_control(text, i) || (text.ptr[i] != '\0' && strchr(kept, text.ptr[i]) != NULL)) fwrite(text.ptr + i, 1, n, stdout);
-    }
-}
-
-static void print_clean(ql_str text)
-{
-    print_without_controls(text, "");
-}
-
 static void print_text(const cli *self, const ql_results *results)
 {
     const char *bold = self->color_out ? "\033[1m" : "", *dim = self->color_out ? "\033[2m" : "", *off = self->color_out ? "\033[0m" : "";
@@ -177,13 +167,13 @@ static void print_text(const cli *self, const ql_results *results)
     for (size_t i = 0; i < ql_results_count(results); i++) {
         const ql_hit *hit = ql_results_hit(results, i);
         printf("%2u.  %s", hit->rank, bold);
-        print_clean(hit->title);
+        text_put(stdout, hit->title);
         if (hit->section_path.len > 0) {
             printf(" > ");
-            print_clean(hit->section_path);
+            text_put(stdout, hit->section_path);
         }
         printf("%s  %s%.3f%s\n     %s", off, dim, hit->score, off, dim);
-        print_clean(hit->url);
+        text_put(stdout, hit->url);
         printf("%s\n", off);
         if (cli_has(self, OPT_EXPLAIN)) print_explain(hit);
         print_passage(hit->text, cli_has(self, OPT_FULL) ? hit->text.len : SNIPPET_BYTES, width);
@@ -203,17 +193,17 @@ static void print_markdown(const ql_results *results)
             if (run >= fence) fence = run + 1;
         }
         printf("## %u. ", hit->rank);
-        print_clean(hit->title);
+        text_put(stdout, hit->title);
         printf("\n\nSource: ");
-        print_clean(hit->url);
+        text_put(stdout, hit->url);
         if (hit->section_path.len > 0) {
             printf("\nSection: ");
-            print_clean(hit->section_path);
+            text_put(stdout, hit->section_path);
         }
         printf("\nScore: %.3f\n\n", hit->score);
         for (size_t c = 0; c < fence; c++) putchar('`');
         printf("text\n");
-        print_without_controls(hit->text, "\n\t");
+        text_put_passage(stdout, hit->text);
         if (hit->text.len == 0 || hit->text.ptr[hit->text.len - 1] != '\n') printf("\n");
         for (size_t c = 0; c < fence; c++) putchar('`');
         printf("\n\n");
@@ -241,18 +231,11 @@ static int print_results(const cli *self, const char *format, const ql_results *
     return EXIT_OK;
 }
 
-static const char *choose_format(const cli *self)
-{
-    const char *format = cli_has(self, OPT_JSON) ? "json" : cli_has(self, OPT_FORMAT) ? self->values[OPT_FORMAT] : "text";
-    if (strcmp(format, "text") == 0 || strcmp(format, "json") == 0 || strcmp(format, "md") == 0) return format;
-    fprintf(stderr, "error: --format '%s' is not text, json or md\n", format);
-    return NULL;
-}
-
 int cmd_search(cli *self)
 {
+    static const char *const formats[] = {"text", "json", "md", NULL};
     ql_search_options options;
-    const char *format = choose_format(self);
+    const char *format = cli_format(self, formats);
     if (format == NULL || !build_options(self, &options)) return EXIT_USAGE;
     cli_session session;
     int code = session_open(self, false, &session);

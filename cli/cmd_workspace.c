@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "exit_code.h"
+#include "output.h"
 #include "session.h"
 
 /* --- init ---------------------------------------------------------------------------------------------------------------------- */
@@ -57,11 +58,9 @@ static void print_json_indented(const char *text)
 
 int cmd_config(cli *self)
 {
-    const char *format = cli_has(self, OPT_FORMAT) ? self->values[OPT_FORMAT] : "json";
-    if (strcmp(format, "json") != 0 && strcmp(format, "yaml") != 0) {
-        fprintf(stderr, "error: --format '%s' is not json or yaml\n", format);
-        return EXIT_USAGE;
-    }
+    static const char *const formats[] = {"json", "yaml", NULL};
+    const char *format = cli_format(self, formats);
+    if (format == NULL) return EXIT_USAGE;
     cli_session session;
     int code = session_open(self, false, &session);
     if (code >= 0) return code;
@@ -84,14 +83,27 @@ static const char *text_of(const json_t *object, const char *key)
     return text != NULL && text[0] != '\0' ? text : "-";
 }
 
+/* Counted in code points, so that names in other scripts mostly line up. */
+static void put_cell(const char *text, int width)
+{
+    text_put(stdout, ql_str_of(text));
+    for (const char *at = text; *at != '\0'; at++) width -= ((unsigned char)*at & 0xc0) != 0x80;
+    printf("%*s ", width > 0 ? width : 0, "");
+}
+
 static void print_list(const json_t *projects)
 {
     size_t i = 0;
     json_t *project = NULL;
     printf("%-20s %-28s %7s  %s\n", "PROJECT", "NAME", "SOURCES", "DESCRIPTION");
     json_array_foreach(projects, i, project)
-        printf("%-20s %-28s %7lld  %s\n", text_of(project, "project_id"), text_of(project, "display_name"),
-               (long long)json_integer_value(json_object_get(project, "source_count")), text_of(project, "description"));
+    {
+        put_cell(text_of(project, "project_id"), 20);
+        put_cell(text_of(project, "display_name"), 28);
+        printf("%7lld  ", (long long)json_integer_value(json_object_get(project, "source_count")));
+        text_put(stdout, ql_str_of(text_of(project, "description")));
+        printf("\n");
+    }
 }
 
 static void print_status(const json_t *projects)
@@ -100,52 +112,64 @@ static void print_status(const json_t *projects)
     json_t *project = NULL;
     printf("%-20s %9s %9s  %s\n", "PROJECT", "DOCUMENTS", "CHUNKS", "LAST COMPLETE INGEST");
     json_array_foreach(projects, i, project)
-        printf("%-20s %9lld %9lld  %s\n", text_of(project, "project_id"), (long long)json_integer_value(json_object_get(project, "document_count")),
+    {
+        put_cell(text_of(project, "project_id"), 20);
+        printf("%9lld %9lld  %s\n", (long long)json_integer_value(json_object_get(project, "document_count")),
                (long long)json_integer_value(json_object_get(project, "chunk_count")), text_of(project, "latest_ingestion"));
+    }
+}
+
+static void print_source_verdict(const json_t *source)
+{
+    if (json_is_true(json_object_get(source, "ready"))) return;
+    printf("     ");
+    text_put(stdout, ql_str_of(text_of(source, "source_type")));
+    printf("/");
+    text_put(stdout, ql_str_of(text_of(source, "source")));
+    printf(": ");
+    text_put(stdout, ql_str_of(text_of(source, "reason")));
+    printf("\n");
 }
 
 static int print_validation(const json_t *projects, bool silent)
 {
     size_t i = 0, s = 0;
     json_t *project = NULL, *source = NULL;
-    bool valid = true;
+    int code = EXIT_OK;
     json_array_foreach(projects, i, project)
     {
-        size_t good = 0, count = json_array_size(json_object_get(project, "sources"));
-        json_array_foreach(json_object_get(project, "sources"), s, source) if (json_is_true(json_object_get(source, "supported"))) good++;
-        valid = valid && good == count;
-        if (silent) continue;
-        printf("%s %s: %zu of %zu sources are of a type that this build reads\n", good == count ? "ok  " : "FAIL", text_of(project, "project_id"), good, count);
-        json_array_foreach(json_object_get(project, "sources"), s, source)
+        const json_t *sources = json_object_get(project, "sources");
+        size_t good = 0, count = json_array_size(sources);
+        json_array_foreach(sources, s, source)
         {
-            if (json_is_true(json_object_get(source, "supported"))) continue;
-            printf("     %s/%s: %s\n", text_of(source, "source_type"), text_of(source, "source"), text_of(source, "reason"));
+            if (json_is_true(json_object_get(source, "ready"))) good++;
+            else if (!json_is_true(json_object_get(source, "supported"))) code = EXIT_UNSUPPORTED;
+            else if (code == EXIT_OK) code = EXIT_NOTFOUND;
         }
+        if (silent) continue;
+        printf("%s ", good == count ? "ok  " : "FAIL");
+        text_put(stdout, ql_str_of(text_of(project, "project_id")));
+        printf(": %zu of %zu source%s can be read\n", good, count, count == 1 ? "" : "s");
+        json_array_foreach(sources, s, source) print_source_verdict(source);
     }
-    return valid ? EXIT_OK : EXIT_UNSUPPORTED;
-}
-
-static bool wants_json(const cli *self, bool *out)
-{
-    const char *format = cli_has(self, OPT_FORMAT) ? self->values[OPT_FORMAT] : "table";
-    *out = cli_has(self, OPT_JSON) || strcmp(format, "json") == 0;
-    if (*out || strcmp(format, "table") == 0) return true;
-    fprintf(stderr, "error: --format '%s' is not table or json\n", format);
-    return false;
+    return code;
 }
 
 typedef enum project_view { VIEW_LIST, VIEW_STATUS, VIEW_VALIDATE } project_view;
 
 static int show_projects(cli *self, project_view view)
 {
-    bool as_json = false;
-    if (!wants_json(self, &as_json)) return EXIT_USAGE;
+    static const char *const formats[] = {"table", "json", NULL};
+    const char *format = cli_format(self, formats);
+    if (format == NULL) return EXIT_USAGE;
+    bool as_json = strcmp(format, "json") == 0;
     cli_session session;
     int code = session_open(self, false, &session);
     if (code >= 0) return code;
+    static const uint32_t parts_of[] = {[VIEW_LIST] = 0, [VIEW_STATUS] = QL_PROJECTS_STATUS, [VIEW_VALIDATE] = QL_PROJECTS_CHECK};
     ql_buf json = QL_BUF_INIT;
     ql_error err = {0};
-    ql_status status = ql_workspace_projects_json(session.workspace, cli_str(self, OPT_PROJECT_ID), view == VIEW_STATUS, &json, &err);
+    ql_status status = ql_workspace_projects_json(session.workspace, cli_str(self, OPT_PROJECT_ID), parts_of[view], &json, &err);
     code = EXIT_OK;
     if (status < 0) code = cli_fail(self, status, &err);
     else {

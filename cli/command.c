@@ -9,9 +9,7 @@
 #include <unistd.h>
 
 #include "exit_code.h"
-
-static const cli_option_id common[] = {OPT_WORKSPACE, OPT_CONFIG, OPT_ENV, OPT_LENIENT, OPT_LOG_LEVEL, OPT_THREADS,
-                                       OPT_JSON, OPT_QUIET, OPT_VERBOSE, OPT_COLOR, OPT_HELP, OPT_COUNT};
+#include "output.h"
 
 static const cli_option *option_of(cli_option_id id)
 {
@@ -38,7 +36,7 @@ bool cli_number(const cli *self, cli_option_id id, unsigned long min, unsigned l
     errno = 0;
     unsigned long value = strtoul(text, &end, 10);
     if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 || value < min || value > max) {
-        fprintf(stderr, "error: --%s '%s' is not a number from %lu to %lu\n", option_of(id)->name, text, min, max);
+        (void)cli_usage_error(self, "--%s '%s' is not a number from %lu to %lu", option_of(id)->name, text, min, max);
         return false;
     }
     *out = value;
@@ -85,7 +83,7 @@ void cli_help(const cli_command *command)
     if (command->options[0] != OPT_COUNT) printf("\nOptions:\n");
     for (const cli_option_id *id = command->options; *id != OPT_COUNT; id++) print_option(option_of(*id));
     printf("\nCommon options:\n");
-    for (const cli_option_id *id = common; *id != OPT_COUNT; id++) print_option(option_of(*id));
+    for (const cli_option_id *id = command->common; *id != OPT_COUNT; id++) print_option(option_of(*id));
     if (command->examples != NULL) printf("\nExamples:\n%s", command->examples);
 }
 
@@ -133,35 +131,34 @@ static bool is_of_group(const cli_command *command, const char *group)
     return strncmp(command->name, group, len) == 0 && command->name[len] == ' ';
 }
 
-static int unknown_command(int argc, char **argv)
+static int group_needs_word(const cli *self, const char *group)
+{
+    ql_buf words = QL_BUF_INIT;
+    for (const cli_command *command = cli_commands; command->name != NULL; command++)
+        if (is_of_group(command, group)) ql_buf_printf(&words, " %s", command->name + strlen(group) + 1);
+    int code = cli_usage_error(self, "'%s' needs one of:%s", group, ql_buf_cstr(&words));
+    ql_buf_dispose(&words);
+    return code;
+}
+
+static int unknown_command(const cli *self, const char *word)
 {
     const char *nearest = NULL;
     unsigned best = 3;
-    bool group = false;
     for (const cli_command *command = cli_commands; command->name != NULL; command++) {
-        unsigned d = distance(argv[0], command->name);
+        if (is_of_group(command, word)) return group_needs_word(self, word);
+        unsigned d = distance(word, command->name);
         if (d < best) best = d, nearest = command->name;
-        group = group || is_of_group(command, argv[0]);
     }
-    if (group) {
-        fprintf(stderr, "error: '%s' needs one of:", argv[0]);
-        for (const cli_command *command = cli_commands; command->name != NULL; command++)
-            if (is_of_group(command, argv[0])) fprintf(stderr, " %s", command->name + strlen(argv[0]) + 1);
-        fprintf(stderr, "\n");
-        return EXIT_USAGE;
-    }
-    (void)argc;
-    fprintf(stderr, "error: no command '%s'", argv[0]);
-    if (nearest != NULL) fprintf(stderr, " (did you mean '%s'?)", nearest);
-    fprintf(stderr, "; 'qloader --help' lists them\n");
-    return EXIT_USAGE;
+    if (nearest != NULL) return cli_usage_error(self, "no command '%s' (did you mean '%s'?); 'qloader --help' lists them", word, nearest);
+    return cli_usage_error(self, "no command '%s'; 'qloader --help' lists them", word);
 }
 
 static bool command_takes(const cli_command *command, cli_option_id id)
 {
     for (const cli_option_id *own = command->options; *own != OPT_COUNT; own++)
         if (*own == id) return true;
-    for (const cli_option_id *own = common; *own != OPT_COUNT; own++)
+    for (const cli_option_id *own = command->common; *own != OPT_COUNT; own++)
         if (*own == id) return true;
     return false;
 }
@@ -196,23 +193,50 @@ static int id_of(int found)
     return -1;
 }
 
-static int bad_option(const cli_command *command, int argc, char **argv, int found)
+/* "--project or --project-id" for a beginning that several options share; empty for none or one. */
+static void list_candidates(const cli_command *command, const char *word, ql_buf *out)
+{
+    size_t count = 0, len = strcspn(word, "=");
+    for (const cli_option *option = cli_options; option->name != NULL; option++) {
+        if (!command_takes(command, option->id) || strncmp(option->name, word, len) != 0) continue;
+        ql_buf_printf(out, "%s--%s", count++ > 0 ? " or " : "", option->name);
+    }
+    if (count < 2) ql_buf_clear(out);
+}
+
+static int bad_long_option(const cli *self, const char *word)
+{
+    ql_buf candidates = QL_BUF_INIT;
+    list_candidates(self->command, word + strspn(word, "-"), &candidates);
+    int code = candidates.len > 0 ? cli_usage_error(self, "'%s' can be %s; write one of them", word, ql_buf_cstr(&candidates))
+                                  : cli_usage_error(self, "'qloader %s' does not take '%s'; 'qloader %s --help' lists its options", self->command->name, word, self->command->name);
+    ql_buf_dispose(&candidates);
+    return code;
+}
+
+/* optopt: the letter, 256 and more for a long option that is known, 0 for one that is not. */
+static int bad_option(const cli *self, int argc, char **argv, int found)
 {
     const char *word = optind > 0 && optind <= argc ? argv[optind - 1] : "";
-    if (found == ':') fprintf(stderr, "error: option '%s' needs a value\n", word);
-    else fprintf(stderr, "error: 'qloader %s' does not take '%s'; 'qloader %s --help' lists its options\n", command->name, word, command->name);
-    return EXIT_USAGE;
+    if (optopt >= 256) {
+        const cli_option *option = option_of((cli_option_id)(optopt - 256));
+        return cli_usage_error(self, found == ':' ? "option '--%s' needs a value" : "option '--%s' takes no value", option != NULL ? option->name : "");
+    }
+    if (optopt == 0) return bad_long_option(self, word);
+    if (found == ':') return cli_usage_error(self, "option '-%c' needs a value", optopt);
+    return cli_usage_error(self, "'qloader %s' does not take '-%c'; 'qloader %s --help' lists its options", self->command->name, optopt, self->command->name);
 }
 
 /* A filter whose variable was not set in a script must not mean "everything". */
-static bool has_empty_value(const cli *self)
+static int check_values(const cli *self)
 {
-    for (const cli_option *option = cli_options; option->name != NULL; option++) {
-        if (option->argument == NULL || self->values[option->id] == NULL || self->values[option->id][0] != '\0') continue;
-        fprintf(stderr, "error: the value of --%s is empty\n", option->name);
-        return true;
-    }
-    return false;
+    for (const cli_option *option = cli_options; option->name != NULL; option++)
+        if (option->argument != NULL && self->values[option->id] != NULL && self->values[option->id][0] == '\0')
+            return cli_usage_error(self, "the value of --%s is empty", option->name);
+    const char *color = self->values[OPT_COLOR];
+    if (color != NULL && strcmp(color, "auto") != 0 && strcmp(color, "always") != 0 && strcmp(color, "never") != 0)
+        return cli_usage_error(self, "--color '%s' is not auto, always or never", color);
+    return -1;
 }
 
 static int parse_options(cli *self, int argc, char **argv)
@@ -224,7 +248,7 @@ static int parse_options(cli *self, int argc, char **argv)
     int found;
     while ((found = getopt_long(argc, argv, tables.shorts, tables.longs, NULL)) != -1) {
         int id = found == '?' || found == ':' ? -1 : id_of(found);
-        if (id < 0) return bad_option(self->command, argc, argv, found);
+        if (id < 0) return bad_option(self, argc, argv, found);
         self->values[id] = optarg != NULL ? optarg : "";
     }
     self->positional = argv + optind;
@@ -235,10 +259,27 @@ static int parse_options(cli *self, int argc, char **argv)
 static int check_positional(const cli *self)
 {
     if (self->positional_count >= self->command->positional_min && self->positional_count <= self->command->positional_max) return -1;
-    if (self->positional_count < self->command->positional_min)
-        fprintf(stderr, "error: 'qloader %s' needs %s\n", self->command->name, self->command->arguments);
-    else fprintf(stderr, "error: 'qloader %s' does not take '%s'\n", self->command->name, self->positional[self->command->positional_max]);
-    return EXIT_USAGE;
+    if (self->positional_count < self->command->positional_min) return cli_usage_error(self, "'qloader %s' needs %s", self->command->name, self->command->arguments);
+    return cli_usage_error(self, "'qloader %s' does not take '%s'", self->command->name, self->positional[self->command->positional_max]);
+}
+
+const char *cli_format(const cli *self, const char *const *names)
+{
+    const char *given = self->values[OPT_FORMAT];
+    const char *wanted = given != NULL ? given : cli_has(self, OPT_JSON) ? "json" : names[0];
+    ql_buf list = QL_BUF_INIT;
+    const char *found = NULL;
+    for (size_t i = 0; names[i] != NULL; i++) {
+        if (strcmp(wanted, names[i]) == 0) found = names[i];
+        ql_buf_printf(&list, "%s%s", i == 0 ? "" : names[i + 1] != NULL ? ", " : " or ", names[i]);
+    }
+    if (found == NULL) (void)cli_usage_error(self, "--format '%s' is not %s", wanted, ql_buf_cstr(&list));
+    else if (cli_has(self, OPT_JSON) && strcmp(found, "json") != 0) {
+        (void)cli_usage_error(self, "--json and --format %s exclude each other", found);
+        found = NULL;
+    }
+    ql_buf_dispose(&list);
+    return found;
 }
 
 static void choose_colors(cli *self)
@@ -253,14 +294,11 @@ static void choose_colors(cli *self)
     self->progress_tty = !dumb && isatty(STDERR_FILENO);
 }
 
-static int global_option(const char *word)
+static int global_option(const cli *self, const char *word)
 {
     if (strcmp(word, "--version") == 0 || strcmp(word, "-V") == 0) printf("qloader %s\n", ql_version());
     else if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) program_help();
-    else {
-        fprintf(stderr, "error: options come after the command; 'qloader --help' lists the commands\n");
-        return EXIT_USAGE;
-    }
+    else return cli_usage_error(self, "options come after the command; 'qloader --help' lists the commands");
     return EXIT_OK;
 }
 
@@ -279,14 +317,25 @@ static bool group_help(int argc, char **argv, bool asked)
     return found;
 }
 
-static int help_command(int argc, char **argv)
+static int help_command(const cli *self, int argc, char **argv)
 {
     const cli_command *command = NULL;
     if (argc == 0) program_help();
     else if (strcmp(argv[0], "exit-codes") == 0) exit_codes_help();
     else if (find_command(argc, argv, &command) > 0) cli_help(command);
-    else if (!group_help(argc, argv, true)) return unknown_command(argc, argv);
+    else if (!group_help(argc, argv, true)) return unknown_command(self, argv[0]);
     return EXIT_OK;
+}
+
+/* Known before anything can fail, so that failures are told in the form that was asked for. */
+static bool wants_json(int argc, char **argv)
+{
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        if (strcmp(argv[i], "--json") == 0 || strcmp(argv[i], "--format=json") == 0 || strcmp(argv[i], "-fjson") == 0) return true;
+        bool format = strcmp(argv[i], "--format") == 0 || strcmp(argv[i], "-f") == 0;
+        if (format && i + 1 < argc && strcmp(argv[i + 1], "json") == 0) return true;
+    }
+    return false;
 }
 
 int cli_parse(cli *self, int argc, char **argv)
@@ -295,23 +344,20 @@ int cli_parse(cli *self, int argc, char **argv)
         program_help();
         return EXIT_USAGE;
     }
-    if (argv[1][0] == '-') return global_option(argv[1]);
-    if (strcmp(argv[1], "help") == 0) return help_command(argc - 2, argv + 2);
+    self->json = wants_json(argc, argv);
+    if (argv[1][0] == '-') return global_option(self, argv[1]);
+    if (strcmp(argv[1], "help") == 0) return help_command(self, argc - 2, argv + 2);
     int words = find_command(argc - 1, argv + 1, &self->command);
     if (words == 0 && group_help(argc - 1, argv + 1, false)) return EXIT_OK;
-    if (words == 0) return unknown_command(argc - 1, argv + 1);
+    if (words == 0) return unknown_command(self, argv[1]);
     int code = parse_options(self, argc - words, argv + words);
     if (code >= 0) return code;
     if (cli_has(self, OPT_HELP)) {
         cli_help(self->command);
         return EXIT_OK;
     }
-    if (has_empty_value(self)) return EXIT_USAGE;
-    const char *color = self->values[OPT_COLOR];
-    if (color != NULL && strcmp(color, "auto") != 0 && strcmp(color, "always") != 0 && strcmp(color, "never") != 0) {
-        fprintf(stderr, "error: --color '%s' is not auto, always or never\n", color);
-        return EXIT_USAGE;
-    }
+    code = check_values(self);
+    if (code >= 0) return code;
     choose_colors(self);
     return check_positional(self);
 }

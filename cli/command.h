@@ -9,7 +9,7 @@
 
 #include <qloader.h>
 
-/* Every option of every command has one identifier, so that a command asks cli_value(cli, OPT_X). */
+/* Every option of every command has one identifier, so that a command asks cli_str(cli, OPT_X). */
 typedef enum cli_option_id {
     OPT_HELP,
     OPT_VERSION,
@@ -63,7 +63,8 @@ typedef struct cli_command {
     const char *summary;
     const char *details;   /* paragraph, or NULL */
     const char *examples;  /* lines, or NULL */
-    const cli_option_id *options; /* ended by OPT_COUNT; the common ones are implied */
+    const cli_option_id *options; /* ended by OPT_COUNT */
+    const cli_option_id *common;  /* those it shares with the other commands of its kind */
     int (*run)(struct cli *cli);
 } cli_command;
 
@@ -72,6 +73,7 @@ typedef struct cli {
     const char *values[OPT_COUNT]; /* NULL: not given; switches hold "" */
     char **positional;
     int positional_count;
+    bool json; /* failures too are told as JSON: --json or --format json stands somewhere */
     bool color_out, color_err, progress_tty;
     int32_t shown_level; /* lowest level of log messages on stderr */
     FILE *log;           /* of the workspace, NULL: none */
@@ -86,6 +88,8 @@ bool cli_has(const cli *self, cli_option_id id);
 ql_str cli_str(const cli *self, cli_option_id id); /* empty when not given */
 /* Whole number within bounds; false (and told on stderr) when it is not. Keeps *out when not given. */
 bool cli_number(const cli *self, cli_option_id id, unsigned long min, unsigned long max, unsigned long *out);
+/* What --format and --json ask for, one of names (ended by NULL, the default first); NULL, and told, when they ask for something else. */
+const char *cli_format(const cli *self, const char *const *names);
 void cli_help(const cli_command *command); /* NULL: the program's */
 
 int cmd_init(cli *self);

@@ -26,8 +26,5 @@ enum cli_exit {
 };
 
 int cli_exit_of(ql_status status);
-/* "error: <message>" on stderr (or the JSON form on stdout with --json) and the exit code for it. */
-struct cli;
-int cli_fail(const struct cli *cli, ql_status status, const ql_error *err);
 
 #endif

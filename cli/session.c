@@ -9,6 +9,7 @@
 
 #include "exit_code.h"
 #include "log_file.h"
+#include "output.h"
 
 static volatile sig_atomic_t stop_signal;
 
@@ -48,7 +49,9 @@ static void on_log(void *user, ql_log_level level, const char *subsystem, const 
     const char *name = level >= QL_LOG_ERROR ? "error" : level >= QL_LOG_WARNING ? "warning" : level >= QL_LOG_INFO ? "info" : "debug";
     log_file_write(self->log, name, subsystem, message);
     if ((int32_t)level < self->shown_level) return;
-    fprintf(stderr, "%s%s: %s: %s\n", self->progress_tty ? "\r\033[K" : "", name, subsystem, message);
+    fprintf(stderr, "%s%s: %s: ", self->progress_tty ? "\r\033[K" : "", name, subsystem);
+    text_put(stderr, ql_str_of(message));
+    fputc('\n', stderr);
 }
 
 static bool log_level(const cli *self, int32_t *out)
@@ -62,7 +65,7 @@ static bool log_level(const cli *self, int32_t *out)
             *out = names[i].level;
             return true;
         }
-    fprintf(stderr, "error: --log-level '%s' is not DEBUG, INFO, WARNING or ERROR\n", self->values[OPT_LOG_LEVEL]);
+    (void)cli_usage_error(self, "--log-level '%s' is not DEBUG, INFO, WARNING or ERROR", self->values[OPT_LOG_LEVEL]);
     return false;
 }
 
@@ -72,7 +75,7 @@ static int fail_open(const cli *self, const ql_buf *problems, ql_status status, 
     size_t count = 0;
     for (size_t i = 0; i < problems->len; i++) count += problems->ptr[i] == '\n';
     fprintf(stderr, "%s", problems->len > 0 ? ql_buf_cstr(problems) : "");
-    if (count == 0 || cli_has(self, OPT_JSON)) return cli_fail(self, status, err);
+    if (count == 0 || self->json) return cli_fail(self, status, err);
     ql_error summary = {.status = status};
     snprintf(summary.message, sizeof summary.message, "%zu problem%s in the configuration; nothing was done", count, count == 1 ? "" : "s");
     return cli_fail(self, status, &summary);
@@ -91,12 +94,11 @@ static int open_workspace(cli *self, cli_session *out)
     ql_status status = ql_workspace_open(out->runtime, &options, &out->workspace, &problems, &err);
     int code = -1;
     if (status < 0) {
-        code = fail_open(self, &problems, status, &err);
-        bool no_config = ql_status_kind(status) == QL_E_NOTFOUND;
-        if (no_config) {
+        bool missing = ql_status_kind(status) == QL_E_NOTFOUND; /* config.yaml, or the file that --env names */
+        code = fail_open(self, &problems, missing ? QL_E_CONFIG : status, &err);
+        if (missing && !self->json && !cli_has(self, OPT_ENV)) {
             fprintf(stderr, "A workspace is a folder with a config.yaml; --workspace DIR names another than this one. The smallest config.yaml:\n\n"
                             "    sources:\n      localfile:\n        docs:\n          base_url: \"file:///path/to/your/documents\"\n\n");
-            code = EXIT_CONFIG;
         }
     }
     ql_buf_dispose(&problems);

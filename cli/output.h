@@ -1,0 +1,24 @@
+/* What is written for people: text that came from outside, without what would steer a terminal; and failures, for people or programs. */
+#ifndef CLI_OUTPUT_H
+#define CLI_OUTPUT_H
+
+#include "command.h"
+
+/*
+ * Whether the character at `at` steers a terminal, turns the direction of what follows or is no UTF-8 at all, so that a document or a name
+ * could forge what is shown: C0, DEL, C1, U+202A-202E, U+2066-2069, broken bytes. *bytes: how long it is.
+ */
+bool text_is_control(ql_str text, size_t at, size_t *bytes);
+/* A name or a message, on one line: such characters as \xNN. */
+void text_put(FILE *file, ql_str text);
+/* A passage: line breaks and tabs stay, such characters are left out. */
+void text_put_passage(FILE *file, ql_str text);
+
+/*
+ * Tells a failure: "error: <message>" on stderr, and with JSON wanted the object {"error": {"kind", "message", "exit_code"}} on stdout.
+ * Returns the exit code. A usage error has no ql_status of the library.
+ */
+int cli_fail(const cli *self, ql_status status, const ql_error *err);
+int cli_usage_error(const cli *self, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#endif
