@@ -24,6 +24,7 @@
 #define QL_LIMIT_FOLDER_DEPTH 256                       /* folders inside folders: one open descriptor each while walking */
 #define QL_LIMIT_GIT_ENTRIES 10000000                   /* entries of one commit's tree: a few kB of trees that share subtrees can unfold to any number */
 #define QL_LIMIT_GIT_CHANGES 2000000                    /* files and folders that one commit changes: the same trick in an older commit */
+#define QL_LIMIT_GIT_COMPARED UINT64_C(50000000000) /* entries compared over a history: git and U-Boot take 2000 a commit, Linux maybe 10^10; hours */
 #define QL_LIMIT_TENSOR_HEADER_BYTES ((size_t)64 << 20) /* header of a safetensors file: real ones are 10 kB to a few MB */
 #define QL_LIMIT_MODEL_JSON_BYTES ((size_t)4 << 20)     /* one JSON file of a model's folder: a few kB */
 #define QL_LIMIT_PROMPT_BYTES ((size_t)4 << 10)         /* what a model puts before a query or passage: a sentence */

@@ -6,9 +6,11 @@
  * path moves to the first parent that has it unchanged and is settled only if it differs from all of them, which is what "git log -1 -- path"
  * answers. Whole sets of pending paths move by giving the commit a group number; groups that meet are united (union-find), a path that
  * goes another way gets a new number. The first change is the earliest commit that changed the path at all.
- * A commit at the edge of a shallow history says nothing: what is pending there stays unknown.
+ * A commit at the edge of a shallow history says nothing: what is pending there stays unknown. The same holds where the budget ends
+ * (QL_LIMIT_GIT_COMPARED): commits that each keep to their bound can take weeks together.
  * The kept result holds the ids of all commits seen, so a later run walks only new ones. Should a path then be pending at an old commit that is
  * not the former head (a merge that brought back an old version), the whole history is walked again: the answer never depends on what was kept.
+ * For the same reason what was compared for the kept result counts, and a history that was cut is walked anew when there are new commits.
  * Threads: one builds, any read. Cost: each new commit is read once and compared with its parents (git_tree_diff.c).
  */
 #include "source/git_history.h"
@@ -17,6 +19,7 @@
 
 #include "base/alloc.h"
 #include "base/array.h"
+#include "base/limits.h"
 #include "base/status.h"
 #include "source/git_commits.h"
 #include "source/git_head_tree.h"
@@ -68,11 +71,13 @@ static void touch(ql__git_history *self, uint32_t path, bool added, const ql__gi
     memcpy(file->last, at->id, OID_BYTES);
 }
 
+/* QL_DONE, here and in what follows: the budget is spent, and nothing of this commit is settled. */
 static ql_status visit_plain(ql__git_history *self, ql__git_tree_diff *diff, uint32_t at, ql_error *err)
 {
     ql__git_walk_commit *commit = &self->commits[at];
     ql__git_walk_commit *parent = commit->parent_count > 0 ? &self->commits[self->parents[commit->parents_at]] : NULL;
-    QL_TRY(ql__git_diff_commit(diff, parent, commit, err));
+    ql_status status = ql__git_diff_commit(diff, parent, commit, err);
+    if (status != QL_OK) return status;
     uint32_t group = find_group(self, commit->group);
     for (size_t i = 0; i < diff->count; i++) touch(self, diff->paths[i], diff->added[i], commit, group);
     if (parent != NULL) move_group(self, group, parent);
@@ -114,10 +119,12 @@ static ql_status visit_merge(ql__git_history *self, ql__git_tree_diff *diff, ql_
 {
     ql__git_walk_commit *commit = &self->commits[at];
     const uint32_t *parents = self->parents + commit->parents_at;
-    QL_TRY(ql__git_diff_commit(diff, &self->commits[parents[0]], commit, err));
+    ql_status status = ql__git_diff_commit(diff, &self->commits[parents[0]], commit, err);
+    if (status != QL_OK) return status;
     uint32_t group = find_group(self, commit->group);
     for (uint32_t p = 1; p < commit->parent_count && diff->count > 0; p++) {
-        QL_TRY(ql__git_diff_commit(other, &self->commits[parents[p]], commit, err));
+        status = ql__git_diff_commit(other, &self->commits[parents[p]], commit, err);
+        if (status != QL_OK) return status;
         QL_TRY(split_at_parent(self, diff, other, group, &self->commits[parents[p]], err));
     }
     for (size_t i = 0; i < diff->count; i++) touch(self, diff->paths[i], diff->added[i], commit, group);
@@ -175,7 +182,9 @@ static ql_status walk(ql__git_history *self, ql_error *err)
     ql_status status = visit_all(self, &diff, &other, err);
     ql__git_diff_dispose(&diff);
     ql__git_diff_dispose(&other);
-    return status;
+    if (status != QL_DONE) return status;
+    self->incomplete = true;
+    return QL_OK;
 }
 
 /* After a walk on top of a kept result: is every file that was not settled pending at the former head, where its last change is known? */
@@ -192,7 +201,7 @@ static bool continues_kept(ql__git_history *self)
     return true;
 }
 
-/* What stayed pending at the end of a complete walk cannot be; at the edge of a shallow history it is unknown. */
+/* What stayed pending at the end of a complete walk cannot be; at the edge of a shallow history and of the budget it is unknown. */
 static void finish_unknown(ql__git_history *self)
 {
     for (size_t i = 0; i < self->file_count; i++) {
@@ -207,9 +216,9 @@ static void finish_unknown(ql__git_history *self)
 static ql_status find_changes(ql__git_history *self, ql_error *err)
 {
     if (self->has_kept && memcmp(self->kept_head.id, self->options.head.id, OID_BYTES) == 0) return QL_OK;
-    if (self->has_kept && (self->depth > 0 || self->edge_count > 0)) ql__git_kept_forget(self); /* bounded: simply anew */
+    if (self->has_kept && (self->depth > 0 || self->edge_count > 0 || self->spent)) ql__git_kept_forget(self); /* bounded: simply anew */
     QL_TRY(walk(self, err));
-    if (self->has_kept && !continues_kept(self)) {
+    if (self->has_kept && (self->spent || !continues_kept(self))) {
         ql__git_kept_forget(self);
         QL_TRY(walk(self, err));
     }
@@ -228,6 +237,9 @@ static ql_status build(ql__git_history *self, ql_error *err)
     bool current = self->has_kept && memcmp(self->kept_head.id, self->options.head.id, OID_BYTES) == 0;
     QL_TRY(ql__git_head_tree_read(self, err));
     QL_TRY(find_changes(self, err));
+    if (self->spent)
+        ql__log_write(self->options.source->log, QL_LOG_WARNING, "git",
+                      "the history is too large to be compared to its end; dates that only older commits know stay empty (a depth ends it sooner)");
     if (self->options.cache_path == NULL || current) return QL_OK;
     ql_error trouble;
     if (ql__git_kept_write(self, &trouble) < 0)
@@ -240,6 +252,7 @@ ql_status ql__git_history_new(const ql__git_history_options *options, ql__git_hi
     ql__git_history *self = ql__alloc_zero(1, sizeof *self);
     if (self == NULL) return ql__fail_nomem(err);
     self->options = *options;
+    if (self->options.compared_max == 0) self->options.compared_max = QL_LIMIT_GIT_COMPARED;
     const ql__config_source *config = options->source->config;
     self->depth = config->depth_set ? config->depth : 0;
     ql__map_init(&self->index, 3);

@@ -12,7 +12,7 @@
 typedef struct ql__git_file {
     ql_str path;
     uint64_t size_bytes;
-    int64_t last_s, first_s;  /* seconds since 1970 of the commits, or QL_TIME_UNKNOWN: beyond the depth */
+    int64_t last_s, first_s;  /* seconds since 1970 of the commits, or QL_TIME_UNKNOWN: beyond the depth or the budget */
     unsigned char blob[20];   /* content at the head */
     unsigned char last[20];   /* commit that changed it last; zero when not known */
     uint32_t group;           /* used by the walk */
@@ -36,11 +36,13 @@ typedef struct ql__git_history_options {
     git_repository *repo;
     git_oid head;
     const char *cache_path; /* file that keeps the result between runs; NULL: none */
+    uint64_t compared_max;  /* 0: QL_LIMIT_GIT_COMPARED; tests lower it */
 } ql__git_history_options;
 
 /*
  * Reads the head's tree and walks what is new since the kept result. A damaged kept result is ignored; one that cannot be written is a
- * warning. QL_E_CORRUPT, QL_E_CANCELLED, QL_E_NOMEM.
+ * warning, and so is a history that takes more than compared_max to compare: it ends there as a shallow one does. QL_E_CORRUPT, QL_E_LIMIT,
+ * QL_E_CANCELLED, QL_E_NOMEM.
  */
 ql_status ql__git_history_new(const ql__git_history_options *options, ql__git_history **out, ql_error *err);
 void ql__git_history_free(ql__git_history *self);

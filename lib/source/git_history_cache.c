@@ -3,7 +3,8 @@
  *
  * Invariants: the file is replaced as a whole and carries a checksum, so it is read as it was written or not at all; nothing in it is believed
  * that does not fit into what is left of it. It holds the ids of all commits seen, so that a later run knows which are new.
- * Layout, little-endian: magic, xxh3 of the rest, head, depth, hash of the edges, commit ids, paths.
+ * Layout, little-endian: magic, xxh3 of the rest, head, depth, hash of the edges, entries compared, whether the budget was spent, commit ids,
+ * paths.
  * Threads: one. Cost: 20 bytes for each commit, 73 and the name for each path ever seen.
  */
 #include "source/git_history_cache.h"
@@ -19,7 +20,7 @@
 
 #define KEPT_BYTES_MAX ((size_t)1 << 30)
 
-static const char magic[8] = "QLGITH1\n";
+static const char magic[8] = "QLGITH2\n";
 
 /* ---- Writing ---- */
 
@@ -77,6 +78,8 @@ ql_status ql__git_kept_write(const ql__git_history *self, ql_error *err)
     put(&out, self->options.head.id, OID_BYTES);
     put_u64(&out, self->depth);
     put_u64(&out, self->edges_hash);
+    put_u64(&out, self->compared);
+    put_u64(&out, self->spent);
     put_u64(&out, count);
     put(&out, ids, count * OID_BYTES);
     ql__free(ids);
@@ -96,8 +99,9 @@ ql_status ql__git_kept_write(const ql__git_history *self, ql_error *err)
 
 void ql__git_kept_forget(ql__git_history *self)
 {
-    self->has_kept = false;
+    self->has_kept = self->spent = false;
     self->kept_count = 0;
+    self->compared = 0;
     for (size_t i = 0; i < self->file_count; i++) {
         ql__git_file *file = &self->files[i];
         file->first_s = file->last_s = QL_TIME_UNKNOWN;
@@ -178,6 +182,8 @@ ql_status ql__git_kept_read(ql__git_history *self, ql_error *err)
     if (reader.failed || sum != ql__xxh3(reader.rest, 0)) return QL_OK;
     memcpy(self->kept_head.id, take(&reader, OID_BYTES), OID_BYTES);
     if (take_u64(&reader) != self->depth || take_u64(&reader) != self->edges_hash) return QL_OK;
+    self->compared = take_u64(&reader);
+    self->spent = take_u64(&reader) != 0;
     QL_TRY(take_commits(self, &reader, err));
     uint64_t files = take_u64(&reader);
     for (uint64_t i = 0; i < files && !reader.failed; i++) QL_TRY(take_file(self, &reader, err));

@@ -59,6 +59,8 @@ struct ql__git_history {
     size_t edge_count, edge_capacity;
     uint64_t edges_hash;
     uint32_t depth; /* 0: all */
+    uint64_t compared; /* entries of folders, of all commits that the result rests on */
+    bool spent;        /* compared went over its bound: the rest of the history was left */
     bool incomplete;
     size_t walked;
     uint32_t polls;

@@ -2,8 +2,9 @@
  * Comparing trees, by our own merge of sorted entries.
  *
  * Invariants: equal subtrees are not opened. A folder that became a file, or the other way round, is two entries, as git sorts them apart.
- * Links and submodules are no files: a file that becomes one was removed. What one commit may change is bounded, as is the nesting; the path
- * is whole again after every entry, so that one buffer serves all.
+ * Links and submodules are no files: a file that becomes one was removed. What one commit may change is bounded, as is the nesting, and what is
+ * looked at over the whole history (equal entries count too: a folder is read for one that differs). The path is whole again after every
+ * entry, so that one buffer serves all.
  * Threads: one for each history. Cost: the entries of the folders on the way to what differs, on both sides.
  */
 #include "source/git_tree_diff.h"
@@ -58,7 +59,10 @@ static ql_status merge_entries(ql__git_tree_diff *diff, const git_tree *old_tree
     const ql__git_api *api = diff->history->options.api;
     size_t old_count = old_tree != NULL ? api->git_tree_entrycount(old_tree) : 0;
     size_t new_count = new_tree != NULL ? api->git_tree_entrycount(new_tree) : 0;
-    ql_status status = QL_OK;
+    ql__git_history *self = diff->history;
+    self->compared += old_count + new_count;
+    self->spent = self->compared > self->options.compared_max;
+    ql_status status = self->spent ? QL_DONE : QL_OK;
     for (size_t o = 0, n = 0; (o < old_count || n < new_count) && status == QL_OK;) {
         const git_tree_entry *old_entry = o < old_count ? api->git_tree_entry_byindex(old_tree, o) : NULL;
         const git_tree_entry *new_entry = n < new_count ? api->git_tree_entry_byindex(new_tree, n) : NULL;

@@ -13,7 +13,10 @@ typedef struct ql__git_tree_diff {
     ql_buf path;
 } ql__git_tree_diff;
 
-/* What `at` changed with respect to its parent (NULL: everything is new). Replaces diff's content. QL_E_LIMIT: more than a commit may. */
+/*
+ * What `at` changed with respect to its parent (NULL: everything is new). Replaces diff's content. QL_DONE: the budget of the history is
+ * spent, and the content of no use. QL_E_LIMIT: more than a commit may.
+ */
 ql_status ql__git_diff_commit(ql__git_tree_diff *diff, const ql__git_walk_commit *parent, const ql__git_walk_commit *at, ql_error *err);
 void ql__git_diff_dispose(ql__git_tree_diff *diff);
 

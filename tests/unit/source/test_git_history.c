@@ -11,27 +11,44 @@
 typedef struct opened {
     git_repository *repo;
     ql__git_history *history;
+    int warnings;
 } opened;
 
 static const ql__git_api *api;
 
-static opened open_history(git_fixture *self, const char *cache_path)
+static void count_warning(void *user, ql_log_level level, const char *subsystem, const char *message)
 {
-    ql__source_options source = {.config = &self->config, .sys = ql__sys_default()};
+    (void)subsystem;
+    (void)message;
+    *(int *)user += level == QL_LOG_WARNING;
+}
+
+/* compared_max: 0 for the real one. */
+static opened open_bounded(git_fixture *self, const char *cache_path, uint64_t compared_max)
+{
+    opened result = {0};
+    ql__log log;
+    ql__log_init(&log, count_warning, &result.warnings, QL_LOG_WARNING);
+    ql__source_options source = {.config = &self->config, .sys = ql__sys_default(), .log = &log};
     char head[100];
     git_ask(self, head, sizeof head, "git rev-parse HEAD");
-    ql__git_history_options options = {.api = api, .source = &source, .cache_path = cache_path};
+    ql__git_history_options options = {.api = api, .source = &source, .cache_path = cache_path, .compared_max = compared_max};
     for (size_t i = 0; i < 20; i++) {
         unsigned value;
         assert_int_equal(sscanf(head + 2 * i, "%2x", &value), 1);
         options.head.id[i] = (unsigned char)value;
     }
-    opened result = {0};
     ql_error err = {0};
     if (ql__git_open(api, self->work, &result.repo, &err) != QL_OK) fail_msg("%s", err.message);
     options.repo = result.repo;
     if (ql__git_history_new(&options, &result.history, &err) != QL_OK) fail_msg("%s", err.message);
+    ql__log_dispose(&log);
     return result;
+}
+
+static opened open_history(git_fixture *self, const char *cache_path)
+{
+    return open_bounded(self, cache_path, 0);
 }
 
 static void close_history(opened *self)
@@ -252,6 +269,110 @@ static void test_git_history__a_bomb_in_an_older_commit_is_bounded(void **state)
     assert_int_equal(listing_documents(&self->list), 10);
 }
 
+/* A file more in each commit: the n-th commit compares n - 1 entries with n. */
+static void add_one(git_fixture *self, int n)
+{
+    char name[20];
+    snprintf(name, sizeof name, "f%d.md", n);
+    git_write(self, name, "x");
+    git_commit_all(self, "c");
+}
+
+static void assert_same_dates(const opened *one, const opened *other)
+{
+    size_t count;
+    const ql__git_file *a = ql__git_history_files(one->history, &count);
+    for (size_t i = 0; i < count; i++) {
+        if (!a[i].in_head) continue;
+        const ql__git_file *b = ql__git_history_find(other->history, a[i].path);
+        assert_non_null(b);
+        assert_int_equal(a[i].first_s, b->first_s);
+        assert_int_equal(a[i].last_s, b->last_s);
+        assert_memory_equal(a[i].last, b->last, 20);
+    }
+}
+
+/* Commits 6 and 5 compare 11 + 9 entries; the budget ends in the next one, as if that were the edge. */
+static void test_git_history__a_history_beyond_the_budget_ends_as_a_shallow_one(void **state)
+{
+    git_fixture *self = *state;
+    git_run(self, "git init -q -b main .");
+    for (int n = 1; n <= 6; n++) add_one(self, n);
+    opened bounded = open_bounded(self, NULL, 20);
+    assert_int_equal(bounded.warnings, 1);
+    self->config.depth_set = true;
+    self->config.depth = 3;
+    opened shallow = open_history(self, NULL);
+    assert_int_equal(shallow.warnings, 0);
+    assert_same_dates(&bounded, &shallow);
+    const ql__git_file *known = ql__git_history_find(bounded.history, QL_STR("f5.md"));
+    const ql__git_file *unknown = ql__git_history_find(bounded.history, QL_STR("f4.md"));
+    assert_true(known->first_s != QL_TIME_UNKNOWN && known->last_s != QL_TIME_UNKNOWN);
+    assert_true(unknown->in_head && unknown->first_s == QL_TIME_UNKNOWN && unknown->last_s == QL_TIME_UNKNOWN);
+    close_history(&bounded);
+    close_history(&shallow);
+    self->config.depth_set = false;
+    bounded = open_bounded(self, NULL, 36); /* all of it */
+    assert_int_equal(bounded.warnings, 0);
+    assert_agrees_with_git(self, bounded.history);
+    close_history(&bounded);
+    bounded = open_bounded(self, NULL, 1); /* not even the head */
+    assert_int_equal(ql__git_history_walked(bounded.history), 1);
+    assert_true(ql__git_history_find(bounded.history, QL_STR("f6.md"))->last_s == QL_TIME_UNKNOWN);
+    close_history(&bounded);
+}
+
+static void test_git_history__the_budget_does_not_depend_on_what_was_kept(void **state)
+{
+    git_fixture *self = *state;
+    char kept[600];
+    snprintf(kept, sizeof kept, "%s/kept", self->dir);
+    git_run(self, "git init -q -b main .");
+    for (int n = 1; n <= 8; n++) {
+        add_one(self, n);
+        opened continued = open_bounded(self, kept, 36), whole = open_bounded(self, NULL, 36);
+        assert_int_equal(continued.warnings, n > 6);
+        assert_int_equal(whole.warnings, n > 6);
+        if (n <= 6) assert_int_equal(ql__git_history_walked(continued.history), 1);
+        assert_same_dates(&continued, &whole);
+        close_history(&continued);
+        close_history(&whole);
+    }
+    opened again = open_bounded(self, kept, 36); /* nothing new: known to be cut without a walk */
+    assert_int_equal(ql__git_history_walked(again.history), 0);
+    assert_int_equal(again.warnings, 1);
+    close_history(&again);
+    add_one(self, 9);
+    opened larger = open_history(self, kept); /* a cut result is no ground to continue on */
+    assert_int_equal(larger.warnings, 0);
+    assert_agrees_with_git(self, larger.history);
+    close_history(&larger);
+}
+
+/* Merges cost one comparison for each side. */
+static void test_git_history__the_budget_is_the_same_on_random_histories(void **state)
+{
+    git_fixture *self = *state;
+    char kept[600];
+    snprintf(kept, sizeof kept, "%s/kept", self->dir);
+    git_run(self, "git init -q -b main . && echo x > a.md");
+    git_commit_all(self, "first");
+    uint32_t seed = 5;
+    int cut = 0, whole_steps = 0;
+    for (int step = 0; step < 14; step++) {
+        if (random_below(&seed, 3) == 0) random_merge(self, &seed);
+        else random_commit(self, &seed);
+        opened continued = open_bounded(self, kept, 150), whole = open_bounded(self, NULL, 150);
+        assert_int_equal(continued.warnings, whole.warnings);
+        assert_same_dates(&continued, &whole);
+        cut += whole.warnings;
+        whole_steps += !whole.warnings;
+        close_history(&continued);
+        close_history(&whole);
+    }
+    assert_true(cut > 2 && whole_steps > 2);
+}
+
 static int load_api(void **state)
 {
     (void)state;
@@ -268,6 +389,9 @@ int main(void)
         TEST(knows_the_edge_of_a_shallow_repository),
         TEST(depth_means_what_git_means),
         TEST(a_bomb_in_an_older_commit_is_bounded),
+        TEST(a_history_beyond_the_budget_ends_as_a_shallow_one),
+        TEST(the_budget_does_not_depend_on_what_was_kept),
+        TEST(the_budget_is_the_same_on_random_histories),
     };
     return cmocka_run_group_tests(tests, load_api, NULL);
 }
