@@ -43,10 +43,11 @@ static ql_status diff_entry(ql__git_tree_diff *diff, const git_tree_entry *old_e
     if (ql__git_is_cancelled(diff->history)) return ql__fail(err, QL_E_CANCELLED, "cancelled while reading the history");
     size_t length = diff->path.len;
     QL_TRY(ql__git_append_name(&diff->path, api->git_tree_entry_name(any), err));
+    bool fits = diff->path.len <= QL_LIMIT_URL_BYTES / 4; /* a longer path is no document of the head, so nobody asks for its dates */
     ql_status status = QL_OK;
-    if (((old_mode | new_mode) & 0170000) == 0040000) {
+    if (fits && ((old_mode | new_mode) & 0170000) == 0040000) {
         if (depth < QL_LIMIT_FOLDER_DEPTH) status = diff_trees(diff, old_id, new_id, depth + 1, err);
-    } else if (ql__git_is_regular(old_mode) || ql__git_is_regular(new_mode)) {
+    } else if (fits && (ql__git_is_regular(old_mode) || ql__git_is_regular(new_mode))) {
         status = diff_file(diff, !ql__git_is_regular(old_mode), err);
     }
     if (diff->path.status == QL_OK) ql__git_cut_name(&diff->path, length);

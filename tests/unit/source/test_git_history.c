@@ -269,6 +269,23 @@ static void test_git_history__a_bomb_in_an_older_commit_is_bounded(void **state)
     assert_int_equal(listing_documents(&self->list), 10);
 }
 
+/* Names of thousands of bytes, folder in folder, in a commit that is long past: nobody asks for their dates, so they take no room. */
+static void test_git_history__paths_beyond_the_limit_are_not_kept(void **state)
+{
+    git_fixture *self = *state;
+    git_run(self, "git init -q -b main . && blob=$(echo x | git hash-object -w --stdin) && long=$(printf '%%09000d' 0) && "
+                  "inner=$(printf '100644 blob %%s\t%%s\n' $blob $long | git mktree) && "
+                  "outer=$(printf '040000 tree %%s\t%%s\n100644 blob %%s\ta\n' $inner $long $blob | git mktree) && "
+                  "git update-ref refs/heads/main $(git commit-tree -m long $outer)");
+    git_run(self, "git update-ref refs/heads/main $(git commit-tree -p HEAD -m brief $(printf '100644 blob %%s\ta\n' $(git rev-parse HEAD:a) | git mktree))");
+    opened shown = open_history(self, NULL);
+    size_t count;
+    const ql__git_file *files = ql__git_history_files(shown.history, &count);
+    assert_int_equal(count, 1);
+    assert_true(ql_str_equal(files[0].path, QL_STR("a")));
+    close_history(&shown);
+}
+
 /* A file more in each commit: the n-th commit compares n - 1 entries with n. */
 static void add_one(git_fixture *self, int n)
 {
@@ -389,6 +406,7 @@ int main(void)
         TEST(knows_the_edge_of_a_shallow_repository),
         TEST(depth_means_what_git_means),
         TEST(a_bomb_in_an_older_commit_is_bounded),
+        TEST(paths_beyond_the_limit_are_not_kept),
         TEST(a_history_beyond_the_budget_ends_as_a_shallow_one),
         TEST(the_budget_does_not_depend_on_what_was_kept),
         TEST(the_budget_is_the_same_on_random_histories),
