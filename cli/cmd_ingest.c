@@ -284,7 +284,7 @@ int cmd_ingest(cli *self)
     options.progress_fn = on_progress;
     options.event_fn = on_event;
     options.user = &view;
-    ql_ingest_report report;
+    ql_ingest_report report = QL_INGEST_REPORT_INIT;
     ql_error err = {0};
     if (!view.dry_run) session_log_open(&session);
     if (!view.json && !view.quiet) session_tell_choice(&session, NULL);

@@ -41,15 +41,25 @@ typedef struct ql_chunk_options {
 /** Receives chunks in order; views are borrowed for the call. Non-zero stops: QL_E_CALLBACK. */
 typedef int (*ql_chunk_fn)(void *user, const ql_chunk *chunk);
 
+/** A chunker. Its functions are called on any thread of the runtime, several at once. */
 typedef struct ql_chunker_ops {
     uint32_t struct_size;
-    uint32_t reserved;
-    const char *name;
+    uint32_t version; /**< raise it when the same text is cut otherwise: documents are then made again */
+    const char *name; /**< 1 to 64 of a-z, 0-9, '-', '_', '.' */
+    /** True when this chunker wants the document; asked in order of registration, the built-in one after all of them. */
     bool (*accepts_fn)(void *self, const ql_document *document, const ql_canonical *canonical);
+    /**
+     * Emits the chunks in order: begin and end of each, from the first byte of the text to the last; one may begin before the end of the chunk
+     * before it (overlap). metadata_json, an object, is added to what the library says of the chunk; everything else of a ql_chunk the library
+     * finds itself. When emit answers non-zero, return QL_E_CALLBACK.
+     */
     ql_status (*chunk_fn)(void *self, const ql_document *document, const ql_canonical *canonical,
                           const ql_chunk_options *options, ql_chunk_fn emit, void *user, ql_error *err);
     void (*close_fn)(void *self); /**< optional */
 } ql_chunker_ops;
+
+/** Adds a chunker; parameters, errors and threads as ql_converter_register(). A document whose chunks break a guarantee fails with the reason. Since 0.1. */
+QL_API QL_MUST_USE ql_status ql_chunker_register(ql_runtime *runtime, const ql_chunker_ops *ops, void *self, ql_error *err);
 
 #ifdef __cplusplus
 }

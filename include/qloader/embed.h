@@ -21,21 +21,28 @@ typedef enum ql_embed_role {
 typedef struct ql_embedder_ops {
     uint32_t struct_size;
     uint32_t reserved;
-    const char *name;
+    const char *name; /**< 1 to 64 of a-z, 0-9, '-', '_', '.'; what ql_workspace_options.embedder asks for */
     /**
      * What tells this model's vectors from another's, at most 127 bytes: "name", or "name@fingerprint" where the fingerprint, 16 digits of
      * 0-9a-f, comes from the weights (of the local one: samples of every tensor). The store remembers it and refuses vectors of another (names are not compared where both sides have fingerprints). Borrowed, constant.
      */
     const char *(*model_fn)(void *self);
+    /** Width of a vector, 1..65536; constant. */
     uint32_t (*dims_fn)(void *self);
-    /** Writes (count, dims) float32 row-major unit vectors. One call at a time unless the embedder says otherwise. */
+    /** Writes (count, dims) float32 row-major unit vectors. One call at a time. A vector that is not of unit length, or not finite, fails the call. */
     ql_status (*embed_fn)(void *self, ql_embed_role role, const ql_str *texts, size_t count, float *out, ql_error *err);
-    /** Counts in the model's tokens; NULL members when the embedder does not know its tokenizer. Borrowed, constant, thread-safe. */
+    /** Counts in the model's tokens; optional: chunks are then measured in characters. Borrowed, constant, thread-safe. */
     const ql_measure *(*measure_fn)(void *self);
-    /** Tokens of text the model sees at once, special tokens excluded; 0: not known. */
+    /** Tokens of text the model sees at once, special tokens excluded; 0: not known. Optional. */
     uint32_t (*window_fn)(void *self);
-    void (*close_fn)(void *self);
+    void (*close_fn)(void *self); /**< optional */
 } ql_embedder_ops;
+
+/**
+ * Adds an embedder, which a workspace uses when ql_workspace_options.embedder names it, for passages and for questions, whatever its
+ * configuration says. Parameters, errors and threads as ql_converter_register(); "local" is taken. Since 0.1.
+ */
+QL_API QL_MUST_USE ql_status ql_embedder_register(ql_runtime *runtime, const ql_embedder_ops *ops, void *self, ql_error *err);
 
 #ifdef __cplusplus
 }

@@ -74,6 +74,7 @@ typedef struct ql_ingest_options {
 #define QL_INGEST_OPTIONS_INIT {(uint32_t)sizeof(ql_ingest_options), 0, 0, 0, {NULL, 0}, {NULL, 0}, {NULL, 0}, NULL, NULL, NULL, {0, 0, 0, 0}}
 QL_API void ql_ingest_options_init(ql_ingest_options *options);
 
+/** What an ingest did. Set struct_size (QL_INGEST_REPORT_INIT) before the call; the library fills as much as the caller knows. */
 typedef struct ql_ingest_report {
     uint32_t struct_size;
     uint32_t sources;          /**< visited */
@@ -83,6 +84,9 @@ typedef struct ql_ingest_report {
     uint64_t chunks, tokens, bytes; /**< written, embedded, read in this run */
     uint64_t elapsed_ms;
 } ql_ingest_report;
+
+#define QL_INGEST_REPORT_INIT {(uint32_t)sizeof(ql_ingest_report), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+QL_API void ql_ingest_report_init(ql_ingest_report *report);
 
 /**
  * Brings the index up to date with the configured sources that match the options.

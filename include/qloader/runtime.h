@@ -26,7 +26,10 @@
 extern "C" {
 #endif
 
-/** Threads, log sink and counters; safe to share between threads once made. */
+/**
+ * Threads, log sink, counters, and what the application added: converters, chunkers, embedders, rerankers (ql_converter_register() and so
+ * on, in the header of each). Safe to share between threads once made; everything is registered before the first workspace is opened on it.
+ */
 typedef struct ql_runtime ql_runtime;
 
 typedef struct ql_runtime_options {

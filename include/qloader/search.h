@@ -26,6 +26,9 @@ typedef struct ql_search_options {
     int32_t mode;            /**< ql_search_mode */
     uint32_t reserved32;
     ql_filter filter;        /**< applied inside the search */
+    const char *reranker;    /**< name of one that was registered (rerank.h); NULL: none */
+    uint32_t rerank_count;   /**< hits it looks at, at least limit; 0: 50, or limit if that is more */
+    uint32_t reserved2;
     uint64_t reserved[4];
 } ql_search_options;
 
@@ -54,6 +57,7 @@ typedef struct ql_hit {
     uint32_t chunk_index, chunk_count;
     uint64_t source_begin, source_end; /**< bytes of the original document */
     int64_t created_at_ms, updated_at_ms;
+    double score_rerank;       /**< what the reranker said; 0 without one */
 } ql_hit;
 
 typedef struct ql_results ql_results;

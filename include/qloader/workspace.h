@@ -26,10 +26,11 @@ typedef struct ql_workspace_options {
     const char *data_dir;     /**< where the index lives; NULL: <dir>/data. Given alone: no configuration at all */
     const char *model_dir;    /**< folder of the embedding model; NULL: found by name */
     const char *precision;    /**< "auto" (NULL), "fp32" or "bf16": arithmetic of the local model */
+    const char *embedder;     /**< name of one that was registered (embed.h); NULL: what the configuration says, else the local model */
     uint64_t reserved[4];
 } ql_workspace_options;
 
-#define QL_WORKSPACE_OPTIONS_INIT {(uint32_t)sizeof(ql_workspace_options), 0, NULL, NULL, NULL, NULL, NULL, NULL, {0, 0, 0, 0}}
+#define QL_WORKSPACE_OPTIONS_INIT {(uint32_t)sizeof(ql_workspace_options), 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, {0, 0, 0, 0}}
 /** Sets the defaults, for languages without the macro. */
 QL_API void ql_workspace_options_init(ql_workspace_options *options);
 

@@ -6,6 +6,7 @@
 
 #include "api/handles.h"
 #include "api/leftover.h"
+#include "base/abi.h"
 #include "base/alloc.h"
 #include "base/status.h"
 #include "chunk/chunk.h"
@@ -27,6 +28,11 @@ void ql_ingest_options_init(ql_ingest_options *options)
     *options = (ql_ingest_options)QL_INGEST_OPTIONS_INIT;
 }
 
+void ql_ingest_report_init(ql_ingest_report *report)
+{
+    *report = (ql_ingest_report)QL_INGEST_REPORT_INIT;
+}
+
 typedef struct run {
     ql_workspace *workspace;
     ql__ingest ingest;
@@ -34,14 +40,6 @@ typedef struct run {
     ql_buf pipeline;
     const ql__config *config;
 } run;
-
-static ql_status check_options(const ql_ingest_options *options, ql_error *err)
-{
-    if (options->struct_size != sizeof *options) return ql__fail(err, QL_E_INVALID, "options.struct_size is %u, not %zu", options->struct_size, sizeof *options);
-    for (size_t i = 0; i < sizeof options->reserved / sizeof *options->reserved; i++)
-        if (options->reserved[i] != 0) return ql__fail(err, QL_E_INVALID, "options.reserved is not zero");
-    return QL_OK;
-}
 
 /* The unit is the model's token unless the file speaks of sizes: those are characters, as in the reference. */
 static void choose_chunk_size(run *self)
@@ -77,6 +75,12 @@ static ql_status describe_pipeline(run *self, ql_error *err)
                                      QL__CONVERT_VERSION, QL__CHUNK_VERSION, QL__PREPARE_VERSION, chunk->size_max, chunk->overlap, chunk->size_min,
                                      chunk->measure != NULL ? chunk->measure->unit : "characters", chunk->chunks_max,
                                      (int)model.len, model.ptr, ql__analyzer_version());
+    static const ql__extension_kind kinds[] = {QL__EXTENSION_CONVERTER, QL__EXTENSION_CHUNKER};
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
+        for (size_t i = 0; i < self->ingest.extensions->counts[kinds[k]]; i++) {
+            const ql__extension *item = &self->ingest.extensions->items[kinds[k]][i];
+            status = ql_buf_printf(&self->pipeline, " %s=%u", item->name, item->version);
+        }
     if (self->workspace->precision == QL__PRECISION_FP32) status = ql_buf_append(&self->pipeline, QL_STR(" fp32"));
     if (self->workspace->precision == QL__PRECISION_BF16) status = ql_buf_append(&self->pipeline, QL_STR(" bf16"));
     self->ingest.pipeline = ql_buf_str(&self->pipeline);
@@ -110,6 +114,7 @@ static ql_status begin(run *self, ql_workspace *workspace, const ql_ingest_optio
     ingest->log = &workspace->runtime->log;
     ingest->pool = workspace->runtime->pool;
     ingest->prof = workspace->runtime->prof;
+    ingest->extensions = &workspace->runtime->extensions;
     ingest->options = options;
     ingest->report = &self->report;
     ql_status status = ql__workspace_embedder_open(workspace, &ingest->embedder, &ingest->embedder_self, err);
@@ -216,7 +221,7 @@ static ql_status run_matching(run *self, const ql_ingest_options *options, ql_er
 static ql_status outcome(run *self, ql_status status, uint64_t begin_ns, ql_ingest_report *report, ql_error *err)
 {
     self->report.elapsed_ms = (ql__monotonic_ns(self->ingest.sys) - begin_ns) / 1000000;
-    if (report != NULL) *report = self->report;
+    if (report != NULL) (void)ql__struct_write(report, &self->report, sizeof self->report, sizeof self->report, "ql_ingest_report", NULL);
     if (status < 0) return ql__workspace_store_failed(self->workspace, status, err);
     if (self->report.failed == 0 && self->report.sources_failed == 0) return QL_OK;
     unsigned long long documents = self->report.failed;
@@ -227,27 +232,35 @@ static ql_status outcome(run *self, ql_status status, uint64_t begin_ns, ql_inge
     return ql__fail(err, QL_E_PARTIAL, "%llu document%s and %u source%s failed", documents, document_s, sources, source_s);
 }
 
-static ql_status prepare_options(ql_workspace *workspace, const ql_ingest_options **options, ql_ingest_report *report, ql_error *err)
+static ql_status read_options(const ql_ingest_options *given, ql_ingest_options *options, ql_error *err)
 {
-    static const ql_ingest_options defaults = QL_INGEST_OPTIONS_INIT;
+    ql_ingest_options_init(options);
+    if (given != NULL) QL_TRY(ql__struct_read(options, sizeof *options, sizeof *options, given, "ql_ingest_options", err));
+    return ql__reserved_check(options->reserved, sizeof options->reserved / sizeof *options->reserved, "ql_ingest_options", err);
+}
+
+/* The report is written whatever happens, so what the caller knows of it is checked before anything does. */
+static ql_status check_call(const ql_workspace *workspace, ql_ingest_report *report, ql_error *err)
+{
+    static const ql_ingest_report empty = QL_INGEST_REPORT_INIT;
     if (workspace == NULL) return ql__fail(err, QL_E_INVALID, "workspace is NULL");
-    if (report != NULL) *report = (ql_ingest_report){.struct_size = sizeof *report};
-    if (*options == NULL) *options = &defaults;
-    QL_TRY(check_options(*options, err));
+    if (report != NULL) QL_TRY(ql__struct_write(report, &empty, sizeof empty, sizeof empty, "ql_ingest_report", err));
     return ql__workspace_supported(workspace, err);
 }
 
-ql_status ql_ingest(ql_workspace *workspace, const ql_ingest_options *options, ql_ingest_report *report, ql_error *err)
+ql_status ql_ingest(ql_workspace *workspace, const ql_ingest_options *given, ql_ingest_report *report, ql_error *err)
 {
-    QL_TRY(prepare_options(workspace, &options, report, err));
+    ql_ingest_options options;
+    QL_TRY(check_call(workspace, report, err));
+    QL_TRY(read_options(given, &options, err));
     if (workspace->config == NULL) return ql__fail(err, QL_E_INVALID, "this workspace was opened without a configuration");
-    if (options->prune && has_filter(options)) return ql__fail(err, QL_E_INVALID, "prune looks at all sources: it cannot be combined with a project, source type or source");
+    if (options.prune && has_filter(&options)) return ql__fail(err, QL_E_INVALID, "prune looks at all sources: it cannot be combined with a project, source type or source");
     ql__prof *previous = ql__prof_enter(workspace->runtime->prof);
     uint64_t begin_ns = ql__monotonic_ns(workspace->runtime->sys);
     run self;
-    ql_status status = begin(&self, workspace, options, err);
+    ql_status status = begin(&self, workspace, &options, err);
     if (status >= 0) {
-        status = run_matching(&self, options, err);
+        status = run_matching(&self, &options, err);
         status = outcome(&self, status, begin_ns, report, err);
         end(&self);
     }
@@ -257,7 +270,7 @@ ql_status ql_ingest(ql_workspace *workspace, const ql_ingest_options *options, q
 
 static ql_status check_source(const ql_source_ops *ops, ql_str project, ql_str source, ql_error *err)
 {
-    if (ops == NULL || ops->struct_size != sizeof *ops) return ql__fail(err, QL_E_INVALID, "ops is NULL or of another size");
+    if (ops == NULL || ops->struct_size < sizeof *ops) return ql__fail(err, QL_E_INVALID, "ops is NULL or its struct_size is less than %zu", sizeof *ops);
     if (ops->type == NULL || ops->list_fn == NULL || ops->fetch_fn == NULL || ops->release_fn == NULL)
         return ql__fail(err, QL_E_INVALID, "ops lacks type, list_fn, fetch_fn or release_fn");
     if (project.len == 0 || source.len == 0) return ql__fail(err, QL_E_INVALID, "%s is empty", project.len == 0 ? "project" : "source");
@@ -265,16 +278,18 @@ static ql_status check_source(const ql_source_ops *ops, ql_str project, ql_str s
 }
 
 ql_status ql_ingest_source(ql_workspace *workspace, ql_str project, ql_str source, const ql_source_ops *ops, void *object,
-                           const ql_ingest_options *options, ql_ingest_report *report, ql_error *err)
+                           const ql_ingest_options *given, ql_ingest_report *report, ql_error *err)
 {
-    QL_TRY(prepare_options(workspace, &options, report, err));
+    ql_ingest_options options;
+    QL_TRY(check_call(workspace, report, err));
+    QL_TRY(read_options(given, &options, err));
     QL_TRY(check_source(ops, project, source, err));
     ql__prof *previous = ql__prof_enter(workspace->runtime->prof);
     uint64_t begin_ns = ql__monotonic_ns(workspace->runtime->sys);
     run self;
-    ql_status status = begin(&self, workspace, options, err);
+    ql_status status = begin(&self, workspace, &options, err);
     if (status >= 0) {
-        ql__ingest_source one = {.project = project, .source_type = ql_str_of(ops->type), .source = source, .ops = ops, .self = object};
+        ql__ingest_source one = {.project = project, .source_type = ql_str_of(ops->type), .source = source, .ops = ops, .self = object, .foreign = true};
         self.report.sources++;
         status = ql__ingest_source_run(&self.ingest, &one, err);
         status = outcome(&self, status, begin_ns, report, err);

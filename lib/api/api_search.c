@@ -2,9 +2,12 @@
  * ql_search: a connection and a snapshot for the length of one search, the shared query embedder behind a lock, and results
  * that own what they show.
  */
+#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "api/handles.h"
+#include "base/abi.h"
 #include "base/alloc.h"
 #include "base/limits.h"
 #include "base/status.h"
@@ -12,10 +15,12 @@
 #include "search/search.h"
 
 #define LIMIT_DEFAULT 10
+#define RERANK_DEFAULT 50
 
 struct ql_results {
-    ql__search_results found;
+    ql__search_results found; /* owns what the hits show */
     ql_hit *hits;
+    size_t count;             /* a reranker leaves the best of those found */
     ql_str query;
     uint64_t elapsed_us;
 };
@@ -26,13 +31,16 @@ void ql_search_options_init(ql_search_options *options)
     options->filter = (ql_filter){.struct_size = sizeof options->filter, .since_ms = QL_TIME_UNKNOWN, .until_ms = QL_TIME_UNKNOWN};
 }
 
-static ql_status check_options(const ql_search_options *options, ql_error *err)
+static ql_status read_options(const ql_search_options *given, ql_search_options *options, ql_error *err)
 {
-    if (options->struct_size != sizeof *options) return ql__fail(err, QL_E_INVALID, "options.struct_size is %u, not %zu", options->struct_size, sizeof *options);
+    ql_search_options_init(options);
+    if (given != NULL) QL_TRY(ql__struct_read(options, sizeof *options, sizeof *options, given, "ql_search_options", err));
+    QL_TRY(ql__reserved_check(options->reserved, sizeof options->reserved / sizeof *options->reserved, "ql_search_options", err));
     if (options->limit > QL_LIMIT_SEARCH_RESULTS) return ql__fail(err, QL_E_INVALID, "limit %u is more than %d", options->limit, QL_LIMIT_SEARCH_RESULTS);
+    if (options->rerank_count > QL_LIMIT_SEARCH_RESULTS) return ql__fail(err, QL_E_INVALID, "rerank_count %u is more than %d", options->rerank_count, QL_LIMIT_SEARCH_RESULTS);
     if (options->mode < QL_SEARCH_HYBRID || options->mode > QL_SEARCH_SPARSE) return ql__fail(err, QL_E_INVALID, "mode %d is unknown", options->mode);
-    for (size_t i = 0; i < sizeof options->reserved / sizeof *options->reserved; i++)
-        if (options->reserved[i] != 0) return ql__fail(err, QL_E_INVALID, "options.reserved is not zero");
+    if (options->limit == 0) options->limit = LIMIT_DEFAULT;
+    if (options->rerank_count == 0) options->rerank_count = RERANK_DEFAULT;
     return QL_OK;
 }
 
@@ -129,7 +137,7 @@ static uint32_t locked_window(void *self)
 static const ql_embedder_ops locked_ops = {.struct_size = sizeof(ql_embedder_ops), .name = "locked", .model_fn = locked_model, .dims_fn = locked_dims,
                                            .embed_fn = locked_embed, .measure_fn = locked_measure, .window_fn = locked_window};
 
-/* --- the search ------------------------------------------------------------------------------------------------------------------- */
+/* --- hits ----------------------------------------------------------------------------------------------------------------------- */
 
 /* What every chunk of a document shares is stored once, with the document, and joined here to what the chunk says of itself. */
 static ql_status join_metadata(ql__search_results *found, ql__stored_chunk *chunk)
@@ -165,7 +173,7 @@ static void fill_hit(const ql__search_results *found, size_t index, ql_hit *out)
                     .source_end = chunk->source_end, .created_at_ms = chunk->created_at_ms, .updated_at_ms = chunk->updated_at_ms};
 }
 
-static ql_status keep(ql__search_results *found, ql_str query, uint64_t elapsed_us, ql_results **out, ql_error *err)
+static ql_status keep(ql__search_results *found, ql_str query, ql_results **out, ql_error *err)
 {
     ql_results *self = ql__alloc_zero(1, sizeof *self);
     ql_hit *hits = ql__alloc_zero(found->count + 1, sizeof *hits);
@@ -179,18 +187,52 @@ static ql_status keep(ql__search_results *found, ql_str query, uint64_t elapsed_
         return ql__fail_nomem(err);
     }
     for (size_t i = 0; i < found->count; i++) fill_hit(found, i, &hits[i]);
-    *self = (ql_results){.found = *found, .hits = hits, .query = copy, .elapsed_us = elapsed_us};
+    *self = (ql_results){.found = *found, .hits = hits, .count = found->count, .query = copy};
     *out = self;
     return QL_OK;
 }
 
-static ql_status search_with(ql_workspace *workspace, ql__reader *reader, ql_str query, const ql_search_options *options, ql_results **out, ql_error *err)
+/* --- a second look -------------------------------------------------------------------------------------------------------------- */
+
+static ql_status find_reranker(const ql_workspace *workspace, const char *name, const ql__extension **out, ql_error *err)
 {
-    uint64_t begin_ns = ql__monotonic_ns(workspace->runtime->sys);
+    *out = name != NULL ? ql__extensions_find(&workspace->runtime->extensions, QL__EXTENSION_RERANKER, name) : NULL;
+    return name == NULL || *out != NULL ? QL_OK : ql__fail(err, QL_E_NOTFOUND, "no reranker '%s' is registered on this runtime", name);
+}
+
+/* Better first; equal ones as the search had them, which is what rank still says. */
+static int by_rerank(const void *a, const void *b)
+{
+    const ql_hit *x = a, *y = b;
+    if (x->score_rerank != y->score_rerank) return x->score_rerank > y->score_rerank ? -1 : 1;
+    return x->rank < y->rank ? -1 : 1;
+}
+
+static ql_status rerank(ql_results *self, const ql__extension *item, uint32_t limit, ql_error *err)
+{
+    QL_SPAN(RERANK);
+    const ql_reranker_ops *ops = item->ops;
+    QL_AUTO(double *, ql__free_cleanup) scores = ql__alloc_zero(self->count + 1, sizeof *scores);
+    if (scores == NULL) return ql__fail_nomem(err);
+    QL_TRY(ql__fail_status(err, ops->rerank_fn(item->self, self->query, self->hits, self->count, scores, err)));
+    for (size_t i = 0; i < self->count; i++) {
+        if (!isfinite(scores[i])) return ql__fail(err, QL_E_INVALID, "the reranker '%s' gave a score that is no number (hit %zu of %zu)", item->name, i, self->count);
+        self->hits[i].score_rerank = scores[i];
+    }
+    if (self->count > 1) qsort(self->hits, self->count, sizeof *self->hits, by_rerank);
+    if (self->count > limit) self->count = limit;
+    for (size_t i = 0; i < self->count; i++) self->hits[i].rank = (uint32_t)i + 1;
+    return QL_OK;
+}
+
+/* --- the search ----------------------------------------------------------------------------------------------------------------- */
+
+static ql_status search_with(ql_workspace *workspace, ql__reader *reader, ql_str query, const ql_search_options *options, uint32_t limit, ql_results **out, ql_error *err)
+{
     ql__snapshot *snapshot = NULL;
     QL_TRY(ql__snapshot_open(reader->store, &snapshot, err));
     ql__search_engine engine = {.snapshot = snapshot, .analyzer = reader->analyzer};
-    ql__search_options internal = {.limit = options->limit != 0 ? options->limit : LIMIT_DEFAULT, .mode = (ql_search_mode)options->mode, .filter = &options->filter};
+    ql__search_options internal = {.limit = limit, .mode = (ql_search_mode)options->mode, .filter = &options->filter};
     ql__search_results found;
     ql_status status = QL_OK;
     if (options->mode != QL_SEARCH_SPARSE) {
@@ -200,25 +242,38 @@ static ql_status search_with(ql_workspace *workspace, ql__reader *reader, ql_str
     }
     if (status >= 0) status = ql__workspace_store_failed(workspace, ql__search_run(&engine, query, &internal, &found, err), err);
     ql__snapshot_free(snapshot);
-    if (status < 0) return status;
-    return keep(&found, query, (ql__monotonic_ns(workspace->runtime->sys) - begin_ns) / 1000, out, err);
+    return status < 0 ? status : keep(&found, query, out, err);
 }
 
-ql_status ql_search(ql_workspace *workspace, ql_str query, const ql_search_options *options, ql_results **out, ql_error *err)
+static ql_status search(ql_workspace *workspace, ql_str query, const ql_search_options *options, ql_results **out, ql_error *err)
 {
-    ql_search_options defaults;
+    uint64_t begin_ns = ql__monotonic_ns(workspace->runtime->sys);
+    const ql__extension *reranker = NULL;
+    ql__reader *reader = NULL;
+    ql_results *results = NULL;
+    QL_TRY(find_reranker(workspace, options->reranker, &reranker, err));
+    QL_TRY(reader_take(workspace, &reader, err));
+    uint32_t limit = reranker != NULL && options->rerank_count > options->limit ? options->rerank_count : options->limit;
+    ql_status status = search_with(workspace, reader, query, options, limit, &results, err);
+    reader_give_back(workspace, reader);
+    if (status >= 0 && reranker != NULL) status = rerank(results, reranker, options->limit, err);
+    if (status < 0) {
+        ql_results_free(results);
+        return status;
+    }
+    results->elapsed_us = (ql__monotonic_ns(workspace->runtime->sys) - begin_ns) / 1000;
+    *out = results;
+    return QL_OK;
+}
+
+ql_status ql_search(ql_workspace *workspace, ql_str query, const ql_search_options *given, ql_results **out, ql_error *err)
+{
+    ql_search_options options;
     if (workspace == NULL || out == NULL) return ql__fail(err, QL_E_INVALID, "%s is NULL", workspace == NULL ? "workspace" : "out");
-    ql_search_options_init(&defaults);
-    if (options == NULL) options = &defaults;
-    QL_TRY(check_options(options, err));
+    QL_TRY(read_options(given, &options, err));
     QL_TRY(ql__workspace_supported(workspace, err));
     ql__prof *previous = ql__prof_enter(workspace->runtime->prof);
-    ql__reader *reader = NULL;
-    ql_status status = reader_take(workspace, &reader, err);
-    if (status >= 0) {
-        status = search_with(workspace, reader, query, options, out, err);
-        reader_give_back(workspace, reader);
-    }
+    ql_status status = search(workspace, query, &options, out, err);
     ql__prof_leave(previous);
     return status;
 }
@@ -235,12 +290,12 @@ void ql_results_free(ql_results *self)
 
 size_t ql_results_count(const ql_results *self)
 {
-    return self != NULL ? self->found.count : 0;
+    return self != NULL ? self->count : 0;
 }
 
 const ql_hit *ql_results_hit(const ql_results *self, size_t index)
 {
-    return self != NULL && index < self->found.count ? &self->hits[index] : NULL;
+    return self != NULL && index < self->count ? &self->hits[index] : NULL;
 }
 
 static void write_hit(ql__json_writer *writer, const ql_hit *hit)
@@ -249,7 +304,7 @@ static void write_hit(ql__json_writer *writer, const ql_hit *hit)
         {"id", hit->id}, {"document_id", hit->document_id}, {"project", hit->project}, {"source_type", hit->source_type}, {"source", hit->source},
         {"url", hit->url}, {"title", hit->title}, {"section_path", hit->section_path}, {"content_type", hit->content_type}, {"text", hit->text}};
     const struct { const char *key; double value; } scores[] = {{"score", hit->score}, {"score_dense", hit->score_dense}, {"score_sparse", hit->score_sparse},
-                                                                {"part_dense", hit->part_dense}, {"part_sparse", hit->part_sparse}};
+                                                                {"part_dense", hit->part_dense}, {"part_sparse", hit->part_sparse}, {"score_rerank", hit->score_rerank}};
     const struct { const char *key; uint64_t value; } numbers[] = {{"rank", hit->rank}, {"rank_dense", hit->rank_dense}, {"rank_sparse", hit->rank_sparse},
         {"chunk_index", hit->chunk_index}, {"chunk_count", hit->chunk_count}, {"source_begin", hit->source_begin}, {"source_end", hit->source_end}};
     ql__json_object(writer);
@@ -286,7 +341,7 @@ ql_status ql_results_json(const ql_results *self, ql_buf *out, ql_error *err)
     ql__json_double(&writer, (double)self->elapsed_us / 1000.0);
     ql__json_key(&writer, "hits");
     ql__json_array(&writer);
-    for (size_t i = 0; i < self->found.count; i++) write_hit(&writer, &self->hits[i]);
+    for (size_t i = 0; i < self->count; i++) write_hit(&writer, &self->hits[i]);
     ql__json_array_end(&writer);
     ql__json_object_end(&writer);
     return out->status < 0 ? ql__fail(err, out->status, "cannot write the results") : QL_OK;

@@ -6,6 +6,7 @@
 
 #include "embed/embed.h"
 #include "model/config.h"
+#include "model/extension.h"
 #include "prof/span.h"
 #include "store/store.h"
 #include "sys/log.h"
@@ -18,6 +19,7 @@ struct ql_runtime {
     ql__log log;
     ql__pool *pool;
     ql__prof *prof; /* NULL: off */
+    ql__extensions extensions;
 };
 
 /* A connection for searches, with what one search needs at a time. */
@@ -31,6 +33,7 @@ struct ql_workspace {
     ql_runtime *runtime;
     ql__config_set *config; /* NULL: opened with data_dir alone */
     char *dir, *data_dir, *model_dir;
+    char *embedder_name; /* of a registered one; NULL: the local model */
     ql__precision precision;
 
     pthread_mutex_t lock; /* guards idle */

@@ -1,5 +1,6 @@
 /* The runtime: threads, log, counters. */
 #include "api/handles.h"
+#include "base/abi.h"
 #include "base/alloc.h"
 #include "base/limits.h"
 #include "base/status.h"
@@ -10,28 +11,28 @@ void ql_runtime_options_init(ql_runtime_options *options)
     *options = (ql_runtime_options)QL_RUNTIME_OPTIONS_INIT;
 }
 
-static ql_status check_options(const ql_runtime_options *options, ql_error *err)
+static ql_status read_options(const ql_runtime_options *given, ql_runtime_options *options, ql_error *err)
 {
-    if (options->struct_size != sizeof *options) return ql__fail(err, QL_E_INVALID, "options.struct_size is %u, not %zu", options->struct_size, sizeof *options);
-    for (size_t i = 0; i < sizeof options->reserved / sizeof *options->reserved; i++)
-        if (options->reserved[i] != 0) return ql__fail(err, QL_E_INVALID, "options.reserved is not zero");
+    ql_runtime_options_init(options);
+    if (given != NULL) QL_TRY(ql__struct_read(options, sizeof *options, sizeof *options, given, "ql_runtime_options", err));
+    QL_TRY(ql__reserved_check(options->reserved, sizeof options->reserved / sizeof *options->reserved, "ql_runtime_options", err));
     if (options->threads > QL_LIMIT_THREADS) return ql__fail(err, QL_E_LIMIT, "%u threads, more than %d", options->threads, QL_LIMIT_THREADS);
     return QL_OK;
 }
 
-ql_status ql_runtime_new(const ql_runtime_options *options, ql_runtime **out, ql_error *err)
+ql_status ql_runtime_new(const ql_runtime_options *given, ql_runtime **out, ql_error *err)
 {
-    static const ql_runtime_options defaults = QL_RUNTIME_OPTIONS_INIT;
+    ql_runtime_options options;
     if (out == NULL) return ql__fail(err, QL_E_INVALID, "out is NULL");
-    if (options == NULL) options = &defaults;
-    QL_TRY(check_options(options, err));
+    QL_TRY(read_options(given, &options, err));
     ql_runtime *self = ql__alloc_zero(1, sizeof *self);
     if (self == NULL) return ql__fail_nomem(err);
     self->sys = ql__sys_default();
-    ql__log_init(&self->log, options->log_fn, options->log_user, options->log_level != 0 ? (ql_log_level)options->log_level : QL_LOG_INFO);
+    ql__extensions_init(&self->extensions);
+    ql__log_init(&self->log, options.log_fn, options.log_user, options.log_level != 0 ? (ql_log_level)options.log_level : QL_LOG_INFO);
     ql_status status = QL_OK;
-    if (options->profile && (self->prof = ql__prof_new()) == NULL) status = ql__fail_nomem(err);
-    if (status >= 0) status = ql__pool_new(options->threads, &self->pool, err);
+    if (options.profile && (self->prof = ql__prof_new()) == NULL) status = ql__fail_nomem(err);
+    if (status >= 0) status = ql__pool_new(options.threads, &self->pool, err);
     if (status >= 0) ql__pool_hooks_set(self->pool, ql__prof_pool_hooks());
     if (status < 0) {
         ql_runtime_free(self);
@@ -44,6 +45,7 @@ ql_status ql_runtime_new(const ql_runtime_options *options, ql_runtime **out, ql
 void ql_runtime_free(ql_runtime *self)
 {
     if (self == NULL) return;
+    ql__extensions_dispose(&self->extensions);
     ql__pool_free(self->pool);
     ql__prof_free(self->prof);
     ql__log_dispose(&self->log);

@@ -7,7 +7,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "api/extension_embedder.h"
 #include "api/handles.h"
+#include "base/abi.h"
 #include "base/alloc.h"
 #include "base/status.h"
 #include "dep/json.h"
@@ -19,11 +21,11 @@ void ql_workspace_options_init(ql_workspace_options *options)
     *options = (ql_workspace_options)QL_WORKSPACE_OPTIONS_INIT;
 }
 
-static ql_status check_options(const ql_workspace_options *options, ql__precision *precision, ql_error *err)
+static ql_status read_options(const ql_workspace_options *given, ql_workspace_options *options, ql__precision *precision, ql_error *err)
 {
-    if (options->struct_size != sizeof *options) return ql__fail(err, QL_E_INVALID, "options.struct_size is %u, not %zu", options->struct_size, sizeof *options);
-    for (size_t i = 0; i < sizeof options->reserved / sizeof *options->reserved; i++)
-        if (options->reserved[i] != 0) return ql__fail(err, QL_E_INVALID, "options.reserved is not zero");
+    ql_workspace_options_init(options);
+    if (given != NULL) QL_TRY(ql__struct_read(options, sizeof *options, sizeof *options, given, "ql_workspace_options", err));
+    QL_TRY(ql__reserved_check(options->reserved, sizeof options->reserved / sizeof *options->reserved, "ql_workspace_options", err));
     if (options->dir != NULL && options->config_path != NULL)
         return ql__fail(err, QL_E_INVALID, "a workspace folder and a configuration file exclude each other");
     const char *name = options->precision != NULL ? options->precision : "auto";
@@ -52,27 +54,35 @@ static ql_status load_config(ql_workspace *self, const ql_workspace_options *opt
     return options->data_dir != NULL ? QL_OK : copy_path(&self->data_dir, config->data_dir.ptr, err);
 }
 
-ql_status ql_workspace_open(ql_runtime *runtime, const ql_workspace_options *options, ql_workspace **out, ql_buf *problems, ql_error *err)
+static ql_status fill(ql_workspace *self, const ql_workspace_options *options, ql_buf *problems, ql_error *err)
 {
-    static const ql_workspace_options defaults = QL_WORKSPACE_OPTIONS_INIT;
+    QL_TRY(copy_path(&self->data_dir, options->data_dir, err));
+    QL_TRY(copy_path(&self->model_dir, options->model_dir, err));
+    QL_TRY(copy_path(&self->embedder_name, options->embedder, err));
+    if (self->embedder_name != NULL && ql__extensions_find(&self->runtime->extensions, QL__EXTENSION_EMBEDDER, self->embedder_name) == NULL)
+        return ql__fail(err, QL_E_NOTFOUND, "no embedder '%s' is registered on this runtime", self->embedder_name);
+    bool needs_config = options->data_dir == NULL || options->dir != NULL || options->config_path != NULL;
+    return needs_config ? load_config(self, options, problems, err) : QL_OK;
+}
+
+ql_status ql_workspace_open(ql_runtime *runtime, const ql_workspace_options *given, ql_workspace **out, ql_buf *problems, ql_error *err)
+{
+    ql_workspace_options options;
     ql__precision precision = QL__PRECISION_AUTO;
     if (runtime == NULL || out == NULL) return ql__fail(err, QL_E_INVALID, "%s is NULL", runtime == NULL ? "runtime" : "out");
-    if (options == NULL) options = &defaults;
-    QL_TRY(check_options(options, &precision, err));
+    QL_TRY(read_options(given, &options, &precision, err));
     ql_workspace *self = ql__alloc_zero(1, sizeof *self);
     if (self == NULL) return ql__fail_nomem(err);
     self->runtime = runtime;
     self->precision = precision;
     pthread_mutex_init(&self->lock, NULL);
     pthread_mutex_init(&self->embed_lock, NULL);
-    ql_status status = copy_path(&self->data_dir, options->data_dir, err);
-    if (status >= 0) status = copy_path(&self->model_dir, options->model_dir, err);
-    bool needs_config = options->data_dir == NULL || options->dir != NULL || options->config_path != NULL;
-    if (status >= 0 && needs_config) status = load_config(self, options, problems, err);
+    ql_status status = fill(self, &options, problems, err);
     if (status < 0) {
         ql_workspace_free(self);
         return status;
     }
+    atomic_store(&runtime->extensions.sealed, true);
     *out = self;
     return QL_OK;
 }
@@ -99,6 +109,7 @@ void ql_workspace_free(ql_workspace *self)
     ql__free(self->dir);
     ql__free(self->data_dir);
     ql__free(self->model_dir);
+    ql__free(self->embedder_name);
     ql__free(self);
 }
 
@@ -109,7 +120,7 @@ ql_status ql__workspace_supported(const ql_workspace *self, ql_error *err)
     if (!config->store_embedded)
         return ql__fail(err, QL_E_UNSUPPORTED, "the Qdrant store is not in this build (%.*s); unset it to use the embedded store",
                         (int)config->store_reason.len, config->store_reason.ptr);
-    if (!config->embedder_local)
+    if (!config->embedder_local && self->embedder_name == NULL)
         return ql__fail(err, QL_E_UNSUPPORTED, "remote embeddings are not in this build (%.*s); unset it to use the local model",
                         (int)config->embedder_reason.len, config->embedder_reason.ptr);
     return QL_OK;
@@ -176,6 +187,7 @@ ql_status ql__workspace_source_check(const ql_workspace *self, const ql__config_
 
 ql_status ql__workspace_embedder_open(const ql_workspace *self, const ql_embedder_ops **ops, void **out, ql_error *err)
 {
+    if (self->embedder_name != NULL) return ql__extension_embedder_open(&self->runtime->extensions, self->embedder_name, ops, out, err);
     ql_buf dir = QL_BUF_INIT;
     ql_status status = self->model_dir != NULL ? ql_buf_append(&dir, ql_str_of(self->model_dir))
                                                : ql__model_find(self->runtime->sys, self->dir, QL_STR(QL__MODEL_DEFAULT), &dir, err);

@@ -30,6 +30,8 @@
 #define QL_LIMIT_PROMPT_BYTES ((size_t)4 << 10)         /* what a model puts before a query or passage: a sentence */
 #define QL_LIMIT_MODEL_FILE_BYTES ((uint64_t)16 << 30)  /* one file of a model that is not pinned: the largest encoders are a few GB */
 #define QL_LIMIT_VOCAB_BYTES ((size_t)64 << 20)         /* vocab.txt: 230 kB to a few MB */
+#define QL_LIMIT_EXTENSIONS 64                          /* converters and so on that an application adds, of a kind: each is asked for every document */
+#define QL_LIMIT_DIMS 65536                             /* width of a vector: the widest models have some thousands */
 #define QL_LIMIT_THREADS 256                            /* threads of one pool */
 
 #endif

@@ -10,11 +10,10 @@
 #include "base/status.h"
 #include "text/utf8.h"
 
-void ql__chunk_out_init(ql__chunk_out *self, const ql_canonical *canonical, ql__meter *meter, const ql_chunk_options *options, ql_chunk_fn emit, void *user)
+void ql__chunk_out_init(ql__chunk_out *self, const ql_canonical *canonical, const ql_chunk_options *options, ql_chunk_fn emit, void *user)
 {
     memset(self, 0, sizeof *self);
     self->canonical = canonical;
-    self->meter = meter;
     self->options = options;
     self->emit = emit;
     self->user = user;

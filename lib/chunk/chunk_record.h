@@ -3,12 +3,10 @@
 #define QL_CHUNK_RECORD_H
 
 #include "chunk/chunk_metadata.h"
-#include "chunk/meter.h"
 #include <qloader/chunk.h>
 
 typedef struct ql__chunk_out {
     const ql_canonical *canonical;
-    ql__meter *meter;
     const ql_chunk_options *options;
     ql_chunk_fn emit;
     void *user;
@@ -20,7 +18,7 @@ typedef struct ql__chunk_out {
     size_t map_index;   /* entry of the map where the last chunk began */
 } ql__chunk_out;
 
-void ql__chunk_out_init(ql__chunk_out *self, const ql_canonical *canonical, ql__meter *meter, const ql_chunk_options *options, ql_chunk_fn emit, void *user);
+void ql__chunk_out_init(ql__chunk_out *self, const ql_canonical *canonical, const ql_chunk_options *options, ql_chunk_fn emit, void *user);
 void ql__chunk_out_dispose(ql__chunk_out *self);
 typedef struct ql__chunk_range {
     uint64_t begin, end;    /* of the canonical text, not empty */

@@ -417,41 +417,12 @@ static ql_status pack(packer *self)
     return is_empty(self) ? QL_OK : emit_pending(self, self->text.len);
 }
 
-/* A foreign converter's tree may be anything: block 0 is everything, parents come first and hold their children, siblings are in order. */
-static bool tree_is_sound(const ql_canonical *canonical)
-{
-    const ql_block *blocks = canonical->blocks;
-    if (canonical->block_count == 0 || blocks[0].parent != QL_BLOCK_NONE || blocks[0].begin != 0 || blocks[0].end != canonical->text.len) return false;
-    if (blocks[0].next != canonical->block_count) return false;
-    uint32_t open = 0, depth = 1;
-    uint64_t cursor = 0;
-    for (uint32_t i = 1; i < canonical->block_count; i++) {
-        while (open != 0 && blocks[open].next == i) {
-            cursor = blocks[open].end;
-            open = blocks[open].parent;
-            depth--;
-        }
-        const ql_block *block = &blocks[i];
-        if (block->parent != open || block->begin < cursor || block->end < block->begin || block->end > blocks[open].end) return false;
-        if (block->next <= i || block->next > blocks[open].next || depth >= QL_LIMIT_TREE_DEPTH) return false;
-        cursor = block->begin;
-        open = i;
-        depth++;
-        if (block->next == i + 1) {
-            cursor = block->end;
-            open = block->parent;
-            depth--;
-        }
-    }
-    return true;
-}
-
 static ql_status check_arguments(const ql_canonical *canonical, const ql_chunk_options *options, ql_error *err)
 {
     if (!canonical || !options) return ql__fail(err, QL_E_INVALID, "canonical or options missing");
     if (options->size_max == 0) return ql__fail(err, QL_E_INVALID, "size_max is 0");
     if (options->overlap >= options->size_max) return ql__fail(err, QL_E_INVALID, "overlap %u is not smaller than size_max %u", options->overlap, options->size_max);
-    if (!tree_is_sound(canonical)) return ql__fail(err, QL_E_INVALID, "block tree is not well-formed");
+    if (!ql__tree_is_sound(canonical)) return ql__fail(err, QL_E_INVALID, "block tree is not well-formed");
     if (!ql__utf8_valid(canonical->text)) return ql__fail(err, QL_E_INVALID, "canonical text is not valid utf-8");
     return QL_OK;
 }
@@ -478,7 +449,7 @@ static ql_status chunk(void *ops_self, const ql_document *document, const ql_can
     if (self.bytes_max < BYTES_MAX_LOWEST) self.bytes_max = BYTES_MAX_LOWEST;
     if (self.bytes_max > BYTES_MAX_HIGHEST) self.bytes_max = BYTES_MAX_HIGHEST;
     QL_TRY(ql__meter_init(&self.meter, options->measure ? options->measure : ql__measure_characters(), canonical->text, (size_t)(2 * self.bytes_max), err));
-    ql__chunk_out_init(&self.out, canonical, &self.meter, options, emit, user);
+    ql__chunk_out_init(&self.out, canonical, options, emit, user);
     ql_status status = pack(&self);
     ql__chunk_out_dispose(&self.out);
     ql__meter_dispose(&self.meter);

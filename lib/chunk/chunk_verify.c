@@ -48,3 +48,32 @@ ql_status ql__chunks_verify(const ql_canonical *canonical, const ql_chunk_option
     }
     return QL_OK;
 }
+
+/* Block 0 is everything, parents come first and hold their children, siblings are in order. */
+bool ql__tree_is_sound(const ql_canonical *canonical)
+{
+    const ql_block *blocks = canonical->blocks;
+    if (canonical->block_count == 0 || blocks[0].parent != QL_BLOCK_NONE || blocks[0].begin != 0 || blocks[0].end != canonical->text.len) return false;
+    if (blocks[0].next != canonical->block_count) return false;
+    uint32_t open = 0, depth = 1;
+    uint64_t cursor = 0;
+    for (uint32_t i = 1; i < canonical->block_count; i++) {
+        while (open != 0 && blocks[open].next == i) {
+            cursor = blocks[open].end;
+            open = blocks[open].parent;
+            depth--;
+        }
+        const ql_block *block = &blocks[i];
+        if (block->parent != open || block->begin < cursor || block->end < block->begin || block->end > blocks[open].end) return false;
+        if (block->next <= i || block->next > blocks[open].next || depth >= QL_LIMIT_TREE_DEPTH) return false;
+        cursor = block->begin;
+        open = i;
+        depth++;
+        if (block->next == i + 1) {
+            cursor = block->end;
+            open = block->parent;
+            depth--;
+        }
+    }
+    return true;
+}

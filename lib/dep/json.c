@@ -390,6 +390,15 @@ ql_status ql__json_parse(ql_str text, ql__json **out, ql_error *err)
     return QL_OK;
 }
 
+ql_status ql__json_check_object(ql_str text, ql_error *err)
+{
+    ql__json *json = NULL;
+    QL_TRY(ql__json_parse(text, &json, err));
+    bool object = ql__json_is_object(json);
+    ql__json_free(json);
+    return object ? QL_OK : ql__fail(err, QL_E_FORMAT, "it is JSON, but no object");
+}
+
 void ql__json_free(ql__json *self)
 {
     json_decref((json_t *)(void *)self);

@@ -37,6 +37,8 @@ void ql__json_time(ql__json_writer *self, int64_t unix_ms);
 
 /* Reading: an opaque value of jansson, borrowed from its document. NULL-tolerant, so look-ups chain. */
 typedef struct ql__json ql__json;
+/* Whether the text is one object; the reason where it is not. */
+ql_status ql__json_check_object(ql_str text, ql_error *err);
 ql_status ql__json_parse(ql_str text, ql__json **out, ql_error *err); /* depth <= QL_LIMIT_JSON_DEPTH; QL_E_FORMAT with line and column */
 void ql__json_free(ql__json *self);
 const ql__json *ql__json_get(const ql__json *self, const char *key);

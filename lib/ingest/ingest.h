@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "model/extension.h"
 #include "prof/span.h"
 #include "store/store.h"
 #include "sys/pool.h"
@@ -24,6 +25,7 @@ typedef struct ql__ingest {
     ql__store *store; /* open for writing; NULL in a dry run on an index that does not exist */
     const ql_embedder_ops *embedder;
     void *embedder_self;
+    const ql__extensions *extensions; /* converters and chunkers of the application; NULL: none */
     ql_chunk_options chunk;
     ql_str pipeline; /* fingerprint of everything that shapes chunks and vectors */
     const ql_ingest_options *options;
@@ -39,6 +41,7 @@ typedef struct ql__ingest_source {
     ql_str project, source_type, source;
     const ql_source_ops *ops;
     void *self;
+    bool foreign; /* the application's: what it gives is checked */
 } ql__ingest_source;
 
 ql_status ql__ingest_init(ql__ingest *self); /* lock and flags; the rest is zeroed */

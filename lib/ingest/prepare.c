@@ -42,13 +42,36 @@ static ql_status content_hash(ql__arena *arena, const ql_document *document, ql_
     return ql__arena_copy(arena, ql_str_of(hex), out) ? QL_OK : QL_E_NOMEM;
 }
 
-static const ql_converter_ops *pick_converter(const ql_document *document)
+typedef struct converter {
+    const ql_converter_ops *ops;
+    void *self;
+    bool foreign; /* the application's: what it yields is checked */
+} converter;
+
+static converter pick_converter(const ql__extensions *added, const ql_document *document)
 {
-    size_t count = 0;
+    size_t count = added != NULL ? added->counts[QL__EXTENSION_CONVERTER] : 0;
+    for (size_t i = 0; i < count; i++) {
+        const ql__extension *item = &added->items[QL__EXTENSION_CONVERTER][i];
+        const ql_converter_ops *ops = item->ops;
+        if (ops->accepts_fn(item->self, document)) return (converter){ops, item->self, true};
+    }
     const ql_converter_ops *const *all = ql__convert_builtin(&count);
     for (size_t i = 0; i + 1 < count; i++)
-        if (all[i]->accepts_fn(NULL, document)) return all[i];
-    return all[count - 1];
+        if (all[i]->accepts_fn(NULL, document)) return (converter){all[i], NULL, false};
+    return (converter){all[count - 1], NULL, false};
+}
+
+static ql_status run_converter(const ql__extensions *added, const ql_document *document, ql_arena *arena, ql_canonical *out, ql_error *err)
+{
+    QL_SPAN(CONVERT);
+    converter chosen = pick_converter(added, document);
+    ql_status status = chosen.ops->convert_fn(chosen.self, document, arena, out, err);
+    if (status < 0 || !chosen.foreign) return ql__fail_status(err, status);
+    status = ql__canonical_verify(out, document->content.len, err);
+    if (status >= 0 && out->metadata_json.len > 0) status = ql__json_check_object(out->metadata_json, err);
+    if (status < 0) ql__error_prefix(err, "the converter '%s' yields no sound text", chosen.ops->name);
+    return status;
 }
 
 /* What a chunk needs while the emit callback runs. */
@@ -145,16 +168,26 @@ static int on_chunk(void *user, const ql_chunk *chunk)
     return keep_chunk(self, chunk) < 0 ? 1 : 0;
 }
 
+static const ql__extension *pick_chunker(const ql__extensions *added, const chunking *self)
+{
+    for (size_t i = 0; added != NULL && i < added->counts[QL__EXTENSION_CHUNKER]; i++) {
+        const ql__extension *item = &added->items[QL__EXTENSION_CHUNKER][i];
+        const ql_chunker_ops *ops = item->ops;
+        if (ops->accepts_fn(item->self, self->document, self->canonical)) return item;
+    }
+    return NULL;
+}
+
 static ql_status make_chunks(ql__ingest *ingest, chunking *self, ql_error *err)
 {
     QL_SPAN(CHUNK);
-    const ql_chunker_ops *chunker = ql__chunker_structure();
     ql_chunk_options options = ingest->chunk;
     options.chunks_max = 0; /* counted here, where chunks without text do not count and a cap that was just met drops nothing */
-    ql_status status = chunker->chunk_fn(NULL, self->document, self->canonical, &options, on_chunk, self, err);
+    const ql__extension *foreign = pick_chunker(ingest->extensions, self);
+    ql_status status = foreign != NULL ? ql__chunker_foreign_run(foreign->ops, foreign->self, self->document, self->canonical, &options, on_chunk, self, err)
+                                       : ql__chunker_structure()->chunk_fn(NULL, self->document, self->canonical, &options, on_chunk, self, err);
     if (status == QL_E_CALLBACK && self->prepared->chunks_dropped) return QL_OK;
-    if (status == QL_E_CALLBACK) return ql__fail_nomem(err);
-    return status;
+    return status == QL_E_CALLBACK ? ql__fail_nomem(err) : status;
 }
 
 /* Keys of the source, then what the converter found. */
@@ -217,12 +250,7 @@ static ql_status convert_and_chunk(ql__ingest *ingest, const ql__ingest_source *
     ql_canonical canonical = {.struct_size = sizeof canonical};
     struct ql_arena scratch; /* the conversion's tree is dropped as soon as the chunks are copied */
     ql__arena_init(&scratch.arena, 0);
-    ql_status status;
-    {
-        QL_SPAN(CONVERT);
-        const ql_converter_ops *converter = pick_converter(document);
-        status = converter->convert_fn(NULL, document, &scratch, &canonical, err);
-    }
+    ql_status status = run_converter(ingest->extensions, document, &scratch, &canonical, err);
     if (ql_status_kind(status) == QL_E_FORMAT || ql_status_kind(status) == QL_E_UNSUPPORTED)
         status = note_no_text(self, &canonical, err);
     chunking state = {.prepared = self, .chunks_max = ingest->chunk.chunks_max, .document = document, .canonical = &canonical,
@@ -254,6 +282,16 @@ static ql_status process(ql__ingest *ingest, const ql__ingest_source *source, ql
     return convert_and_chunk(ingest, source, self, document, err);
 }
 
+/* What a source of the application says beside the content goes into the index as it is. */
+static ql_status check_document(const ql_document *document, ql_error *err)
+{
+    if (!ql__utf8_valid(document->title) || !ql__utf8_valid(document->content_type)) return ql__fail(err, QL_E_INVALID, "its title or content type is not UTF-8");
+    if (document->metadata_json.len == 0) return QL_OK;
+    ql_status status = ql__json_check_object(document->metadata_json, err);
+    if (status < 0) ql__error_prefix(err, "its metadata");
+    return status;
+}
+
 static void classify_failure(ql__prepared *self, ql_status status, const ql_error *err)
 {
     self->status = status;
@@ -278,7 +316,8 @@ ql__prepared *ql__prepare(ql__ingest *ingest, const ql__ingest_source *source, c
         status = source->ops->fetch_fn(source->self, &entry->item, &document, &token, &err);
     }
     if (status >= 0) {
-        status = process(ingest, source, self, &document, &err);
+        status = source->foreign ? check_document(&document, &err) : QL_OK;
+        if (status >= 0) status = process(ingest, source, self, &document, &err);
         source->ops->release_fn(source->self, token);
     }
     if (status < 0) classify_failure(self, status, &err);

@@ -23,6 +23,7 @@
     X(DENSE, "dense", "dense candidates") \
     X(SPARSE, "sparse", "BM25 candidates") \
     X(FUSE, "fuse", "fusion of candidates") \
+    X(RERANK, "rerank", "a registered reranker reading the hits") \
     X(FORMAT, "format", "texts and sources of the hits")
 
 #define QL__COUNTERS(X) \

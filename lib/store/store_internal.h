@@ -8,6 +8,7 @@
 #ifndef QL_STORE_PARTS_H
 #define QL_STORE_PARTS_H
 
+#include "base/limits.h"
 #include "dep/db.h"
 #include "store/store.h"
 #include "store/store_codes.h"
@@ -24,7 +25,7 @@
 #define STORE_SLOTS_MAX UINT32_MAX
 #define STORE_DOCUMENT_CHUNKS_MAX (1u << 24) /* chunk key = document << 24 | index */
 #define STORE_CHUNK_SHIFT 24
-#define STORE_DIMS_MAX 65536u
+#define STORE_DIMS_MAX ((uint32_t)QL_LIMIT_DIMS)
 #define STORE_SPACE_TEXT 0                /* the only sparse space so far; the column is there for named ones */
 #define STORE_LOG_BYTES_MAX ((size_t)1 << 20)  /* small posting segments together before they are merged: a reader holds them in memory */
 #define STORE_LOG_ROWS_MAX 64

@@ -101,7 +101,7 @@ static void ingest(ql_workspace *workspace, const char *const *items, size_t cou
 {
     texts all = {items, count};
     ql_error err = {0};
-    ql_ingest_report report;
+    ql_ingest_report report = QL_INGEST_REPORT_INIT;
     ql_status status = ql_ingest_source(workspace, QL_STR("p"), QL_STR("s"), &text_ops, &all, NULL, &report, &err);
     if (status != QL_OK) print_error("%s\n", err.message);
     assert_int_equal(status, QL_OK);

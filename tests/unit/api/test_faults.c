@@ -176,7 +176,7 @@ static ql_status do_ingest(ql_buf *out, ql_error *err)
     options.event_fn = keep_event;
     ql_runtime *runtime = NULL;
     ql_workspace *workspace = NULL;
-    ql_ingest_report report;
+    ql_ingest_report report = QL_INGEST_REPORT_INIT;
     ql_status st = open_all(&runtime, &workspace, NULL, err);
     if (st >= 0) st = ql_ingest(workspace, &options, &report, err);
     if (st >= 0) st = ql_buf_printf(out, "%llu %llu %llu %llu", (unsigned long long)report.added, (unsigned long long)report.changed,
@@ -214,10 +214,120 @@ static ql_status do_ingest_source(ql_buf *out, ql_error *err)
     static const ql_source_ops ops = {.struct_size = sizeof ops, .type = "text", .list_fn = list_one, .fetch_fn = fetch_one, .release_fn = release_one};
     ql_runtime *runtime = NULL;
     ql_workspace *workspace = NULL;
-    ql_ingest_report report;
+    ql_ingest_report report = QL_INGEST_REPORT_INIT;
     ql_status st = open_all(&runtime, &workspace, NULL, err);
     if (st >= 0) st = ql_ingest_source(workspace, QL_STR("default"), QL_STR("s"), &ops, NULL, NULL, &report, err);
     if (st >= 0) st = ql_buf_printf(out, "%llu %llu", (unsigned long long)report.added, (unsigned long long)report.chunks);
+    close_all(runtime, workspace);
+    return st;
+}
+
+/* --- everything an application can add */
+
+static bool takes_text(void *self, const ql_document *document)
+{
+    (void)self;
+    return ql_str_equal(document->content_type, QL_STR("txt"));
+}
+
+static ql_status convert_plain(void *self, const ql_document *document, ql_arena *arena, ql_canonical *out, ql_error *err)
+{
+    (void)self;
+    ql_block *whole = ql_arena_alloc(arena, sizeof *whole);
+    if (whole == NULL) {
+        *err = (ql_error){.status = QL_E_NOMEM, .message = "no memory"};
+        return QL_E_NOMEM;
+    }
+    *whole = (ql_block){.end = document->content.len, .parent = QL_BLOCK_NONE, .next = 1};
+    *out = (ql_canonical){.struct_size = sizeof *out, .block_count = 1, .text = document->content, .blocks = whole, .metadata_json = QL_STR("{\"by\": \"plain\"}")};
+    return QL_OK;
+}
+
+static bool takes_all(void *self, const ql_document *document, const ql_canonical *canonical)
+{
+    (void)self;
+    return document != NULL && canonical != NULL;
+}
+
+static ql_status chunk_whole(void *self, const ql_document *document, const ql_canonical *canonical, const ql_chunk_options *options, ql_chunk_fn emit, void *user, ql_error *err)
+{
+    (void)self, (void)document, (void)options, (void)err;
+    const ql_chunk chunk = {.struct_size = sizeof chunk, .end = canonical->text.len, .metadata_json = QL_STR("{\"whole\": true}")};
+    return emit(user, &chunk) != 0 ? QL_E_CALLBACK : QL_OK;
+}
+
+static const char *two_model(void *self)
+{
+    (void)self;
+    return "two";
+}
+
+static uint32_t two_dims(void *self)
+{
+    (void)self;
+    return 2;
+}
+
+static ql_status two_embed(void *self, ql_embed_role role, const ql_str *texts, size_t count, float *out, ql_error *err)
+{
+    (void)self, (void)role, (void)err;
+    for (size_t i = 0; i < count; i++) {
+        out[2 * i] = texts[i].len % 2 ? 0.6f : 0.8f;
+        out[2 * i + 1] = texts[i].len % 2 ? 0.8f : 0.6f;
+    }
+    return QL_OK;
+}
+
+static ql_status rerank_flat(void *self, ql_str question, const ql_hit *hits, size_t count, double *scores, ql_error *err)
+{
+    (void)self, (void)question, (void)err;
+    for (size_t i = 0; i < count; i++) scores[i] = 1 + (double)hits[i].rank;
+    return QL_OK;
+}
+
+static ql_status register_all(ql_runtime *runtime, ql_error *err)
+{
+    static const ql_converter_ops converter = {sizeof converter, 1, "plain", takes_text, convert_plain, NULL};
+    static const ql_chunker_ops chunker = {sizeof chunker, 1, "whole", takes_all, chunk_whole, NULL};
+    static const ql_embedder_ops embedder = {.struct_size = sizeof embedder, .name = "two", .model_fn = two_model, .dims_fn = two_dims, .embed_fn = two_embed};
+    static const ql_reranker_ops reranker = {sizeof reranker, 0, "flat", rerank_flat, NULL};
+    ql_status st = ql_converter_register(runtime, &converter, NULL, err);
+    if (st >= 0) st = ql_chunker_register(runtime, &chunker, NULL, err);
+    if (st >= 0) st = ql_embedder_register(runtime, &embedder, NULL, err);
+    return st < 0 ? st : ql_reranker_register(runtime, &reranker, NULL, err);
+}
+
+static ql_status use_all(ql_workspace *workspace, ql_buf *out, ql_error *err)
+{
+    static const ql_source_ops ops = {.struct_size = sizeof ops, .type = "text", .list_fn = list_one, .fetch_fn = fetch_one, .release_fn = release_one};
+    ql_ingest_options ingest = QL_INGEST_OPTIONS_INIT;
+    ql_search_options options;
+    ql_results *results = NULL;
+    ql_search_options_init(&options);
+    options.reranker = "flat";
+    ingest.event_fn = keep_event;
+    ql_status st = ql_ingest_source(workspace, QL_STR("default"), QL_STR("s"), &ops, NULL, &ingest, NULL, err);
+    if (st >= 0) st = ql_search(workspace, QL_STR("text"), &options, &results, err);
+    const ql_hit *hit = ql_results_hit(results, 0);
+    if (hit != NULL) st = ql_buf_printf(out, "%.3f %.0f %.*s %.*s", hit->score, hit->score_rerank, (int)hit->text.len, hit->text.ptr, (int)hit->metadata_json.len, hit->metadata_json.ptr);
+    ql_results_free(results);
+    return st;
+}
+
+static ql_status do_extend(ql_buf *out, ql_error *err)
+{
+    ql_runtime_options options = QL_RUNTIME_OPTIONS_INIT;
+    ql_workspace_options place = QL_WORKSPACE_OPTIONS_INIT;
+    ql_runtime *runtime = NULL;
+    ql_workspace *workspace = NULL;
+    shell("rm -rf '%s/extended'", root);
+    options.threads = 1;
+    place.data_dir = ql_test_path(root, "extended");
+    place.embedder = "two";
+    ql_status st = ql_runtime_new(&options, &runtime, err);
+    if (st >= 0) st = register_all(runtime, err);
+    if (st >= 0) st = ql_workspace_open(runtime, &place, &workspace, NULL, err);
+    if (st >= 0) st = use_all(workspace, out, err);
     close_all(runtime, workspace);
     return st;
 }
@@ -299,12 +409,13 @@ static const scenario scenarios[] = {
     {"ingest", do_ingest, false, true, false, false, "ql_ingest"},
     {"again", do_ingest, true, true, false, false, "ql_ingest"},
     {"source", do_ingest_source, true, true, false, false, "ql_ingest_source"},
+    {"extend", do_extend, false, false, false, false, "ql_converter_register ql_chunker_register ql_embedder_register ql_reranker_register"},
     {"git", do_ingest, false, true, true, false, "ql_ingest"},
 };
 #define SCENARIOS (sizeof scenarios / sizeof *scenarios)
 
 /* Neither memory nor files: shown by do_harmless, which meets no call that could fail. */
-static const char harmless[] = "ql_block_kind_name ql_buf_clear ql_buf_cstr ql_buf_dispose ql_buf_init ql_buf_str ql_ingest_options_init ql_model_default ql_results_count "
+static const char harmless[] = "ql_block_kind_name ql_buf_clear ql_buf_cstr ql_buf_dispose ql_buf_init ql_buf_str ql_ingest_options_init ql_ingest_report_init ql_model_default ql_results_count "
                                "ql_results_free ql_results_hit ql_runtime_free ql_runtime_options_init ql_search_options_init ql_status_name ql_str_compare ql_str_equal "
                                "ql_str_of ql_version ql_version_number ql_workspace_free ql_workspace_options_init ql_allocator_set";
 
@@ -314,7 +425,9 @@ static void do_harmless(void)
     ql_runtime_options runtime;
     ql_workspace_options workspace;
     ql_ingest_options ingest;
+    ql_ingest_report report;
     ql_search_options search;
+    ql_ingest_report_init(&report);
     ql_buf_init(&buf, 0);
     ql_buf_clear(&buf);
     assert_string_equal(ql_buf_cstr(&buf), "");

@@ -1,0 +1,44 @@
+/* See abi.h. No state; any thread. */
+#include "base/abi.h"
+
+#include <string.h>
+
+#include "base/status.h"
+
+static ql_status read_size(const void *from, size_t first, const char *what, size_t *out, ql_error *err)
+{
+    uint32_t size;
+    memcpy(&size, from, sizeof size);
+    if (size < first) return ql__fail(err, QL_E_INVALID, "%s.struct_size is %u, not %zu: start from its INIT macro or init function", what, size, first);
+    *out = size;
+    return QL_OK;
+}
+
+ql_status ql__struct_read(void *to, size_t size, size_t first, const void *from, const char *what, ql_error *err)
+{
+    size_t given = 0;
+    QL_TRY(read_size(from, first, what, &given, err));
+    const unsigned char *bytes = from;
+    for (size_t i = size; i < given; i++)
+        if (bytes[i] != 0) return ql__fail(err, QL_E_UNSUPPORTED, "%s: a member is set that this library, %s, does not know", what, ql_version());
+    memset(to, 0, size);
+    memcpy(to, from, given < size ? given : size);
+    uint32_t own = (uint32_t)size;
+    memcpy(to, &own, sizeof own);
+    return QL_OK;
+}
+
+ql_status ql__struct_write(void *to, const void *from, size_t size, size_t first, const char *what, ql_error *err)
+{
+    size_t given = 0;
+    QL_TRY(read_size(to, first, what, &given, err));
+    memcpy((char *)to + sizeof(uint32_t), (const char *)from + sizeof(uint32_t), (given < size ? given : size) - sizeof(uint32_t));
+    return QL_OK;
+}
+
+ql_status ql__reserved_check(const uint64_t *reserved, size_t count, const char *what, ql_error *err)
+{
+    for (size_t i = 0; i < count; i++)
+        if (reserved[i] != 0) return ql__fail(err, QL_E_INVALID, "%s.reserved is not zero", what);
+    return QL_OK;
+}

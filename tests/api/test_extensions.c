@@ -1,0 +1,556 @@
+/*
+ * What an application registers, through the public headers alone: it is used, what it yields is checked, it is closed once, and a change of its
+ * version makes documents anew.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <math.h>
+#include <qloader.h>
+
+#define DIMS 16
+
+typedef struct bench {
+    char dir[64], data[128];
+    ql_runtime *runtime;
+    ql_workspace *workspace;
+    ql_ingest_report report;
+    char failure[480]; /* of the last document that failed */
+    int closed;        /* extensions closed so far */
+} bench;
+
+static void close_counted(void *self)
+{
+    ((bench *)self)->closed++;
+}
+
+static int setup(void **state)
+{
+    static bench self;
+    ql_error err = {0};
+    self = (bench){.closed = 0};
+    strcpy(self.dir, "/tmp/qloader-api-XXXXXX");
+    assert_non_null(mkdtemp(self.dir));
+    snprintf(self.data, sizeof self.data, "%s/data", self.dir);
+    assert_int_equal(ql_runtime_new(NULL, &self.runtime, &err), QL_OK);
+    *state = &self;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    bench *self = *state;
+    char command[128];
+    ql_workspace_free(self->workspace);
+    ql_runtime_free(self->runtime);
+    snprintf(command, sizeof command, "rm -rf '%s'", self->dir);
+    return system(command);
+}
+
+/* Opens the same index again on a new runtime, on which other things can be registered. */
+static void again(bench *self)
+{
+    ql_error err = {0};
+    ql_workspace_free(self->workspace);
+    ql_runtime_free(self->runtime);
+    self->workspace = NULL;
+    assert_int_equal(ql_runtime_new(NULL, &self->runtime, &err), QL_OK);
+}
+
+/* --- a small embedder, so that a test takes milliseconds: letters of a text, counted ------------------------------------------------ */
+
+typedef struct letters {
+    bench *bench;
+    float scale; /* 1: unit vectors */
+    ql_status status;
+} letters;
+
+static const char *letters_model(void *self)
+{
+    (void)self;
+    return "letters-16";
+}
+
+static uint32_t letters_dims(void *self)
+{
+    (void)self;
+    return DIMS;
+}
+
+static ql_status letters_embed(void *user, ql_embed_role role, const ql_str *texts, size_t count, float *out, ql_error *err)
+{
+    const letters *self = user;
+    (void)role;
+    if (self->status < 0) {
+        err->status = self->status;
+        strcpy(err->message, "the letters are out");
+        return self->status;
+    }
+    for (size_t i = 0; i < count; i++) {
+        double squares = 0;
+        float *row = out + i * DIMS;
+        for (size_t d = 0; d < DIMS; d++) row[d] = 0.001f;
+        for (size_t c = 0; c < texts[i].len; c++) row[(unsigned char)texts[i].ptr[c] % DIMS] += 1;
+        for (size_t d = 0; d < DIMS; d++) squares += (double)row[d] * (double)row[d];
+        for (size_t d = 0; d < DIMS; d++) row[d] *= self->scale / (float)sqrt(squares);
+    }
+    return QL_OK;
+}
+
+static void letters_close(void *self)
+{
+    ((letters *)self)->bench->closed++;
+}
+
+static const ql_embedder_ops letters_ops = {.struct_size = sizeof letters_ops, .name = "letters", .model_fn = letters_model, .dims_fn = letters_dims,
+                                            .embed_fn = letters_embed, .close_fn = letters_close};
+
+static letters *with_letters(bench *self)
+{
+    static letters object;
+    ql_error err = {0};
+    object = (letters){self, 1, QL_OK};
+    assert_int_equal(ql_embedder_register(self->runtime, &letters_ops, &object, &err), QL_OK);
+    return &object;
+}
+
+static void open_workspace(bench *self)
+{
+    ql_error err = {0};
+    ql_workspace_options options = QL_WORKSPACE_OPTIONS_INIT;
+    options.data_dir = self->data;
+    options.embedder = "letters";
+    assert_int_equal(ql_workspace_open(self->runtime, &options, &self->workspace, NULL, &err), QL_OK);
+}
+
+/* --- documents in memory -------------------------------------------------------------------------------------------------------------- */
+
+typedef struct text {
+    const char *url, *type, *content;
+} text;
+
+typedef struct texts {
+    const text *items;
+    size_t count;
+} texts;
+
+static ql_status list(void *self, const ql_source_sink *sink, ql_error *err)
+{
+    const texts *all = self;
+    (void)err;
+    for (size_t i = 0; i < all->count; i++) {
+        ql_item item = {.struct_size = sizeof item, .url = ql_str_of(all->items[i].url), .version = QL_STR("1")};
+        if (sink->item_fn(sink->user, &item) != 0) return QL_E_CALLBACK;
+    }
+    return QL_OK;
+}
+
+static ql_status fetch(void *self, const ql_item *item, ql_document *out, void **token, ql_error *err)
+{
+    const texts *all = self;
+    (void)err;
+    *token = NULL;
+    for (size_t i = 0; i < all->count; i++) {
+        if (!ql_str_equal(item->url, ql_str_of(all->items[i].url))) continue;
+        *out = (ql_document){.struct_size = sizeof *out, .url = item->url, .title = item->url, .content_type = ql_str_of(all->items[i].type),
+                             .content = ql_str_of(all->items[i].content), .created_at_ms = QL_TIME_UNKNOWN, .updated_at_ms = QL_TIME_UNKNOWN};
+        return QL_OK;
+    }
+    return QL_E_NOTFOUND;
+}
+
+static void release(void *self, void *token)
+{
+    (void)self;
+    (void)token;
+}
+
+static const ql_source_ops text_ops = {.struct_size = sizeof text_ops, .type = "text", .list_fn = list, .fetch_fn = fetch, .release_fn = release};
+
+static int on_event(void *user, const ql_ingest_event *event)
+{
+    bench *self = user;
+    if (event->action == QL_INGEST_FAIL) snprintf(self->failure, sizeof self->failure, "%.*s", (int)event->message.len, event->message.ptr);
+    return 0;
+}
+
+static ql_status ingest(bench *self, const text *items, size_t count, ql_error *err)
+{
+    texts all = {items, count};
+    ql_ingest_options options = QL_INGEST_OPTIONS_INIT;
+    options.event_fn = on_event;
+    options.user = self;
+    self->failure[0] = '\0';
+    ql_ingest_report_init(&self->report);
+    return ql_ingest_source(self->workspace, QL_STR("p"), QL_STR("s"), &text_ops, &all, &options, &self->report, err);
+}
+
+static void expect_failure(bench *self, const text *item, const char *part)
+{
+    ql_error err = {0};
+    assert_int_equal(ingest(self, item, 1, &err), QL_E_PARTIAL);
+    if (strstr(self->failure, part) == NULL) fail_msg("'%s' is not in '%s'", part, self->failure);
+}
+
+static ql_results *find(bench *self, const char *question, const ql_search_options *options)
+{
+    ql_error err = {0};
+    ql_results *results = NULL;
+    ql_status status = ql_search(self->workspace, ql_str_of(question), options, &results, &err);
+    if (status < 0) fail_msg("%s", err.message);
+    return results;
+}
+
+static bool text_is(const ql_results *results, size_t index, const char *wanted)
+{
+    const ql_hit *hit = ql_results_hit(results, index);
+    return hit != NULL && ql_str_equal(hit->text, ql_str_of(wanted));
+}
+
+/* --- converters ----------------------------------------------------------------------------------------------------------------------- */
+
+typedef enum fault { SOUND, NO_BLOCK, OUTSIDE, NOT_UTF8, NO_TREE, CUT_CHARACTER, BAD_MAP, NO_TEXT } fault;
+
+static bool accepts_shout(void *self, const ql_document *document)
+{
+    (void)self;
+    return ql_str_equal(document->content_type, QL_STR("shout"));
+}
+
+/* Upper case, so that it shows who converted; or something that must not pass. */
+static ql_status convert_shout(void *user, const ql_document *document, ql_arena *arena, ql_canonical *out, ql_error *err)
+{
+    fault what = *(fault *)user;
+    size_t len = document->content.len;
+    char *upper = ql_arena_alloc(arena, len + 1);
+    ql_block *blocks = ql_arena_alloc(arena, 2 * sizeof *blocks);
+    ql_range_map *map = ql_arena_alloc(arena, sizeof *map);
+    if (upper == NULL || blocks == NULL || map == NULL) return QL_E_NOMEM;
+    for (size_t i = 0; i < len; i++) upper[i] = document->content.ptr[i] >= 'a' && document->content.ptr[i] <= 'z' ? (char)(document->content.ptr[i] - 32) : document->content.ptr[i];
+    blocks[0] = (ql_block){.end = what == OUTSIDE ? len + 5 : len, .parent = QL_BLOCK_NONE, .next = 2, .kind = QL_BLOCK_DOCUMENT};
+    blocks[1] = (ql_block){.end = what == CUT_CHARACTER ? 1 : len, .parent = what == NO_TREE ? 1 : 0, .next = 2, .kind = QL_BLOCK_PARAGRAPH};
+    *map = (ql_range_map){.len = len, .source_end = what == BAD_MAP ? len + 1 : len};
+    if (what == NOT_UTF8) upper[0] = (char)0xff;
+    if (what == NO_TEXT) {
+        err->status = QL_E_UNSUPPORTED;
+        strcpy(err->message, "a picture");
+        return QL_E_UNSUPPORTED;
+    }
+    *out = (ql_canonical){.struct_size = sizeof *out, .block_count = what == NO_BLOCK ? 0 : 2, .text = {upper, len}, .blocks = blocks, .map = map, .map_count = 1};
+    return QL_OK;
+}
+
+static const ql_converter_ops shout = {sizeof shout, 1, "shout", accepts_shout, convert_shout, NULL};
+
+static void test_extensions__a_converter_reads_what_it_accepts(void **state)
+{
+    bench *self = *state;
+    ql_error err = {0};
+    fault what = SOUND;
+    const text items[] = {{"a", "shout", "hello there"}, {"b", "txt", "good bye"}};
+    with_letters(self);
+    assert_int_equal(ql_converter_register(self->runtime, &shout, &what, &err), QL_OK);
+    open_workspace(self);
+    assert_int_equal(ingest(self, items, 2, &err), QL_OK);
+    ql_results *results = find(self, "hello", NULL);
+    assert_true(text_is(results, 0, "HELLO THERE"));
+    assert_true(text_is(results, 1, "good bye"));
+    ql_results_free(results);
+}
+
+static void test_extensions__what_a_converter_yields_is_checked(void **state)
+{
+    bench *self = *state;
+    ql_error err = {0};
+    fault what = SOUND;
+    static const struct {
+        fault what;
+        const char *told;
+    } cases[] = {{NO_BLOCK, "no block 0"}, {OUTSIDE, "outside the text"}, {NOT_UTF8, "not UTF-8"}, {NO_TREE, "not well-formed"}, {CUT_CHARACTER, "cuts a character"}, {BAD_MAP, "map"}};
+    with_letters(self);
+    assert_int_equal(ql_converter_register(self->runtime, &shout, &what, &err), QL_OK);
+    open_workspace(self);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        what = cases[i].what;
+        expect_failure(self, &(text){"a", "shout", "\xc3\xa9t\xc3\xa9"}, cases[i].told);
+    }
+    what = NO_TEXT;
+    assert_int_equal(ingest(self, &(text){"a", "shout", "x"}, 1, &err), QL_OK);
+    assert_int_equal(self->report.skipped, 1);
+}
+
+/* --- chunkers ------------------------------------------------------------------------------------------------------------------------- */
+
+typedef enum cutting { LINES, GAP, BACKWARDS, TOO_FAR, SHORT, BAD_METADATA, FAILS } cutting;
+
+static bool accepts_lines(void *self, const ql_document *document, const ql_canonical *canonical)
+{
+    (void)self;
+    (void)canonical;
+    return ql_str_equal(document->content_type, QL_STR("lines"));
+}
+
+static ql_status chunk_lines(void *user, const ql_document *document, const ql_canonical *canonical, const ql_chunk_options *options, ql_chunk_fn emit, void *to, ql_error *err)
+{
+    cutting what = *(cutting *)user;
+    (void)document;
+    (void)options;
+    if (what == FAILS) {
+        err->status = QL_E_FORMAT;
+        strcpy(err->message, "these are no lines");
+        return QL_E_FORMAT;
+    }
+    for (uint64_t begin = 0, end; begin < canonical->text.len; begin = end) {
+        const char *at = memchr(canonical->text.ptr + begin, '\n', canonical->text.len - begin);
+        end = at != NULL ? (uint64_t)(at - canonical->text.ptr) + 1 : canonical->text.len;
+        ql_chunk chunk = {.struct_size = sizeof chunk, .begin = what == GAP && begin > 0 ? begin + 1 : begin, .end = what == TOO_FAR ? end + 100 : end};
+        if (what == BACKWARDS && begin > 0) chunk.end = chunk.begin;
+        chunk.metadata_json = what == BAD_METADATA ? QL_STR("{\"a\":") : QL_STR("{\"by\": \"line\"}");
+        if (emit(to, &chunk) != 0) return QL_E_CALLBACK;
+        if (what == SHORT) break;
+    }
+    return QL_OK;
+}
+
+static const ql_chunker_ops lines = {sizeof lines, 1, "lines", accepts_lines, chunk_lines, NULL};
+static const ql_chunker_ops lines_2 = {sizeof lines_2, 2, "lines", accepts_lines, chunk_lines, NULL};
+
+static void test_extensions__a_chunker_cuts_and_the_library_describes(void **state)
+{
+    bench *self = *state;
+    ql_error err = {0};
+    cutting what = LINES;
+    with_letters(self);
+    assert_int_equal(ql_chunker_register(self->runtime, &lines, &what, &err), QL_OK);
+    open_workspace(self);
+    assert_int_equal(ingest(self, &(text){"a", "lines", "one is first\ntwo is second\n"}, 1, &err), QL_OK);
+    assert_int_equal(self->report.chunks, 2);
+    ql_results *results = find(self, "second", NULL);
+    const ql_hit *hit = ql_results_hit(results, 0);
+    assert_true(text_is(results, 0, "two is second\n"));
+    assert_int_equal(hit->source_begin, 13);
+    assert_int_equal(hit->source_end, 27);
+    assert_int_equal(hit->chunk_index, 1);
+    assert_non_null(strstr(hit->metadata_json.ptr, "\"by\":"));
+    assert_non_null(strstr(hit->metadata_json.ptr, "\"total_chunks\":"));
+    ql_results_free(results);
+}
+
+static void test_extensions__what_a_chunker_cuts_is_checked(void **state)
+{
+    bench *self = *state;
+    ql_error err = {0};
+    cutting what = LINES;
+    static const struct {
+        cutting what;
+        const char *told;
+    } cases[] = {{GAP, "chunk 1 is"}, {BACKWARDS, "chunk 1 is"}, {TOO_FAR, "chunk 0 is"}, {SHORT, "chunks end at byte"}, {BAD_METADATA, "metadata of chunk 0"}, {FAILS, "these are no lines"}};
+    with_letters(self);
+    assert_int_equal(ql_chunker_register(self->runtime, &lines, &what, &err), QL_OK);
+    open_workspace(self);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        what = cases[i].what;
+        expect_failure(self, &(text){"a", "lines", "one is first\ntwo is second\n"}, cases[i].told);
+        assert_non_null(strstr(self->failure, "the chunker 'lines'"));
+    }
+}
+
+static void test_extensions__another_version_makes_documents_anew(void **state)
+{
+    bench *self = *state;
+    ql_error err = {0};
+    cutting what = LINES;
+    const text item = {"a", "lines", "one\ntwo\n"};
+    with_letters(self);
+    assert_int_equal(ql_chunker_register(self->runtime, &lines, &what, &err), QL_OK);
+    open_workspace(self);
+    assert_int_equal(ingest(self, &item, 1, &err), QL_OK);
+    assert_int_equal(ingest(self, &item, 1, &err), QL_OK);
+    assert_int_equal(self->report.unchanged, 1);
+    again(self);
+    with_letters(self);
+    assert_int_equal(ql_chunker_register(self->runtime, &lines_2, &what, &err), QL_OK);
+    open_workspace(self);
+    assert_int_equal(ingest(self, &item, 1, &err), QL_OK);
+    assert_int_equal(self->report.changed, 1);
+}
+
+/* --- embedders ------------------------------------------------------------------------------------------------------------------------ */
+
+static void test_extensions__an_embedder_is_asked_for_by_name(void **state)
+{
+    bench *self = *state;
+    ql_error err = {0};
+    ql_workspace_options options = QL_WORKSPACE_OPTIONS_INIT;
+    options.data_dir = self->data;
+    options.embedder = "nosuch";
+    assert_int_equal(ql_workspace_open(self->runtime, &options, &self->workspace, NULL, &err), QL_E_NOTFOUND);
+    assert_non_null(strstr(err.message, "nosuch"));
+    letters *object = with_letters(self);
+    open_workspace(self);
+    object->status = QL_E_NET;
+    assert_int_equal(ingest(self, &(text){"a", "txt", "x"}, 1, &err), QL_E_NET);
+    assert_string_equal(err.message, "the letters are out");
+    object->status = QL_OK;
+    object->scale = 2;
+    assert_int_equal(ingest(self, &(text){"a", "txt", "x"}, 1, &err), QL_E_INVALID);
+    assert_non_null(strstr(err.message, "unit length"));
+    object->scale = NAN;
+    assert_int_equal(ingest(self, &(text){"a", "txt", "x"}, 1, &err), QL_E_INVALID);
+    object->scale = 1;
+    assert_int_equal(ingest(self, &(text){"a", "txt", "x"}, 1, &err), QL_OK);
+}
+
+/* --- rerankers ------------------------------------------------------------------------------------------------------------------------ */
+
+typedef struct judge {
+    double scale;
+    size_t seen;
+} judge;
+
+static ql_status longest_first(void *user, ql_str question, const ql_hit *hits, size_t count, double *scores, ql_error *err)
+{
+    judge *self = user;
+    (void)err;
+    assert_true(ql_str_equal(question, QL_STR("word")));
+    self->seen = count;
+    for (size_t i = 0; i < count; i++) scores[i] = self->scale * (double)hits[i].text.len;
+    return QL_OK;
+}
+
+static const ql_reranker_ops longest = {sizeof longest, 0, "longest", longest_first, NULL};
+
+static void test_extensions__a_reranker_orders_more_than_is_shown(void **state)
+{
+    bench *self = *state;
+    ql_error err = {0};
+    judge object = {.scale = 1};
+    const text items[] = {{"a", "txt", "word"}, {"b", "txt", "word and more"}, {"c", "txt", "word and more of it than in the others"}};
+    with_letters(self);
+    assert_int_equal(ql_reranker_register(self->runtime, &longest, &object, &err), QL_OK);
+    open_workspace(self);
+    assert_int_equal(ingest(self, items, 3, &err), QL_OK);
+    ql_search_options options;
+    ql_search_options_init(&options);
+    options.limit = 1;
+    ql_results *results = find(self, "word", &options);
+    assert_true(text_is(results, 0, "word"));
+    ql_results_free(results);
+    options.reranker = "longest";
+    results = find(self, "word", &options);
+    assert_int_equal(ql_results_count(results), 1);
+    assert_int_equal(object.seen, 3);
+    assert_true(text_is(results, 0, items[2].content));
+    assert_int_equal(ql_results_hit(results, 0)->rank, 1);
+    assert_true(ql_results_hit(results, 0)->score_rerank == (double)strlen(items[2].content));
+    ql_results_free(results);
+    object.scale = INFINITY;
+    assert_int_equal(ql_search(self->workspace, QL_STR("word"), &options, &results, &err), QL_E_INVALID);
+    options.reranker = "nosuch";
+    assert_int_equal(ql_search(self->workspace, QL_STR("word"), &options, &results, &err), QL_E_NOTFOUND);
+}
+
+/* --- registering ---------------------------------------------------------------------------------------------------------------------- */
+
+static void test_extensions__registering_has_rules(void **state)
+{
+    bench *self = *state;
+    ql_error err = {0};
+    fault what = SOUND;
+    ql_converter_ops bad = shout;
+    bad.name = "markdown";
+    assert_int_equal(ql_converter_register(self->runtime, &bad, NULL, &err), QL_E_EXISTS);
+    for (const char *const *name = (const char *const[]){"", "Shout", "a b", "\xc3\xa9", NULL}; *name != NULL; name++) {
+        bad.name = *name;
+        assert_int_equal(ql_converter_register(self->runtime, &bad, NULL, &err), QL_E_INVALID);
+    }
+    bad = shout;
+    bad.convert_fn = NULL;
+    assert_int_equal(ql_converter_register(self->runtime, &bad, NULL, &err), QL_E_INVALID);
+    bad.struct_size = 4;
+    assert_int_equal(ql_converter_register(self->runtime, &bad, NULL, &err), QL_E_INVALID);
+    assert_int_equal(ql_converter_register(NULL, &shout, NULL, &err), QL_E_INVALID);
+    assert_int_equal(ql_converter_register(self->runtime, &shout, &what, &err), QL_OK);
+    assert_int_equal(ql_converter_register(self->runtime, &shout, &what, &err), QL_E_EXISTS);
+    with_letters(self);
+    open_workspace(self);
+    bad = shout;
+    bad.name = "late";
+    assert_int_equal(ql_converter_register(self->runtime, &bad, NULL, &err), QL_E_BUSY);
+}
+
+static void test_extensions__everything_is_closed_once(void **state)
+{
+    bench *self = *state;
+    ql_error err = {0};
+    static const ql_converter_ops converter = {sizeof converter, 1, "shout", accepts_shout, convert_shout, close_counted};
+    static const ql_chunker_ops chunker = {sizeof chunker, 1, "lines", accepts_lines, chunk_lines, close_counted};
+    static const ql_reranker_ops reranker = {sizeof reranker, 0, "longest", longest_first, close_counted};
+    with_letters(self);
+    assert_int_equal(ql_converter_register(self->runtime, &converter, self, &err), QL_OK);
+    assert_int_equal(ql_chunker_register(self->runtime, &chunker, self, &err), QL_OK);
+    assert_int_equal(ql_reranker_register(self->runtime, &reranker, self, &err), QL_OK);
+    assert_int_equal(ql_reranker_register(self->runtime, &reranker, self, &err), QL_E_EXISTS);
+    assert_int_equal(self->closed, 0);
+    ql_runtime_free(self->runtime);
+    self->runtime = NULL;
+    assert_int_equal(self->closed, 4);
+}
+
+/* --- structs of other sizes ------------------------------------------------------------------------------------------------------------- */
+
+static void test_extensions__a_later_callers_struct_is_taken_where_it_says_nothing_new(void **state)
+{
+    bench *self = *state;
+    ql_error err = {0};
+    struct {
+        ql_ingest_options known;
+        uint64_t added;
+    } options = {.known = QL_INGEST_OPTIONS_INIT};
+    struct {
+        ql_ingest_report known;
+        uint64_t added;
+    } report = {.known = QL_INGEST_REPORT_INIT, .added = 77};
+    const text item = {"a", "txt", "x"};
+    texts all = {&item, 1};
+    with_letters(self);
+    open_workspace(self);
+    options.known.struct_size = sizeof options;
+    report.known.struct_size = sizeof report;
+    assert_int_equal(ql_ingest_source(self->workspace, QL_STR("p"), QL_STR("s"), &text_ops, &all, &options.known, &report.known, &err), QL_OK);
+    assert_int_equal(report.known.added, 1);
+    assert_int_equal(report.known.struct_size, sizeof report);
+    assert_int_equal(report.added, 77);
+    options.added = 1;
+    assert_int_equal(ql_ingest_source(self->workspace, QL_STR("p"), QL_STR("s"), &text_ops, &all, &options.known, NULL, &err), QL_E_UNSUPPORTED);
+    options.known.struct_size = 8;
+    assert_int_equal(ql_ingest_source(self->workspace, QL_STR("p"), QL_STR("s"), &text_ops, &all, &options.known, NULL, &err), QL_E_INVALID);
+    report.known.struct_size = 0;
+    assert_int_equal(ql_ingest_source(self->workspace, QL_STR("p"), QL_STR("s"), &text_ops, &all, NULL, &report.known, &err), QL_E_INVALID);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(test_extensions__##name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_converter_reads_what_it_accepts),
+        TEST(what_a_converter_yields_is_checked),
+        TEST(a_chunker_cuts_and_the_library_describes),
+        TEST(what_a_chunker_cuts_is_checked),
+        TEST(another_version_makes_documents_anew),
+        TEST(an_embedder_is_asked_for_by_name),
+        TEST(a_reranker_orders_more_than_is_shown),
+        TEST(registering_has_rules),
+        TEST(everything_is_closed_once),
+        TEST(a_later_callers_struct_is_taken_where_it_says_nothing_new),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
