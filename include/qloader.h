@@ -41,6 +41,7 @@
 #include <qloader/ingest.h>
 #include <qloader/log.h>
 #include <qloader/model.h>
+#include <qloader/op.h>
 #include <qloader/rerank.h>
 #include <qloader/runtime.h>
 #include <qloader/search.h>

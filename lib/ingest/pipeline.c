@@ -18,6 +18,7 @@
 #include "base/status.h"
 #include "ingest/prepare.h"
 #include "sys/queue.h"
+#include "sys/thread.h"
 
 #define PREPARE_BATCH_COUNT 32
 #define PREPARE_BATCH_BYTES ((uint64_t)4 << 20)
@@ -453,16 +454,15 @@ static ql_status run_threaded(pipeline *self, ql_error *err)
 {
     QL_TRY(ql__queue_new(QUEUE_BYTES, &self->to_embed, err));
     QL_TRY(ql__queue_new(QUEUE_BYTES, &self->to_write, err));
-    int rc = pthread_create(&self->write_thread, NULL, write_main, self);
-    if (rc != 0) return ql__fail_errno(err, rc, "cannot start a thread");
-    rc = pthread_create(&self->prepare_thread, NULL, prepare_main, self);
-    if (rc == 0) {
+    QL_TRY(ql__thread_start(&self->write_thread, write_main, self, err));
+    ql_status status = ql__thread_start(&self->prepare_thread, prepare_main, self, err);
+    if (status >= 0) {
         embed_main(self);
         pthread_join(self->prepare_thread, NULL);
     }
     ql__queue_close(self->to_write);
     pthread_join(self->write_thread, NULL);
-    return rc == 0 ? QL_OK : ql__fail_errno(err, rc, "cannot start a thread");
+    return status;
 }
 
 ql_status ql__pipeline_run(ql__ingest *ingest, const ql__ingest_source *source, const ql__plan *plan, ql_error *err)

@@ -14,13 +14,13 @@
 
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/limits.h"
 #include "base/status.h"
+#include "sys/thread.h"
 
 typedef struct pool_loop {
     struct pool_loop *next;
@@ -124,22 +124,16 @@ static void *thread_main(void *user)
     return NULL;
 }
 
-/* Signals belong to the program's threads, so ours are born with all of them blocked. */
-static int threads_start(ql__pool *self, size_t wanted)
+static ql_status threads_start(ql__pool *self, size_t wanted, ql_error *err)
 {
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int code = 0;
-    while (code == 0 && self->thread_count < wanted) {
+    while (self->thread_count < wanted) {
         pool_thread *thread = &self->threads[self->thread_count];
         thread->pool = self;
         thread->worker = self->thread_count + 1;
-        code = pthread_create(&thread->handle, NULL, thread_main, thread);
-        if (code == 0) self->thread_count++;
+        QL_TRY(ql__thread_start(&thread->handle, thread_main, thread, err));
+        self->thread_count++;
     }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return code;
+    return QL_OK;
 }
 
 ql_status ql__pool_new(size_t threads, ql__pool **out, ql_error *err)
@@ -157,10 +151,10 @@ ql_status ql__pool_new(size_t threads, ql__pool **out, ql_error *err)
     pthread_cond_init(&self->work_added, NULL);
     pthread_cond_init(&self->thread_left, NULL);
     atomic_init(&self->generation, 0);
-    int code = threads_start(self, threads - 1);
-    if (code != 0) {
+    ql_status status = threads_start(self, threads - 1, err);
+    if (status < 0) {
         ql__pool_free(self);
-        return ql__fail_errno(err, code, "cannot start %zu threads", threads - 1);
+        return status;
     }
     *out = self;
     return QL_OK;

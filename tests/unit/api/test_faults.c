@@ -351,6 +351,34 @@ static ql_status do_search(ql_buf *out, ql_error *err)
     return st;
 }
 
+/* As operations: a dry run, whose events cross the threads, and a search. */
+static ql_status do_op(ql_buf *out, ql_error *err)
+{
+    ql_ingest_options options = QL_INGEST_OPTIONS_INIT;
+    ql_runtime *runtime = NULL;
+    ql_workspace *workspace = NULL;
+    ql_op *op = NULL;
+    ql_results *results = NULL;
+    options.event_fn = keep_event;
+    options.dry_run = 1;
+    options.force = 1;
+    ql_status st = open_all(&runtime, &workspace, NULL, err);
+    if (st >= 0) st = ql_op_ingest(workspace, &options, &op, err);
+    if (st >= 0) st = ql_op_wait(op, -1, err);
+    if (st >= 0) st = ql_buf_printf(out, "%llu ", (unsigned long long)ql_op_report(op)->changed);
+    ql_op_free(op);
+    op = NULL;
+    if (st >= 0) st = ql_op_search(workspace, QL_STR("w9 bears that sleep"), NULL, &op, err);
+    while (st == QL_OK && (st = ql_op_poll(op, err)) == QL_OK) usleep(1000);
+    if (st >= 0) results = ql_op_results_take(op);
+    const ql_hit *hit = ql_results_hit(results, 0);
+    if (hit != NULL) st = ql_buf_append(out, hit->text);
+    ql_results_free(results);
+    ql_op_free(op);
+    close_all(runtime, workspace);
+    return st;
+}
+
 static ql_status do_model(ql_buf *out, ql_error *err)
 {
     QL_AUTO(ql_buf, ql_buf_dispose) part = QL_BUF_INIT;
@@ -402,6 +430,7 @@ static const scenario scenarios[] = {
     {"runtime", do_runtime, false, false, false, false, "ql_runtime_new ql_runtime_stats_json ql_workspace_open"},
     {"describe", do_describe, true, false, false, false, "ql_workspace_config ql_workspace_projects_json ql_workspace_info_json"},
     {"search", do_search, true, false, false, false, "ql_search ql_results_json"},
+    {"op", do_op, true, false, false, false, "ql_op_ingest ql_op_search ql_op_poll ql_op_wait ql_op_report ql_op_results_take"},
     {"model", do_model, true, false, false, false, "ql_model_list_json ql_model_info_json ql_model_user_dir"},
     {"pull", do_pull, false, false, false, false, "ql_model_pull"},
     {"verify", do_verify, false, false, false, true, "ql_model_verify"},
@@ -415,7 +444,7 @@ static const scenario scenarios[] = {
 #define SCENARIOS (sizeof scenarios / sizeof *scenarios)
 
 /* Neither memory nor files: shown by do_harmless, which meets no call that could fail. */
-static const char harmless[] = "ql_block_kind_name ql_buf_clear ql_buf_cstr ql_buf_dispose ql_buf_init ql_buf_str ql_ingest_options_init ql_ingest_report_init ql_model_default ql_results_count "
+static const char harmless[] = "ql_block_kind_name ql_buf_clear ql_buf_cstr ql_buf_dispose ql_buf_init ql_buf_str ql_op_cancel ql_op_fd ql_op_free ql_ingest_options_init ql_ingest_report_init ql_model_default ql_results_count "
                                "ql_results_free ql_results_hit ql_runtime_free ql_runtime_options_init ql_search_options_init ql_status_name ql_str_compare ql_str_equal "
                                "ql_str_of ql_version ql_version_number ql_workspace_free ql_workspace_options_init ql_allocator_set";
 
@@ -437,6 +466,9 @@ static void do_harmless(void)
     ql_workspace_options_init(&workspace);
     ql_ingest_options_init(&ingest);
     ql_search_options_init(&search);
+    ql_op_cancel(NULL);
+    ql_op_free(NULL);
+    assert_int_equal(ql_op_fd(NULL), -1);
     ql_runtime_free(NULL);
     ql_workspace_free(NULL);
     ql_results_free(NULL);
