@@ -5,6 +5,27 @@
  * and nothing repeated beyond the declared overlap; each chunk is within the size limit (a single grapheme cluster
  * excepted); no chunk boundary splits a grapheme cluster of up to 256 bytes. The built-in chunker also ends a chunk at 32 bytes
  * per unit of size_max (at least 4 kB, at most 1 MB), since a measure may take a megabyte without white space for one unit.
+ *
+ *     #include <qloader.h>
+ *     #include <stdio.h>
+ *     static bool accepts(void *self, const ql_document *d, const ql_canonical *c) { (void)self, (void)c; return ql_str_equal(d->content_type, QL_STR("txt")); }
+ *     static ql_status by_256(void *self, const ql_document *d, const ql_canonical *c, const ql_chunk_options *o, ql_chunk_fn emit, void *user, ql_error *err) {
+ *         (void)self, (void)d, (void)o, (void)err;
+ *         for (size_t at = 0, end; at < c->text.len; at = end) { // a cut inside a character would be refused
+ *             for (end = at + 256; end < c->text.len && ((unsigned char)c->text.ptr[end] & 0xc0) == 0x80;) end++;
+ *             ql_chunk chunk = {.struct_size = sizeof chunk, .begin = at, .end = end < c->text.len ? end : c->text.len};
+ *             if (emit(user, &chunk) != 0) return QL_E_CALLBACK;
+ *         }
+ *         return QL_OK;
+ *     }
+ *     int main(void) {
+ *         static const ql_chunker_ops ops = {sizeof ops, 1, "by-256", accepts, by_256, NULL};
+ *         ql_runtime *runtime = NULL;
+ *         ql_error err = {0};
+ *         if (ql_runtime_new(NULL, &runtime, &err) < 0 || ql_chunker_register(runtime, &ops, NULL, &err) < 0) fprintf(stderr, "%s\n", err.message);
+ *         ql_runtime_free(runtime);
+ *         return err.status < 0;
+ *     }
  */
 #ifndef QLOADER_CHUNK_H
 #define QLOADER_CHUNK_H

@@ -3,6 +3,25 @@
  *
  * An embedder turns texts into unit vectors of a fixed width. Texts longer than the model's window are embedded in
  * overlapping windows and pooled, never cut silently.
+ *
+ *     #include <qloader.h>
+ *     #include <stdio.h>
+ *     static const char *model(void *self) { (void)self; return "first-byte"; }
+ *     static uint32_t dims(void *self) { (void)self; return 256; }
+ *     static ql_status embed(void *self, ql_embed_role role, const ql_str *texts, size_t count, float *out, ql_error *err) {
+ *         (void)self, (void)role, (void)err;
+ *         for (size_t i = 0; i < count * 256; i++) out[i] = 0;
+ *         for (size_t i = 0; i < count; i++) out[i * 256 + (texts[i].len > 0 ? (unsigned char)texts[i].ptr[0] : 0)] = 1;
+ *         return QL_OK;
+ *     }
+ *     int main(void) {
+ *         static const ql_embedder_ops ops = {sizeof ops, 0, "first-byte", model, dims, embed, NULL, NULL, NULL};
+ *         ql_runtime *runtime = NULL;
+ *         ql_error err = {0};
+ *         if (ql_runtime_new(NULL, &runtime, &err) < 0 || ql_embedder_register(runtime, &ops, NULL, &err) < 0) fprintf(stderr, "%s\n", err.message);
+ *         ql_runtime_free(runtime);
+ *         return err.status < 0;
+ *     }
  */
 #ifndef QLOADER_EMBED_H
 #define QLOADER_EMBED_H

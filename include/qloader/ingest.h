@@ -4,6 +4,31 @@
  * ql_ingest() lists every configured source, reads what is new or changed, and replaces, adds and removes whole
  * documents. Nothing is deleted unless the listing of its source was complete. It can be stopped at any moment (a callback that
  * returns non-zero, kill -9, power loss); the next run goes on from what was committed and ends with the same index.
+ *
+ *     #include <qloader.h>
+ *     #include <stdio.h>
+ *     static int on_event(void *user, const ql_ingest_event *event) {
+ *         (void)user;
+ *         printf("%d %.*s\n", event->action, (int)event->url.len, event->url.ptr);
+ *         return 0; // anything else stops the ingest
+ *     }
+ *     int main(int argc, char **argv) {
+ *         ql_runtime *runtime = NULL;
+ *         ql_workspace *workspace = NULL;
+ *         ql_error err = {0};
+ *         ql_workspace_options where = QL_WORKSPACE_OPTIONS_INIT;
+ *         ql_ingest_options options = QL_INGEST_OPTIONS_INIT;
+ *         ql_ingest_report report = QL_INGEST_REPORT_INIT;
+ *         where.dir = argc > 1 ? argv[1] : ".";
+ *         options.event_fn = on_event;
+ *         if (ql_runtime_new(NULL, &runtime, &err) < 0 || ql_workspace_open(runtime, &where, &workspace, NULL, &err) < 0 ||
+ *             ql_ingest(workspace, &options, &report, &err) < 0)
+ *             fprintf(stderr, "%s\n", err.message);
+ *         printf("%llu added\n", (unsigned long long)report.added);
+ *         ql_workspace_free(workspace);
+ *         ql_runtime_free(runtime);
+ *         return err.status < 0;
+ *     }
  */
 #ifndef QLOADER_INGEST_H
 #define QLOADER_INGEST_H

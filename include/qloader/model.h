@@ -3,6 +3,17 @@
  *
  * A model is a folder with config.json, model.safetensors and vocab.txt, found by name in <workspace>/models, the user's and the
  * system's data folder, or named outright by $QLOADER_MODEL_DIR.
+ *
+ *     #include <qloader.h>
+ *     #include <stdio.h>
+ *     int main(void) {
+ *         ql_buf json = QL_BUF_INIT;
+ *         ql_error err = {0};
+ *         if (ql_model_list_json(NULL, &json, &err) < 0) fprintf(stderr, "%s\n", err.message);
+ *         else puts(ql_buf_cstr(&json));
+ *         ql_buf_dispose(&json);
+ *         return err.status < 0;
+ *     }
  */
 #ifndef QLOADER_MODEL_H
 #define QLOADER_MODEL_H

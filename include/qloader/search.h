@@ -3,6 +3,30 @@
  *
  * A search combines meaning (cosine of embeddings) and words (BM25) and returns passages with where they come from and
  * why they are there. It sees what was committed when it began.
+ *
+ *     #include <qloader.h>
+ *     #include <stdio.h>
+ *     int main(int argc, char **argv) {
+ *         ql_runtime *runtime = NULL;
+ *         ql_workspace *workspace = NULL;
+ *         ql_results *results = NULL;
+ *         ql_error err = {0};
+ *         ql_workspace_options where = QL_WORKSPACE_OPTIONS_INIT;
+ *         ql_search_options options;
+ *         ql_search_options_init(&options);
+ *         options.limit = 3;
+ *         options.filter.source_type = QL_STR("localfile");
+ *         where.dir = argc > 1 ? argv[1] : ".";
+ *         if (ql_runtime_new(NULL, &runtime, &err) < 0 || ql_workspace_open(runtime, &where, &workspace, NULL, &err) < 0 ||
+ *             ql_ingest(workspace, NULL, NULL, &err) < 0 || ql_search(workspace, QL_STR("how to start"), &options, &results, &err) < 0)
+ *             fprintf(stderr, "%s\n", err.message);
+ *         for (size_t i = 0; i < ql_results_count(results); i++)
+ *             printf("%.3f %s\n", ql_results_hit(results, i)->score, ql_results_hit(results, i)->url.ptr);
+ *         ql_results_free(results);
+ *         ql_workspace_free(workspace);
+ *         ql_runtime_free(runtime);
+ *         return err.status < 0;
+ *     }
  */
 #ifndef QLOADER_SEARCH_H
 #define QLOADER_SEARCH_H

@@ -4,6 +4,31 @@
  * A source lists what is there and fetches one item at a time. The library's own sources (localfile, git) and an
  * application's are tables of the same type. Listing must be complete to be trusted: only after list() returned
  * QL_OK are documents that were not listed deleted from the index.
+ *
+ *     #include <qloader.h>
+ *     #include <stdio.h>
+ *     static ql_status list(void *self, const ql_source_sink *sink, ql_error *err) {
+ *         ql_item item = {.struct_size = sizeof item, .url = QL_STR("note:1"), .version = QL_STR("1")};
+ *         (void)self, (void)err;
+ *         return sink->item_fn(sink->user, &item) != 0 ? QL_E_CALLBACK : QL_OK;
+ *     }
+ *     static ql_status fetch(void *self, const ql_item *item, ql_document *out, void **token, ql_error *err) {
+ *         (void)self, (void)err, (void)token;
+ *         *out = (ql_document){sizeof *out, 0, item->url, item->url, QL_STR("md"), QL_STR("# Hello\n"), QL_STR(""), QL_TIME_UNKNOWN, QL_TIME_UNKNOWN};
+ *         return QL_OK;
+ *     }
+ *     static void release(void *self, void *token) { (void)self, (void)token; }
+ *     int main(void) {
+ *         static const ql_source_ops ops = {sizeof ops, 0, "notes", list, fetch, release, NULL};
+ *         ql_runtime *runtime = NULL;
+ *         ql_workspace *workspace = NULL;
+ *         ql_error err = {0};
+ *         if (ql_runtime_new(NULL, &runtime, &err) < 0 || ql_workspace_open(runtime, NULL, &workspace, NULL, &err) < 0 ||
+ *             ql_ingest_source(workspace, QL_STR("me"), QL_STR("mine"), &ops, NULL, NULL, NULL, &err) < 0) fprintf(stderr, "%s\n", err.message);
+ *         ql_workspace_free(workspace);
+ *         ql_runtime_free(runtime);
+ *         return err.status < 0;
+ *     }
  */
 #ifndef QLOADER_SOURCE_H
 #define QLOADER_SOURCE_H

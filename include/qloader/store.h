@@ -3,6 +3,17 @@
  *
  * A store keeps documents with their chunks, vectors and terms. A document is replaced or removed as a whole, in one
  * atomic step; what a writer has acknowledged survives a crash. Many readers, one writer, across processes.
+ *
+ *     #include <qloader/search.h>
+ *     #include <stdio.h>
+ *     int main(void) {
+ *         ql_search_options options;
+ *         ql_search_options_init(&options); // its filter passes everything
+ *         options.filter.path_prefix = QL_STR("docs/");
+ *         options.filter.since_ms = 1767225600000; // 2026-01-01
+ *         printf("%d\n", options.filter.until_ms == QL_TIME_UNKNOWN);
+ *         return 0;
+ *     }
  */
 #ifndef QLOADER_STORE_H
 #define QLOADER_STORE_H

@@ -4,6 +4,26 @@
  * A workspace is a folder with config.yaml, optionally .env, and data/ with the index. Open one on a runtime, then
  * ingest (ingest.h) and search (search.h). A program that brings its own documents needs no config.yaml: it opens a workspace with
  * `data_dir` alone and hands its sources to ql_ingest_source().
+ *
+ *     #include <qloader.h>
+ *     #include <stdio.h>
+ *     int main(int argc, char **argv) {
+ *         ql_runtime *runtime = NULL;
+ *         ql_workspace *workspace = NULL;
+ *         ql_error err = {0};
+ *         ql_buf problems = QL_BUF_INIT, json = QL_BUF_INIT;
+ *         ql_workspace_options options = QL_WORKSPACE_OPTIONS_INIT;
+ *         options.dir = argc > 1 ? argv[1] : ".";
+ *         if (ql_runtime_new(NULL, &runtime, &err) < 0 || ql_workspace_open(runtime, &options, &workspace, &problems, &err) < 0 ||
+ *             ql_workspace_projects_json(workspace, QL_STR(""), QL_PROJECTS_CHECK, &json, &err) < 0)
+ *             fprintf(stderr, "%s%s\n", ql_buf_cstr(&problems), err.message);
+ *         puts(ql_buf_cstr(&json));
+ *         ql_buf_dispose(&json);
+ *         ql_buf_dispose(&problems);
+ *         ql_workspace_free(workspace);
+ *         ql_runtime_free(runtime);
+ *         return err.status < 0;
+ *     }
  */
 #ifndef QLOADER_WORKSPACE_H
 #define QLOADER_WORKSPACE_H

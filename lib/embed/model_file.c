@@ -313,9 +313,11 @@ ql_status ql__model_list_json(const ql__sys *sys, const char *workspace_dir, ql_
     if (status >= 0) ql__json_array(&json);
     for (size_t i = 0; i < list.count && status >= 0; i++) {
         ql_str name = ql_str_of(list.names[i]);
-        status = ql__model_find(sys, workspace_dir, name, &dir, err);
+        ql_error missing = {0}; /* is no failure of the list */
+        status = ql__model_find(sys, workspace_dir, name, &dir, &missing);
         bool here = status >= 0;
         if (ql_status_kind(status) == QL_E_NOTFOUND) status = QL_OK;
+        if (status < 0 && err) *err = missing;
         if (status >= 0) status = write_listed(sys, &json, name, here ? ql_buf_cstr(&dir) : NULL, err);
     }
     if (status >= 0) {
