@@ -1,0 +1,161 @@
+#!/usr/bin/env python3
+"""The binary interface as two committed lists, and old releases against today's library.
+
+abi.py layout HEADERS...             prints size, offsets of every public struct and the value of every public enumerator and number
+abi.py symbols LIBRARY               prints the exported functions with the version node of each
+abi.py check SOURCE_DIR BUILD_DIR    compares both with tests/abi/layout.txt and tests/abi/symbols.txt; then builds tests/abi/consumer.c against
+                                     today's headers, and that of each release in tests/abi/<release>/ against the release's, and runs
+                                     them with today's library
+abi.py update SOURCE_DIR BUILD_DIR   writes the two lists: for a change that was meant, see docs/abi.md
+abi.py release SOURCE_DIR BUILD_DIR  keeps headers, lists and consumer as tests/abi/<release>/
+
+Within a release nothing in the lists may change; between releases structs grow at their ends and functions are added.
+"""
+import glob
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+
+def strip_comments(text):
+    return re.sub(r"//[^\n]*|/\*.*?\*/", " ", text, flags=re.S)
+
+
+def members_of(body):
+    """Names of the members of a struct, in order."""
+    names = []
+    for declaration in body.split(";"):
+        declaration = " ".join(declaration.split())
+        if not declaration:
+            continue
+        function = re.search(r"\(\s*\*\s*(\w+)\s*\)\s*\(", declaration)
+        if function:
+            names.append(function.group(1))
+            continue
+        for part in declaration.split(","):
+            names.append(re.search(r"(\w+)\s*(\[[^\]]*\])*$", part.strip()).group(1))
+    return names
+
+
+def structs_of(text):
+    return [(m.group(2), members_of(m.group(1))) for m in re.finditer(r"typedef struct \w+ \{(.*?)\} (\w+);", text, re.S)]
+
+
+def constants_of(text):
+    """Enumerators that are written out, and macros that stand for a number."""
+    names = []
+    for body in re.findall(r"\benum(?:\s+\w+)?\s*\{(.*?)\}", text, re.S):
+        names += re.findall(r"\b(QL_\w+)\s*=\s*[^#(]", body)
+    names += re.findall(r"^#define (QL_\w+) (?:\(?-?\d\w*\)?|U?INT(?:32|64)_M(?:AX|IN))$", text, re.M)
+    return sorted(set(names))
+
+
+def expanded_enumerators(text):
+    """Those that an X-macro makes: QL_E_NOMEM from X(NOMEM, 2, ...)."""
+    names = []
+    for table, prefix in (("QL_STATUS_KINDS", "QL_E_"), ("QL_BLOCK_KINDS", "QL_BLOCK_")):
+        found = re.search(r"#define %s\(X\)(.*?)\n\n" % table, text, re.S)
+        names += [prefix + name for name in re.findall(r"X\((\w+),", found.group(1))] if found else []
+    return names
+
+
+def layout(include_dirs):
+    text = "".join(open(p).read() + "\n" for p in sorted(glob.glob(os.path.join(include_dirs[0], "**/*.h"), recursive=True)))
+    clean = strip_comments(text)
+    lines = ['#include <qloader.h>', '#include <stdio.h>', 'int main(void) {']
+    structs = structs_of(clean)
+    if len(structs) < 20:
+        sys.exit("only %d structs were found: the headers are written otherwise than this program reads them" % len(structs))
+    for name, members in sorted(structs):
+        lines.append('    printf("struct %s %%zu\\n", sizeof(%s));' % (name, name))
+        for member in members:
+            lines.append('    printf("    %s %%zu %%zu\\n", offsetof(%s, %s), sizeof(((%s *)0)->%s));' % (member, name, member, name, member))
+    for name in sorted(set(constants_of(clean) + expanded_enumerators(text))):
+        lines.append('    printf("%s %%lld\\n", (long long)(%s));' % (name, name))
+    lines += ["    return 0;", "}"]
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "layout.c")
+        with open(path, "w") as f:
+            f.write("\n".join(lines) + "\n")
+        flags = [flag for d in include_dirs for flag in ("-I", d)]
+        subprocess.run(["cc", "-std=c11", "-D_GNU_SOURCE", *flags, path, "-o", path + ".out"], check=True)
+        return subprocess.run([path + ".out"], check=True, capture_output=True, text=True).stdout
+
+
+def symbols(library):
+    out = subprocess.run(["nm", "-D", "--defined-only", library], check=True, capture_output=True, text=True).stdout
+    return "".join(sorted(line.split()[-1].replace("@@", " ") + "\n" for line in out.splitlines() if " T " in line))
+
+
+def library_of(build):
+    return os.path.join(build, "lib", "libqloader.so")
+
+
+def lists(source, build):
+    return {"layout.txt": layout([os.path.join(source, "include"), os.path.join(build, "include")]), "symbols.txt": symbols(library_of(build))}
+
+
+def difference(name, old, new):
+    old, new = old.splitlines(), new.splitlines()
+    gone, come = [line for line in old if line not in new], [line for line in new if line not in old]
+    if old == new:
+        return []
+    return ["%s: - %s" % (name, line) for line in gone] + ["%s: + %s" % (name, line) for line in come] + ([] if gone or come else ["%s: the order is another" % name])
+
+
+def run_consumer(source, include_dirs, build):
+    """A release's own program, made with the release's headers, with today's library underneath."""
+    flags = [flag for d in include_dirs for flag in ("-I", d)] + os.environ.get("QL_SANITIZE_FLAGS", "").split()
+    with tempfile.TemporaryDirectory() as work:
+        program = os.path.join(work, "consumer")
+        subprocess.run(["cc", "-std=c11", *flags, source, "-o", program, "-L", os.path.join(build, "lib"), "-lqloader", "-Wl,-rpath," + os.path.join(build, "lib")], check=True)
+        done = subprocess.run([program, work], capture_output=True, text=True)
+        return [] if done.returncode == 0 else ["%s exits with %d: %s%s" % (source, done.returncode, done.stdout, done.stderr)]
+
+
+def check(source, build):
+    folder = os.path.join(source, "tests", "abi")
+    problems = []
+    for name, text in lists(source, build).items():
+        with open(os.path.join(folder, name)) as f:
+            problems += difference(name, f.read(), text)
+    problems += run_consumer(os.path.join(folder, "consumer.c"), [os.path.join(source, "include"), os.path.join(build, "include")], build)
+    for kept in sorted(glob.glob(os.path.join(folder, "[0-9]*"))):
+        problems += run_consumer(os.path.join(kept, "consumer.c"), [os.path.join(kept, "include")], build)
+    for problem in problems:
+        print(problem)
+    if problems:
+        print("\nthe binary interface has changed; where that was meant: python3 tests/abi/abi.py update . BUILD_DIR")
+    return 1 if problems else 0
+
+
+def update(source, build):
+    for name, text in lists(source, build).items():
+        with open(os.path.join(source, "tests", "abi", name), "w") as f:
+            f.write(text)
+    return 0
+
+
+def release(source, build):
+    folder = os.path.join(source, "tests", "abi")
+    with open(os.path.join(build, "include", "qloader", "version.h")) as f:
+        version = re.search(r'#define QLOADER_VERSION "(\d+\.\d+)', f.read()).group(1)
+    kept = os.path.join(folder, version)
+    shutil.copytree(os.path.join(source, "include"), os.path.join(kept, "include"), ignore=shutil.ignore_patterns("*.in"))
+    shutil.copy(os.path.join(build, "include", "qloader", "version.h"), os.path.join(kept, "include", "qloader"))
+    for name in ("layout.txt", "symbols.txt", "consumer.c"):
+        shutil.copy(os.path.join(folder, name), kept)
+    return 0
+
+
+if __name__ == "__main__":
+    command, rest = sys.argv[1], sys.argv[2:]
+    if command == "layout":
+        print(layout(rest), end="")
+    elif command == "symbols":
+        print(symbols(rest[0]), end="")
+    else:
+        sys.exit({"check": check, "update": update, "release": release}[command](*rest))
