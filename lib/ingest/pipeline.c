@@ -465,6 +465,18 @@ static ql_status run_threaded(pipeline *self, ql_error *err)
     return status;
 }
 
+static ql_status outcome(pipeline *self, ql_status status, ql_error *err)
+{
+    ql__ingest *ingest = self->ingest;
+    if (status < 0) return status;
+    if (self->fatal < 0) {
+        if (err != NULL) *err = self->fatal_error;
+        return self->fatal;
+    }
+    if (!atomic_load(&ingest->stop)) report_progress(self, QL_INGEST_SOURCE_DONE);
+    return atomic_load(&ingest->cancelled) ? ql__fail(err, QL_E_CANCELLED, "stopped; everything stored so far stays, the next run goes on from there") : QL_OK;
+}
+
 ql_status ql__pipeline_run(ql__ingest *ingest, const ql__ingest_source *source, const ql__plan *plan, ql_error *err)
 {
     pipeline self = {.ingest = ingest, .source = source, .plan = plan, .fatal = QL_OK};
@@ -479,12 +491,7 @@ ql_status ql__pipeline_run(ql__ingest *ingest, const ql__ingest_source *source, 
     ql__queue_free(self.to_write);
     ql__free(self.batch);
     ql__free(self.written);
+    status = outcome(&self, status, err);
     pthread_mutex_destroy(&self.lock);
-    if (status < 0) return status;
-    if (self.fatal < 0) {
-        if (err != NULL) *err = self.fatal_error;
-        return self.fatal;
-    }
-    if (!atomic_load(&ingest->stop)) report_progress(&self, QL_INGEST_SOURCE_DONE);
-    return atomic_load(&ingest->cancelled) ? ql__fail(err, QL_E_CANCELLED, "stopped; everything stored so far stays, the next run goes on from there") : QL_OK;
+    return status;
 }
