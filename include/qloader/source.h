@@ -19,7 +19,7 @@
  *     }
  *     static void release(void *self, void *token) { (void)self, (void)token; }
  *     int main(void) {
- *         static const ql_source_ops ops = {sizeof ops, 0, "notes", list, fetch, release, NULL};
+ *         static const ql_source_ops ops = {sizeof ops, 0, "notes", list, fetch, release, NULL, NULL};
  *         ql_runtime *runtime = NULL;
  *         ql_workspace *workspace = NULL;
  *         ql_error err = {0};
@@ -49,18 +49,39 @@ typedef struct ql_source_sink {
     void *user;
 } ql_source_sink;
 
-/** A kind of source. `self` is what open() made. */
+/** What the configuration says of one source. Views are borrowed for the call. */
+typedef struct ql_source_settings {
+    uint32_t struct_size;
+    uint32_t reserved;
+    ql_str project, type, name;
+    ql_str json; /**< a JSON object: all that stands under the name, variables inserted; may hold secrets */
+} ql_source_settings;
+
+/** A kind of source. `self` is what open_fn made, or what was given to ql_ingest_source(). */
 typedef struct ql_source_ops {
     uint32_t struct_size;
     uint32_t reserved;
-    const char *type; /**< name in the configuration: "localfile" */
+    const char *type; /**< name in the configuration: "localfile"; for ql_source_register() 1 to 64 of a-z, 0-9, '-', '_', '.' */
     /** Lists everything, in any order. QL_OK only if the listing is complete. */
     ql_status (*list_fn)(void *self, const ql_source_sink *sink, ql_error *err);
     /** Reads one item; may run on several threads at once. *out stays valid until release_fn. QL_E_NOTFOUND: it vanished since. */
     ql_status (*fetch_fn)(void *self, const ql_item *item, ql_document *out, void **token, ql_error *err);
     void (*release_fn)(void *self, void *token);
-    void (*close_fn)(void *self);
+    void (*close_fn)(void *self); /**< optional */
+    /**
+     * Opens a source that the configuration names; `user` is that of ql_source_register(). Needed there, not looked at by ql_ingest_source().
+     * QL_E_CONFIG: the settings are wrong, err says how. Called when the source is visited, and by QL_PROJECTS_CHECK.
+     */
+    ql_status (*open_fn)(void *user, const ql_source_settings *settings, void **out_self, ql_error *err);
 } ql_source_ops;
+
+typedef struct ql_runtime ql_runtime;
+/**
+ * Makes a type of sources known to the configurations of every workspace that will be opened on the runtime:
+ * `sources: {<type>: {<name>: {...}}}`. ql_ingest() then visits them after the built-in types. `user` is handed to open_fn; there is no call
+ * at its end. Errors and threads as ql_converter_register() of convert.h. Since 0.1.
+ */
+QL_API QL_MUST_USE ql_status ql_source_register(ql_runtime *runtime, const ql_source_ops *ops, void *user, ql_error *err);
 
 #ifdef __cplusplus
 }

@@ -18,6 +18,14 @@ static ql_status missing(const char *member, ql_error *err)
     return ql__fail(err, QL_E_INVALID, "ops lacks %s", member);
 }
 
+ql_status ql_source_register(ql_runtime *runtime, const ql_source_ops *ops, void *user, ql_error *err)
+{
+    QL_TRY(check_table(runtime, ops, sizeof *ops, "ql_source_ops", err));
+    if (ops->open_fn == NULL || ops->list_fn == NULL || ops->fetch_fn == NULL || ops->release_fn == NULL) return missing("open_fn, list_fn, fetch_fn or release_fn", err);
+    const ql__extension item = {.ops = ops, .name = ops->type, .self = user}; /* ops->close_fn is for what open_fn makes */
+    return ql__extensions_add(&runtime->extensions, QL__EXTENSION_SOURCE, &item, err);
+}
+
 ql_status ql_converter_register(ql_runtime *runtime, const ql_converter_ops *ops, void *self, ql_error *err)
 {
     QL_TRY(check_table(runtime, ops, sizeof *ops, "ql_converter_ops", err));

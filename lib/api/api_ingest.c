@@ -150,10 +150,11 @@ static int cancelled(void *user)
 static ql_status open_and_run(run *self, const ql__config_source *config, ql__ingest_source *source, ql_error *err)
 {
     ql__open_source opened;
-    ql_status status = ql__workspace_source_open(self->workspace, config, cancelled, &self->ingest, &opened, err);
+    ql_status status = ql__workspace_source_open(self->workspace, source->project, config, cancelled, &self->ingest, &opened, err);
     QL_TRY(ql__ingest_source_status(status, err));
     source->ops = opened.ops;
     source->self = opened.self;
+    source->foreign = config->type == QL__SOURCE_ADDED;
     status = ql__ingest_source_run(&self->ingest, source, err);
     ql__workspace_source_close(&opened);
     return status;

@@ -69,9 +69,9 @@ typedef struct ql__open_source {
 /* Why this build cannot read a source type; NULL: it can. */
 const char *ql__source_unsupported(ql__source_type type);
 /* cancelled_fn is asked during long work of the source and may be NULL. Nothing is left to close after a failure. */
-ql_status ql__workspace_source_open(const ql_workspace *self, const ql__config_source *config, int (*cancelled_fn)(void *user), void *user,
+ql_status ql__workspace_source_open(const ql_workspace *self, ql_str project, const ql__config_source *config, int (*cancelled_fn)(void *user), void *user,
                                     ql__open_source *out, ql_error *err);
-ql_status ql__workspace_source_check(const ql_workspace *self, const ql__config_source *config, ql_error *err);
+ql_status ql__workspace_source_check(const ql_workspace *self, ql_str project, const ql__config_source *config, ql_error *err);
 void ql__workspace_source_close(ql__open_source *self);
 
 #endif

@@ -9,8 +9,11 @@
 #include "dep/json.h"
 
 /* Documents of types that no configuration can name were brought by the application, through ql_ingest_source(). */
-static bool is_configurable(ql_str type)
+static bool is_configurable(const ql__ingest *ingest, ql_str type)
 {
+    const ql__extensions *added = ingest->extensions;
+    for (size_t i = 0; i < added->counts[QL__EXTENSION_SOURCE]; i++)
+        if (ql_str_equal(type, ql_str_of(added->items[QL__EXTENSION_SOURCE][i].name))) return true;
     for (size_t i = 0; i < QL__SOURCE_TYPE_COUNT; i++)
         if (ql_str_equal(type, ql_str_of(ql__source_type_name(i)))) return true;
     return false;
@@ -44,7 +47,7 @@ static ql_status treat(ql__ingest *ingest, const ql__config *config, const ql__j
                                       .source_type = ql__json_str(ql__json_get(row, "source_type"), QL_STR("")),
                                       .source = ql__json_str(ql__json_get(row, "source"), QL_STR(""))};
     int64_t documents = ql__json_int_of(ql__json_get(row, "documents"), 0);
-    if (!is_configurable(source.source_type) || is_configured(config, &source)) return QL_OK;
+    if (!is_configurable(ingest, source.source_type) || is_configured(config, &source)) return QL_OK;
     if (ingest->options->prune) return ql__ingest_source_remove(ingest, &source, err);
     return documents > 0 ? tell(ingest, &source, (uint64_t)documents, err) : QL_OK;
 }

@@ -11,6 +11,7 @@
 #include "api/handles.h"
 #include "base/abi.h"
 #include "base/alloc.h"
+#include "base/limits.h"
 #include "base/status.h"
 #include "dep/json.h"
 #include "embed/model_file.h"
@@ -47,6 +48,11 @@ static ql_status load_config(ql_workspace *self, const ql_workspace_options *opt
 {
     ql__config_options from = {.workspace_dir = options->dir, .config_path = options->config_path, .env_path = options->env_path,
                                .lenient = options->lenient != 0, .sys = self->runtime->sys, .log = &self->runtime->log};
+    const char *types[QL_LIMIT_EXTENSIONS];
+    const ql__extensions *added = &self->runtime->extensions;
+    from.source_type_count = added->counts[QL__EXTENSION_SOURCE];
+    for (size_t i = 0; i < from.source_type_count; i++) types[i] = added->items[QL__EXTENSION_SOURCE][i].name;
+    from.source_types = types;
     if (options->dir == NULL && options->config_path == NULL) from.workspace_dir = ".";
     QL_TRY(ql__config_load(&from, &self->config, problems, err));
     const ql__config *config = ql__config_get(self->config);
@@ -161,7 +167,19 @@ static ql_status source_options(const ql_workspace *self, const ql__config_sourc
     return out->cache_dir.status < 0 || out->logs_dir.status < 0 ? ql__fail_nomem(err) : QL_OK;
 }
 
-ql_status ql__workspace_source_open(const ql_workspace *self, const ql__config_source *config, int (*cancelled_fn)(void *user), void *user,
+/* The application's own: its table, and the object that its open_fn makes of the settings. */
+static ql_status open_added(const ql_workspace *self, ql_str project, const ql__config_source *config, ql__open_source *out, ql_error *err)
+{
+    const ql__extension *item = ql__extensions_find(&self->runtime->extensions, QL__EXTENSION_SOURCE, config->type_name.ptr);
+    if (item == NULL) return ql__fail(err, QL_E_INTERNAL, "the source type '%s' is not registered", config->type_name.ptr);
+    const ql_source_ops *ops = item->ops;
+    const ql_source_settings settings = {.struct_size = sizeof settings, .project = project, .type = config->type_name, .name = config->name, .json = config->json};
+    ql_status status = ops->open_fn(item->self, &settings, &out->self, err);
+    if (status >= 0) out->ops = ops;
+    return ql__fail_status(err, status);
+}
+
+ql_status ql__workspace_source_open(const ql_workspace *self, ql_str project, const ql__config_source *config, int (*cancelled_fn)(void *user), void *user,
                                     ql__open_source *out, ql_error *err)
 {
     ql__source_options options;
@@ -169,18 +187,18 @@ ql_status ql__workspace_source_open(const ql_workspace *self, const ql__config_s
     if (status >= 0) {
         options.cancelled_fn = cancelled_fn;
         options.user = user;
-        status = ql__source_open(&options, &out->ops, &out->self, err);
+        status = config->type == QL__SOURCE_ADDED ? open_added(self, project, config, out, err) : ql__source_open(&options, &out->ops, &out->self, err);
     }
     if (status < 0) ql__workspace_source_close(out);
     return status;
 }
 
-ql_status ql__workspace_source_check(const ql_workspace *self, const ql__config_source *config, ql_error *err)
+ql_status ql__workspace_source_check(const ql_workspace *self, ql_str project, const ql__config_source *config, ql_error *err)
 {
     ql__open_source place;
     ql__source_options options;
     ql_status status = source_options(self, config, &place, &options, err);
-    if (status >= 0) status = ql__source_check(&options, err);
+    if (status >= 0) status = config->type == QL__SOURCE_ADDED ? open_added(self, project, config, &place, err) : ql__source_check(&options, err);
     ql__workspace_source_close(&place);
     return status;
 }
@@ -278,11 +296,11 @@ ql_status ql_workspace_config(const ql_workspace *self, const char *format, ql_b
 
 /* --- what is in it ------------------------------------------------------------------------------------------------------------- */
 
-static ql_status write_source(ql__json_writer *writer, const ql_workspace *self, const ql__config_source *source, bool check, ql_error *err)
+static ql_status write_source(ql__json_writer *writer, const ql_workspace *self, ql_str project, const ql__config_source *source, bool check, ql_error *err)
 {
     const char *unsupported = ql__source_unsupported(source->type);
     ql_error why = {0};
-    if (check && ql_status_kind(ql__workspace_source_check(self, source, &why)) == QL_E_NOMEM) return ql__fail_nomem(err);
+    if (check && ql_status_kind(ql__workspace_source_check(self, project, source, &why)) == QL_E_NOMEM) return ql__fail_nomem(err);
     if (!check && unsupported != NULL) (void)ql__fail(&why, QL_E_UNSUPPORTED, "%s", unsupported);
     ql__json_object(writer);
     ql__json_member(writer, "source_type", source->type_name);
@@ -346,7 +364,7 @@ static ql_status write_project(ql__json_writer *writer, const ql_workspace *self
     ql__json_key(writer, "sources");
     ql__json_array(writer);
     for (size_t i = 0; i < project->source_count; i++)
-        QL_TRY(write_source(writer, self, &project->sources[i], (parts & QL_PROJECTS_CHECK) != 0, err));
+        QL_TRY(write_source(writer, self, project->id, &project->sources[i], (parts & QL_PROJECTS_CHECK) != 0, err));
     ql__json_array_end(writer);
     if (parts & QL_PROJECTS_STATUS) write_status(writer, rows, project->id);
     ql__json_object_end(writer);

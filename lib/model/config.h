@@ -21,7 +21,8 @@ typedef enum ql__source_type { /* the order in which an ingest visits them */
     QL__SOURCE_PUBLICDOCS,
     QL__SOURCE_LOCALFILE,
     QL__SOURCE_SHAREPOINT,
-    QL__SOURCE_TYPE_COUNT
+    QL__SOURCE_TYPE_COUNT,
+    QL__SOURCE_ADDED = QL__SOURCE_TYPE_COUNT /* of the application: known by its name alone, visited last */
 } ql__source_type;
 
 const char *ql__source_type_name(size_t type); /* "git"; type below QL__SOURCE_TYPE_COUNT */
@@ -38,7 +39,7 @@ typedef struct ql__config_source {
     ql_str branch, token;        /* git; empty: default branch, no token */
     bool depth_set;              /* git: false means full history */
     uint32_t depth;              /* git: commits, 0 full */
-    ql_str json;                 /* the whole validated source as JSON, for types this build does not read */
+    ql_str json;                 /* the whole source as JSON, secrets not masked: for types this library does not read itself */
     uint32_t line, column;       /* where it stands in the file */
 } ql__config_source;
 
@@ -73,6 +74,8 @@ typedef struct ql__config_options {
     ql__log *log;              /* warnings go here */
     const char *(*getenv_fn)(void *user, const char *name); /* NULL: the process environment, which is never changed */
     void *getenv_user;
+    const char *const *source_types; /* (source_type_count) names of types that the application reads; what stands under them is its own affair */
+    size_t source_type_count;
 } ql__config_options;
 
 typedef struct ql__config_set ql__config_set; /* owns a ql__config */

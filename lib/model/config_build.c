@@ -46,12 +46,12 @@ static ql_str shown_url(ql__config_loader *self, ql_str base_url)
     return out;
 }
 
-static void build_source(ql__config_loader *self, ql__source_type type, const ql__member *member, ql__config_source *out)
+static void build_source(ql__config_loader *self, ql__source_type type, ql_str type_name, const ql__member *member, ql__config_source *out)
 {
     const ql__value *value = member->value, *depth = ql__value_get(value, "depth");
     *out = (ql__config_source){
         .type = type,
-        .type_name = ql_str_of(type_names[type]),
+        .type_name = type_name,
         .name = member->key,
         .base_url = ql__value_text(ql__value_get(value, "base_url")),
         .include_paths = strings_of(self, ql__value_get(value, "include_paths")),
@@ -80,17 +80,20 @@ static void build_project(ql__config_loader *self, const ql__member *member, ql_
         .description = ql__value_text(ql__value_get(member->value, "description")),
     };
     size_t count = 0;
-    for (size_t type = 0; type < QL__SOURCE_TYPE_COUNT; type++) {
-        const ql__value *named = ql__value_get(sources, type_names[type]);
-        count += named != NULL ? named->map.count : 0;
-    }
+    for (size_t i = 0; sources != NULL && i < sources->map.count; i++) count += sources->map.members[i].value->kind == QL__YAML_MAP ? sources->map.members[i].value->map.count : 0;
     ql__config_source *items = ql__loader_alloc(self, count, sizeof *items);
     if (items == NULL) return;
+    out->sources = items;
     for (size_t type = 0; type < QL__SOURCE_TYPE_COUNT; type++) {
         const ql__value *named = ql__value_get(sources, type_names[type]);
-        for (size_t i = 0; named != NULL && i < named->map.count; i++) build_source(self, (ql__source_type)type, &named->map.members[i], &items[out->source_count++]);
+        for (size_t i = 0; named != NULL && i < named->map.count; i++)
+            build_source(self, (ql__source_type)type, ql_str_of(type_names[type]), &named->map.members[i], &items[out->source_count++]);
     }
-    out->sources = items;
+    for (size_t t = 0; sources != NULL && t < sources->map.count; t++) {
+        const ql__member *named = &sources->map.members[t];
+        for (size_t i = 0; ql__config_is_added_type(self, named->key) && i < named->value->map.count; i++)
+            build_source(self, QL__SOURCE_ADDED, named->key, &named->value->map.members[i], &items[out->source_count++]);
+    }
 }
 
 void ql__config_build(ql__config_loader *self, const ql__value *root, ql__config *out)

@@ -89,6 +89,7 @@ void ql__config_substitute(ql__config_loader *self, ql__yaml_node *root);
 ql__value *ql__config_read(ql__config_loader *self, const ql__yaml_node *root);
 /* A letter, then letters, digits, '_' and '-'; at most 255. */
 bool ql__config_is_name(ql_str text);
+bool ql__config_is_added_type(const ql__config_loader *self, ql_str type);
 ql__value *ql__value_get(const ql__value *map, const char *key);   /* NULL-tolerant */
 ql__value *ql__value_at(const ql__value *root, const char *path);  /* dotted */
 ql_str ql__value_text(const ql__value *value);                     /* empty for null and others */

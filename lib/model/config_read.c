@@ -570,6 +570,24 @@ static void warn_without_effect(ql__config_loader *self, const char *shown, cons
     }
 }
 
+bool ql__config_is_added_type(const ql__config_loader *self, ql_str type)
+{
+    for (size_t i = 0; i < self->options->source_type_count; i++)
+        if (ql_str_equal(type, ql_str_of(self->options->source_types[i]))) return true;
+    return false;
+}
+
+/* Sources of a type that the application registered: names, and under each a map of whatever it wants. */
+static ql__value *read_added(ql__config_loader *self, const char *shown, const ql__yaml_node *node)
+{
+    if (node->kind != QL__YAML_MAP) return wrong_map(self, shown, node, "a map of names");
+    for (size_t i = 0; i < node->map.count; i++) {
+        const ql__yaml_pair *pair = &node->map.pairs[i];
+        if (pair->value->kind != QL__YAML_MAP) (void)wrong_map(self, child_shown(self, shown, pair->key->text), pair->value, "a map of keys");
+    }
+    return read_free(self, node);
+}
+
 static ql__value *read_map(ql__config_loader *self, const char *path, const ql__config_key *row, const char *shown, const ql__yaml_node *node)
 {
     size_t rows, room = node != NULL ? node->map.count : 0;
@@ -584,6 +602,10 @@ static ql__value *read_map(ql__config_loader *self, const char *path, const ql__
     for (size_t i = 0; node != NULL && i < node->map.count; i++) {
         const ql__yaml_pair *pair = &node->map.pairs[i];
         if (is_known(path, pair->key->text)) continue;
+        if (strcmp(path, "projects.*.sources") == 0 && ql__config_is_added_type(self, pair->key->text)) {
+            add_member(map, pair->key->text, read_added(self, child_shown(self, shown, pair->key->text), pair->value), pair->key);
+            continue;
+        }
         if (row != NULL && (row->flags & QL__KEY_EXTRA)) add_member(map, pair->key->text, read_free(self, pair->value), pair->key);
         else report_unknown(self, path, shown, pair->key);
     }

@@ -1,5 +1,5 @@
 /*
- * What an application added to a runtime: converters, chunkers, embedders, rerankers. A list a kind, in the order of registration; nothing is
+ * What an application added to a runtime: types of sources, converters, chunkers, embedders, rerankers. A list a kind, in the order of registration; nothing is
  * added once the first workspace was opened, so that readers need no lock.
  */
 #ifndef QL_EXTENSION_H
@@ -11,6 +11,7 @@
 #include <qloader/base.h>
 
 typedef enum ql__extension_kind {
+    QL__EXTENSION_SOURCE, /* a type of sources */
     QL__EXTENSION_CONVERTER,
     QL__EXTENSION_CHUNKER,
     QL__EXTENSION_EMBEDDER,

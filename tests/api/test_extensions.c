@@ -457,6 +457,82 @@ static void test_extensions__a_reranker_orders_more_than_is_shown(void **state)
     assert_int_equal(ql_search(self->workspace, QL_STR("word"), &options, &results, &err), QL_E_NOTFOUND);
 }
 
+/* --- types of sources ------------------------------------------------------------------------------------------------------------------ */
+
+static const char *seen_settings;
+
+static ql_status open_shelf(void *user, const ql_source_settings *settings, void **out_self, ql_error *err)
+{
+    static const text books[] = {{"one", "txt", "a book about bees"}, {"two", "txt", "a book about ships"}};
+    static texts shelf;
+    bench *self = user;
+    snprintf(self->failure, sizeof self->failure, "%.*s/%.*s/%.*s %.*s", (int)settings->project.len, settings->project.ptr, (int)settings->type.len, settings->type.ptr,
+             (int)settings->name.len, settings->name.ptr, (int)settings->json.len, settings->json.ptr);
+    seen_settings = self->failure;
+    if (strstr(self->failure, "\"broken\"") != NULL) {
+        err->status = QL_E_CONFIG;
+        strcpy(err->message, "the shelf is broken");
+        return QL_E_CONFIG;
+    }
+    shelf = (texts){books, 2};
+    *out_self = &shelf;
+    return QL_OK;
+}
+
+static const ql_source_ops shelf_ops = {.struct_size = sizeof shelf_ops, .type = "shelf", .list_fn = list, .fetch_fn = fetch, .release_fn = release, .open_fn = open_shelf};
+
+static ql_status open_configured(bench *self, const char *sources, ql_buf *problems, ql_error *err)
+{
+    char path[160];
+    ql_workspace_options options = QL_WORKSPACE_OPTIONS_INIT;
+    snprintf(path, sizeof path, "%s/config.yaml", self->dir);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs(sources, file);
+    assert_int_equal(fclose(file), 0);
+    options.dir = self->dir;
+    options.embedder = "letters";
+    ql_workspace_free(self->workspace);
+    self->workspace = NULL;
+    return ql_workspace_open(self->runtime, &options, &self->workspace, problems, err);
+}
+
+static void test_extensions__a_configuration_names_sources_of_a_registered_type(void **state)
+{
+    bench *self = *state;
+    ql_error err = {0};
+    ql_buf problems = QL_BUF_INIT;
+    ql_ingest_options prune = QL_INGEST_OPTIONS_INIT;
+    static const char config[] = "sources:\n  shelf:\n    mine: {where: 'left', books: 2}\n    other: {state: broken}\n";
+    with_letters(self);
+    assert_int_equal(open_configured(self, config, &problems, &err), QL_E_CONFIG); /* not registered yet */
+    assert_non_null(strstr(ql_buf_cstr(&problems), "unknown key 'shelf'"));
+    ql_buf_clear(&problems);
+    assert_int_equal(ql_source_register(self->runtime, &text_ops, self, &err), QL_E_INVALID); /* lacks open_fn */
+    assert_int_equal(ql_source_register(self->runtime, &shelf_ops, self, &err), QL_OK);
+    assert_int_equal(open_configured(self, "sources: {shelf: {mine: 7}}\n", &problems, &err), QL_E_CONFIG);
+    assert_non_null(strstr(ql_buf_cstr(&problems), "sources.shelf.mine must be a map"));
+    ql_buf_clear(&problems);
+    ql_ingest_report_init(&self->report);
+    assert_int_equal(open_configured(self, config, &problems, &err), QL_OK);
+    assert_int_equal(ql_ingest(self->workspace, NULL, &self->report, &err), QL_E_PARTIAL);
+    assert_int_equal(self->report.added, 2);
+    assert_int_equal(self->report.sources_failed, 1);
+    assert_int_equal(ql_workspace_projects_json(self->workspace, QL_STR(""), QL_PROJECTS_CHECK, &problems, &err), QL_OK);
+    assert_non_null(strstr(ql_buf_cstr(&problems), "\"source\":\"mine\",\"base_url\":\"\",\"supported\":true,\"ready\":true"));
+    assert_non_null(strstr(ql_buf_cstr(&problems), "\"ready\":false,\"reason\":\"the shelf is broken\""));
+    assert_int_equal(open_configured(self, "sources: {shelf: {mine: {where: left}}}\n", NULL, &err), QL_OK);
+    assert_int_equal(ql_ingest(self->workspace, NULL, &self->report, &err), QL_OK);
+    assert_int_equal(self->report.unchanged, 2);
+    assert_string_equal(seen_settings, "default/shelf/mine {\"where\":\"left\"}");
+    assert_int_equal(open_configured(self, "sources: {shelf: {third: {}}}\n", NULL, &err), QL_OK);
+    prune.prune = 1;
+    assert_int_equal(ql_ingest(self->workspace, &prune, &self->report, &err), QL_OK);
+    assert_int_equal(self->report.deleted, 2);
+    assert_int_equal(self->report.added, 2);
+    ql_buf_dispose(&problems);
+}
+
 /* --- registering ---------------------------------------------------------------------------------------------------------------------- */
 
 static void test_extensions__registering_has_rules(void **state)
@@ -548,6 +624,7 @@ int main(void)
         TEST(another_version_makes_documents_anew),
         TEST(an_embedder_is_asked_for_by_name),
         TEST(a_reranker_orders_more_than_is_shown),
+        TEST(a_configuration_names_sources_of_a_registered_type),
         TEST(registering_has_rules),
         TEST(everything_is_closed_once),
         TEST(a_later_callers_struct_is_taken_where_it_says_nothing_new),

@@ -285,13 +285,23 @@ static ql_status rerank_flat(void *self, ql_str question, const ql_hit *hits, si
     return QL_OK;
 }
 
+static ql_status open_nothing(void *user, const ql_source_settings *settings, void **out_self, ql_error *err)
+{
+    (void)err;
+    *out_self = user;
+    return settings->json.len > 0 ? QL_OK : QL_E_CONFIG;
+}
+
+static const ql_source_ops source_of_text = {.struct_size = sizeof source_of_text, .type = "text", .list_fn = list_one, .fetch_fn = fetch_one, .release_fn = release_one, .open_fn = open_nothing};
+
 static ql_status register_all(ql_runtime *runtime, ql_error *err)
 {
     static const ql_converter_ops converter = {sizeof converter, 1, "plain", takes_text, convert_plain, NULL};
     static const ql_chunker_ops chunker = {sizeof chunker, 1, "whole", takes_all, chunk_whole, NULL};
     static const ql_embedder_ops embedder = {.struct_size = sizeof embedder, .name = "two", .model_fn = two_model, .dims_fn = two_dims, .embed_fn = two_embed};
     static const ql_reranker_ops reranker = {sizeof reranker, 0, "flat", rerank_flat, NULL};
-    ql_status st = ql_converter_register(runtime, &converter, NULL, err);
+    ql_status st = ql_source_register(runtime, &source_of_text, NULL, err);
+    if (st >= 0) st = ql_converter_register(runtime, &converter, NULL, err);
     if (st >= 0) st = ql_chunker_register(runtime, &chunker, NULL, err);
     if (st >= 0) st = ql_embedder_register(runtime, &embedder, NULL, err);
     return st < 0 ? st : ql_reranker_register(runtime, &reranker, NULL, err);
@@ -299,14 +309,13 @@ static ql_status register_all(ql_runtime *runtime, ql_error *err)
 
 static ql_status use_all(ql_workspace *workspace, ql_buf *out, ql_error *err)
 {
-    static const ql_source_ops ops = {.struct_size = sizeof ops, .type = "text", .list_fn = list_one, .fetch_fn = fetch_one, .release_fn = release_one};
     ql_ingest_options ingest = QL_INGEST_OPTIONS_INIT;
     ql_search_options options;
     ql_results *results = NULL;
     ql_search_options_init(&options);
     options.reranker = "flat";
     ingest.event_fn = keep_event;
-    ql_status st = ql_ingest_source(workspace, QL_STR("default"), QL_STR("s"), &ops, NULL, &ingest, NULL, err);
+    ql_status st = ql_ingest(workspace, &ingest, NULL, err);
     if (st >= 0) st = ql_search(workspace, QL_STR("text"), &options, &results, err);
     const ql_hit *hit = ql_results_hit(results, 0);
     if (hit != NULL) st = ql_buf_printf(out, "%.3f %.0f %.*s %.*s", hit->score, hit->score_rerank, (int)hit->text.len, hit->text.ptr, (int)hit->metadata_json.len, hit->metadata_json.ptr);
@@ -322,7 +331,10 @@ static ql_status do_extend(ql_buf *out, ql_error *err)
     ql_workspace *workspace = NULL;
     shell("rm -rf '%s/extended'", root);
     options.threads = 1;
-    place.data_dir = ql_test_path(root, "extended");
+    const char *config = ql_test_path(root, "extended.yaml"), *data = ql_test_path(root, "extended");
+    ql_test_file_write(config, QL_STR("sources: {text: {s: {key: value}}}\n"));
+    place.config_path = config;
+    place.data_dir = data;
     place.embedder = "two";
     ql_status st = ql_runtime_new(&options, &runtime, err);
     if (st >= 0) st = register_all(runtime, err);
@@ -438,7 +450,7 @@ static const scenario scenarios[] = {
     {"ingest", do_ingest, false, true, false, false, "ql_ingest"},
     {"again", do_ingest, true, true, false, false, "ql_ingest"},
     {"source", do_ingest_source, true, true, false, false, "ql_ingest_source"},
-    {"extend", do_extend, false, false, false, false, "ql_converter_register ql_chunker_register ql_embedder_register ql_reranker_register"},
+    {"extend", do_extend, false, false, false, false, "ql_source_register ql_converter_register ql_chunker_register ql_embedder_register ql_reranker_register"},
     {"git", do_ingest, false, true, true, false, "ql_ingest"},
 };
 #define SCENARIOS (sizeof scenarios / sizeof *scenarios)
