@@ -1,4 +1,4 @@
-/* Parsing and help, driven by the tables in main.c. */
+/* Parsing and help, driven by the tables in commands.c. */
 #include "command.h"
 
 #include <errno.h>
