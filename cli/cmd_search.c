@@ -12,7 +12,6 @@
 #include "session.h"
 
 #define SNIPPET_BYTES 400
-#define LIMIT_DEFAULT 5
 #define QUESTION_BYTES_MAX (64 << 10)
 
 /* A lone "-": the question is what comes in; one byte more than allowed, so that the library says it is too long. */
@@ -79,29 +78,15 @@ static bool parse_since(const char *text, int64_t *out_ms)
     return given.tm_mday == tm.tm_mday && given.tm_mon == tm.tm_mon; /* timegm turns 30 February into March */
 }
 
-static bool parse_mode(const char *text, int32_t *out)
-{
-    if (text == NULL || strcmp(text, "hybrid") == 0) *out = QL_SEARCH_HYBRID;
-    else if (strcmp(text, "dense") == 0) *out = QL_SEARCH_DENSE;
-    else if (strcmp(text, "sparse") == 0) *out = QL_SEARCH_SPARSE;
-    else return false;
-    return true;
-}
-
 static bool build_options(const cli *self, ql_search_options *options)
 {
-    unsigned long limit = LIMIT_DEFAULT;
     ql_search_options_init(options);
-    if (!cli_number(self, OPT_LIMIT, 1, 1000, &limit)) return false;
-    options->limit = (uint32_t)limit;
+    options->limit = (uint32_t)cli_number(self, OPT_LIMIT);
+    options->mode = (int32_t)cli_chosen(self, OPT_MODE)->value;
     options->filter.project = cli_str(self, OPT_PROJECT);
     options->filter.source_type = cli_str(self, OPT_SOURCE_TYPE);
     options->filter.source = cli_str(self, OPT_SOURCE);
     options->filter.path_prefix = cli_str(self, OPT_PATH);
-    if (!parse_mode(self->values[OPT_MODE], &options->mode)) {
-        (void)cli_usage_error(self, "--mode '%s' is not hybrid, dense or sparse", self->values[OPT_MODE]);
-        return false;
-    }
     if (cli_has(self, OPT_SINCE) && !parse_since(self->values[OPT_SINCE], &options->filter.since_ms)) {
         (void)cli_usage_error(self, "--since '%s' is neither a date (2026-01-31, 2026-01-31T12:00:00, with Z or +01:00 behind) nor an age (30m, 12h, 7d, 2w)", self->values[OPT_SINCE]);
         return false;
@@ -233,10 +218,9 @@ static int print_results(const cli *self, const char *format, const ql_results *
 
 int cmd_search(cli *self)
 {
-    static const char *const formats[] = {"text", "json", "md", NULL};
     ql_search_options options;
-    const char *format = cli_format(self, formats);
-    if (format == NULL || !build_options(self, &options)) return EXIT_USAGE;
+    const char *format = cli_format(self, OPT_FORMAT);
+    if (!build_options(self, &options)) return EXIT_USAGE;
     cli_session session;
     int code = session_open(self, false, &session);
     if (code >= 0) return code;

@@ -58,9 +58,7 @@ static void print_json_indented(const char *text)
 
 int cmd_config(cli *self)
 {
-    static const char *const formats[] = {"json", "yaml", NULL};
-    const char *format = cli_format(self, formats);
-    if (format == NULL) return EXIT_USAGE;
+    const char *format = cli_format(self, OPT_CONFIG_FORMAT);
     cli_session session;
     int code = session_open(self, false, &session);
     if (code >= 0) return code;
@@ -159,10 +157,7 @@ typedef enum project_view { VIEW_LIST, VIEW_STATUS, VIEW_VALIDATE } project_view
 
 static int show_projects(cli *self, project_view view)
 {
-    static const char *const formats[] = {"table", "json", NULL};
-    const char *format = cli_format(self, formats);
-    if (format == NULL) return EXIT_USAGE;
-    bool as_json = strcmp(format, "json") == 0;
+    bool as_json = strcmp(cli_format(self, OPT_PROJECT_FORMAT), "json") == 0;
     cli_session session;
     int code = session_open(self, false, &session);
     if (code >= 0) return code;

@@ -1,4 +1,4 @@
-/* Parsing and help, driven by the tables in commands.c. */
+/* Parsing, driven by the tables in commands.c. */
 #include "command.h"
 
 #include <errno.h>
@@ -6,12 +6,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "exit_code.h"
 #include "output.h"
+#include "wording.h"
 
-static const cli_option *option_of(cli_option_id id)
+const cli_option *cli_option_of(cli_option_id id)
 {
     for (const cli_option *option = cli_options; option->name != NULL; option++)
         if (option->id == id) return option;
@@ -28,69 +30,44 @@ ql_str cli_str(const cli *self, cli_option_id id)
     return ql_str_of(self->values[id]);
 }
 
-bool cli_number(const cli *self, cli_option_id id, unsigned long min, unsigned long max, unsigned long *out)
+/* NULL: not one of them. */
+static const cli_choice *find_choice(const cli_value *value, const char *name)
 {
-    const char *text = self->values[id];
-    if (text == NULL) return true;
+    for (const cli_choice *choice = value->choices; choice->name != NULL; choice++)
+        if (strcasecmp(choice->name, name) == 0) return choice;
+    return NULL;
+}
+
+const cli_choice *cli_chosen(const cli *self, cli_option_id id)
+{
+    const cli_value *value = cli_option_of(id)->value;
+    const cli_choice *found = cli_has(self, id) ? find_choice(value, self->values[id]) : NULL;
+    return found != NULL ? found : &value->choices[value->preset]; /* others were refused when the command line was read */
+}
+
+static bool read_number(const cli_value *value, const char *text, unsigned long *out)
+{
     char *end = NULL;
     errno = 0;
-    unsigned long value = strtoul(text, &end, 10);
-    if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 || value < min || value > max) {
-        (void)cli_usage_error(self, "--%s '%s' is not a number from %lu to %lu", option_of(id)->name, text, min, max);
-        return false;
-    }
-    *out = value;
-    return true;
+    *out = strtoul(text, &end, 10);
+    return text[0] >= '0' && text[0] <= '9' && *end == '\0' && errno == 0 && *out >= value->min && *out <= value->max;
 }
 
-/* --- help ---------------------------------------------------------------------------------------------------------------------- */
-
-static void print_option(const cli_option *option)
+unsigned long cli_number(const cli *self, cli_option_id id)
 {
-    char left[64];
-    int n = snprintf(left, sizeof left, "%s%c%s--%s%s%s", option->letter ? "-" : " ", option->letter ? option->letter : ' ',
-                     option->letter ? ", " : "  ", option->name, option->argument ? " " : "", option->argument ? option->argument : "");
-    printf("  %-30s%s%s\n", left, n > 29 ? "\n                                " : "", option->help);
+    unsigned long number = 0;
+    const cli_value *value = cli_option_of(id)->value;
+    return cli_has(self, id) && read_number(value, self->values[id], &number) ? number : value->preset;
 }
 
-static void program_help(void)
+const char *cli_format(const cli *self, cli_option_id id)
 {
-    printf("qloader %s - ingests documents and answers questions about them\n\nUsage: qloader COMMAND [OPTIONS]\n\nCommands:\n", ql_version());
-    for (const cli_command *command = cli_commands; command->name != NULL; command++) printf("  %-18s %s\n", command->name, command->summary);
-    printf("\nExamples:\n"
-           "  qloader init                          make the index of the workspace in this folder\n"
-           "  qloader ingest                        bring it up to date with every configured source\n"
-           "  qloader search \"how do I undo a commit?\"\n"
-           "\n'qloader COMMAND --help' tells more; 'qloader help exit-codes' lists the exit codes.\n");
-}
-
-static void exit_codes_help(void)
-{
-    printf("Exit codes:\n");
-#define CLI_EXIT_LINE(code, name, meaning) printf("  %3d  %s\n", code, meaning);
-    CLI_EXITS(CLI_EXIT_LINE)
-#undef CLI_EXIT_LINE
-}
-
-void cli_help(const cli_command *command)
-{
-    if (command == NULL) {
-        program_help();
-        return;
-    }
-    printf("%s\n\nUsage: qloader %s [OPTIONS]%s%s\n", command->summary, command->name, command->arguments[0] ? " " : "", command->arguments);
-    if (command->details != NULL) printf("\n%s\n", command->details);
-    if (command->options[0] != OPT_COUNT) printf("\nOptions:\n");
-    for (const cli_option_id *id = command->options; *id != OPT_COUNT; id++) print_option(option_of(*id));
-    printf("\nCommon options:\n");
-    for (const cli_option_id *id = command->common; *id != OPT_COUNT; id++) print_option(option_of(*id));
-    if (command->examples != NULL) printf("\nExamples:\n%s", command->examples);
+    return cli_has(self, id) || !cli_has(self, OPT_JSON) ? cli_chosen(self, id)->name : "json";
 }
 
 /* --- parsing ------------------------------------------------------------------------------------------------------------------- */
 
-/* "project list" takes two words; returns how many were used, 0: unknown. */
-static int find_command(int argc, char **argv, const cli_command **out)
+int cli_find_command(int argc, char **argv, const cli_command **out)
 {
     for (const cli_command *command = cli_commands; command->name != NULL; command++) {
         const char *blank = strchr(command->name, ' ');
@@ -124,29 +101,28 @@ static unsigned distance(const char *a, const char *b)
     return row[lb];
 }
 
-/* "project" of "project list". */
-static bool is_of_group(const cli_command *command, const char *group)
+const char *cli_word_in_group(const cli_command *command, const char *group)
 {
     size_t len = strlen(group);
-    return strncmp(command->name, group, len) == 0 && command->name[len] == ' ';
+    return strncmp(command->name, group, len) == 0 && command->name[len] == ' ' ? command->name + len + 1 : NULL;
 }
 
 static int group_needs_word(const cli *self, const char *group)
 {
     ql_buf words = QL_BUF_INIT;
     for (const cli_command *command = cli_commands; command->name != NULL; command++)
-        if (is_of_group(command, group)) ql_buf_printf(&words, " %s", command->name + strlen(group) + 1);
+        if (cli_word_in_group(command, group) != NULL) ql_buf_printf(&words, " %s", cli_word_in_group(command, group));
     int code = cli_usage_error(self, "'%s' needs one of:%s", group, ql_buf_cstr(&words));
     ql_buf_dispose(&words);
     return code;
 }
 
-static int unknown_command(const cli *self, const char *word)
+int cli_unknown_command(const cli *self, const char *word)
 {
     const char *nearest = NULL;
     unsigned best = 3;
     for (const cli_command *command = cli_commands; command->name != NULL; command++) {
-        if (is_of_group(command, word)) return group_needs_word(self, word);
+        if (cli_word_in_group(command, word) != NULL) return group_needs_word(self, word);
         unsigned d = distance(word, command->name);
         if (d < best) best = d, nearest = command->name;
     }
@@ -154,7 +130,7 @@ static int unknown_command(const cli *self, const char *word)
     return cli_usage_error(self, "no command '%s'; 'qloader --help' lists them", word);
 }
 
-static bool command_takes(const cli_command *command, cli_option_id id)
+bool cli_takes(const cli_command *command, cli_option_id id)
 {
     for (const cli_option_id *own = command->options; *own != OPT_COUNT; own++)
         if (*own == id) return true;
@@ -174,8 +150,8 @@ static void build_tables(const cli_command *command, getopt_tables *tables)
     size_t l = 0, s = 0;
     tables->shorts[s++] = ':';
     for (const cli_option *option = cli_options; option->name != NULL; option++) {
-        if (!command_takes(command, option->id)) continue;
-        int has = option->argument != NULL ? required_argument : no_argument;
+        if (!cli_takes(command, option->id)) continue;
+        int has = option->value != NULL ? required_argument : no_argument;
         tables->longs[l++] = (struct option){option->name, has, NULL, 256 + (int)option->id};
         if (option->letter == 0) continue;
         tables->shorts[s++] = option->letter;
@@ -185,11 +161,11 @@ static void build_tables(const cli_command *command, getopt_tables *tables)
     tables->shorts[s] = '\0';
 }
 
-static int id_of(int found)
+static int id_of(const cli_command *command, int found)
 {
     if (found >= 256) return found - 256;
     for (const cli_option *option = cli_options; option->name != NULL; option++)
-        if (option->letter == found) return (int)option->id;
+        if (option->letter == found && cli_takes(command, option->id)) return (int)option->id;
     return -1;
 }
 
@@ -198,7 +174,7 @@ static void list_candidates(const cli_command *command, const char *word, ql_buf
 {
     size_t count = 0, len = strcspn(word, "=");
     for (const cli_option *option = cli_options; option->name != NULL; option++) {
-        if (!command_takes(command, option->id) || strncmp(option->name, word, len) != 0) continue;
+        if (!cli_takes(command, option->id) || strncmp(option->name, word, len) != 0) continue;
         ql_buf_printf(out, "%s--%s", count++ > 0 ? " or " : "", option->name);
     }
     if (count < 2) ql_buf_clear(out);
@@ -219,7 +195,7 @@ static int bad_option(const cli *self, int argc, char **argv, int found)
 {
     const char *word = optind > 0 && optind <= argc ? argv[optind - 1] : "";
     if (optopt >= 256) {
-        const cli_option *option = option_of((cli_option_id)(optopt - 256));
+        const cli_option *option = cli_option_of((cli_option_id)(optopt - 256));
         return cli_usage_error(self, found == ':' ? "option '--%s' needs a value" : "option '--%s' takes no value", option != NULL ? option->name : "");
     }
     if (optopt == 0) return bad_long_option(self, word);
@@ -227,16 +203,34 @@ static int bad_option(const cli *self, int argc, char **argv, int found)
     return cli_usage_error(self, "'qloader %s' does not take '-%c'; 'qloader %s --help' lists its options", self->command->name, optopt, self->command->name);
 }
 
-/* A filter whose variable was not set in a script must not mean "everything". */
+static int bad_value(const cli *self, const cli_option *option, const char *text)
+{
+    ql_buf list = QL_BUF_INIT;
+    wording_choices(option->value, false, &list);
+    int code = cli_usage_error(self, "--%s '%s' is not %s", option->name, text, ql_buf_cstr(&list));
+    ql_buf_dispose(&list);
+    return code;
+}
+
+static int check_value(const cli *self, const cli_option *option, const char *text)
+{
+    unsigned long number = 0;
+    const cli_value *value = option->value;
+    if (text[0] == '\0') return cli_usage_error(self, "the value of --%s is empty", option->name); /* a variable that was not set must not mean "everything" */
+    if (value->kind == CLI_NUMBER && !read_number(value, text, &number))
+        return cli_usage_error(self, "--%s '%s' is not a number from %lu to %lu", option->name, text, value->min, value->max);
+    if (value->kind == CLI_CHOICE && find_choice(value, text) == NULL) return bad_value(self, option, text);
+    if (strcmp(option->name, "format") == 0 && cli_has(self, OPT_JSON) && strcasecmp(text, "json") != 0)
+        return cli_usage_error(self, "--json and --format %s exclude each other", text);
+    return -1;
+}
+
 static int check_values(const cli *self)
 {
-    for (const cli_option *option = cli_options; option->name != NULL; option++)
-        if (option->argument != NULL && self->values[option->id] != NULL && self->values[option->id][0] == '\0')
-            return cli_usage_error(self, "the value of --%s is empty", option->name);
-    const char *color = self->values[OPT_COLOR];
-    if (color != NULL && strcmp(color, "auto") != 0 && strcmp(color, "always") != 0 && strcmp(color, "never") != 0)
-        return cli_usage_error(self, "--color '%s' is not auto, always or never", color);
-    return -1;
+    int code = -1;
+    for (const cli_option *option = cli_options; option->name != NULL && code < 0; option++)
+        if (option->value != NULL && cli_has(self, option->id)) code = check_value(self, option, self->values[option->id]);
+    return code;
 }
 
 static int parse_options(cli *self, int argc, char **argv)
@@ -247,7 +241,7 @@ static int parse_options(cli *self, int argc, char **argv)
     optind = 1;
     int found;
     while ((found = getopt_long(argc, argv, tables.shorts, tables.longs, NULL)) != -1) {
-        int id = found == '?' || found == ':' ? -1 : id_of(found);
+        int id = found == '?' || found == ':' ? -1 : id_of(self->command, found);
         if (id < 0) return bad_option(self, argc, argv, found);
         self->values[id] = optarg != NULL ? optarg : "";
     }
@@ -259,81 +253,48 @@ static int parse_options(cli *self, int argc, char **argv)
 static int check_positional(const cli *self)
 {
     if (self->positional_count >= self->command->positional_min && self->positional_count <= self->command->positional_max) return -1;
-    if (self->positional_count < self->command->positional_min) return cli_usage_error(self, "'qloader %s' needs %s", self->command->name, self->command->arguments);
+    if (self->positional_count < self->command->positional_min) return cli_usage_error(self, "'qloader %s' needs %s", self->command->name, self->command->argument->placeholder);
     return cli_usage_error(self, "'qloader %s' does not take '%s'", self->command->name, self->positional[self->command->positional_max]);
-}
-
-const char *cli_format(const cli *self, const char *const *names)
-{
-    const char *given = self->values[OPT_FORMAT];
-    const char *wanted = given != NULL ? given : cli_has(self, OPT_JSON) ? "json" : names[0];
-    ql_buf list = QL_BUF_INIT;
-    const char *found = NULL;
-    for (size_t i = 0; names[i] != NULL; i++) {
-        if (strcmp(wanted, names[i]) == 0) found = names[i];
-        ql_buf_printf(&list, "%s%s", i == 0 ? "" : names[i + 1] != NULL ? ", " : " or ", names[i]);
-    }
-    if (found == NULL) (void)cli_usage_error(self, "--format '%s' is not %s", wanted, ql_buf_cstr(&list));
-    else if (cli_has(self, OPT_JSON) && strcmp(found, "json") != 0) {
-        (void)cli_usage_error(self, "--json and --format %s exclude each other", found);
-        found = NULL;
-    }
-    ql_buf_dispose(&list);
-    return found;
 }
 
 static void choose_colors(cli *self)
 {
-    const char *wish = self->values[OPT_COLOR];
+    int wish = cli_chosen(self, OPT_COLOR)->value;
     const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
     bool dumb = term == NULL || strcmp(term, "dumb") == 0;
-    bool off = (wish != NULL && strcmp(wish, "never") == 0) || ((wish == NULL || strcmp(wish, "auto") == 0) && no_color != NULL && no_color[0] != '\0');
-    bool on = wish != NULL && strcmp(wish, "always") == 0;
+    bool on = wish == CLI_COLOR_ALWAYS, off = wish == CLI_COLOR_NEVER || (no_color != NULL && no_color[0] != '\0');
     self->color_out = on || (!off && !dumb && isatty(STDOUT_FILENO));
     self->color_err = on || (!off && !dumb && isatty(STDERR_FILENO));
     self->progress_tty = !dumb && isatty(STDERR_FILENO);
 }
 
+/* Before a command: those of cli_program. */
 static int global_option(const cli *self, const char *word)
 {
-    if (strcmp(word, "--version") == 0 || strcmp(word, "-V") == 0) printf("qloader %s\n", ql_version());
-    else if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) program_help();
-    else return cli_usage_error(self, "options come after the command; 'qloader --help' lists the commands");
-    return EXIT_OK;
-}
-
-/* "project --help", "help project": the commands that begin so. */
-static bool group_help(int argc, char **argv, bool asked)
-{
-    bool found = false;
-    if (argc > 1 && strcmp(argv[1], "--help") != 0 && strcmp(argv[1], "-h") != 0) return false;
-    if (argc == 1 && !asked) return false;
-    for (const cli_command *command = cli_commands; command->name != NULL; command++) {
-        if (!is_of_group(command, argv[0])) continue;
-        printf("%s  %-18s %s\n", found ? "" : "Commands:\n", command->name, command->summary);
-        found = true;
+    const char letter[2] = {word[0] == '-' && word[1] != '\0' && word[2] == '\0' ? word[1] : '\0', '\0'};
+    for (const cli_option_id *id = cli_program.options; *id != OPT_COUNT; id++) {
+        const cli_option *option = cli_option_of(*id);
+        bool same = letter[0] != '\0' ? option->letter == letter[0] : strncmp(word, "--", 2) == 0 && strcmp(word + 2, option->name) == 0;
+        if (same && *id == OPT_VERSION) printf("qloader %s\n", ql_version());
+        else if (same) cli_help(NULL);
+        if (same) return EXIT_OK;
     }
-    if (found) printf("\n'qloader COMMAND --help' tells more.\n");
-    return found;
+    return cli_usage_error(self, "options come after the command; 'qloader --help' lists the commands");
 }
 
-static int help_command(const cli *self, int argc, char **argv)
+/* "project --help". */
+static bool asks_group_help(int argc, char **argv)
 {
-    const cli_command *command = NULL;
-    if (argc == 0) program_help();
-    else if (strcmp(argv[0], "exit-codes") == 0) exit_codes_help();
-    else if (find_command(argc, argv, &command) > 0) cli_help(command);
-    else if (!group_help(argc, argv, true)) return unknown_command(self, argv[0]);
-    return EXIT_OK;
+    return argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) && cli_group_help(argv[0]);
 }
 
 /* Known before anything can fail, so that failures are told in the form that was asked for. */
 static bool wants_json(int argc, char **argv)
 {
     for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
-        if (strcmp(argv[i], "--json") == 0 || strcmp(argv[i], "--format=json") == 0 || strcmp(argv[i], "-fjson") == 0) return true;
+        if (strcmp(argv[i], "--json") == 0 || strcasecmp(argv[i], "--format=json") == 0 || (strncmp(argv[i], "-f", 2) == 0 && strcasecmp(argv[i] + 2, "json") == 0)) return true;
         bool format = strcmp(argv[i], "--format") == 0 || strcmp(argv[i], "-f") == 0;
-        if (format && i + 1 < argc && strcmp(argv[i + 1], "json") == 0) return true;
+        if (format && i + 1 < argc && strcasecmp(argv[i + 1], "json") == 0) return true;
     }
     return false;
 }
@@ -341,15 +302,14 @@ static bool wants_json(int argc, char **argv)
 int cli_parse(cli *self, int argc, char **argv)
 {
     if (argc < 2) {
-        program_help();
+        cli_help(NULL);
         return EXIT_USAGE;
     }
     self->json = wants_json(argc, argv);
     if (argv[1][0] == '-') return global_option(self, argv[1]);
-    if (strcmp(argv[1], "help") == 0) return help_command(self, argc - 2, argv + 2);
-    int words = find_command(argc - 1, argv + 1, &self->command);
-    if (words == 0 && group_help(argc - 1, argv + 1, false)) return EXIT_OK;
-    if (words == 0) return unknown_command(self, argv[1]);
+    int words = cli_find_command(argc - 1, argv + 1, &self->command);
+    if (words == 0 && asks_group_help(argc - 1, argv + 1)) return EXIT_OK;
+    if (words == 0) return cli_unknown_command(self, argv[1]);
     int code = parse_options(self, argc - words, argv + words);
     if (code >= 0) return code;
     if (cli_has(self, OPT_HELP)) {

@@ -1,5 +1,5 @@
 /*
- * Commands and their options as data: parsing, help, and later man pages and completions come from these tables.
+ * Commands and their options as data: parsing, help, man pages, completions and docs/cli.md come from these tables (commands.c).
  */
 #ifndef CLI_COMMAND_H
 #define CLI_COMMAND_H
@@ -39,7 +39,9 @@ typedef enum cli_option_id {
     OPT_PATH,
     OPT_SINCE,
     OPT_MODE,
-    OPT_FORMAT,
+    OPT_FORMAT, /* options of one name that take other values: a command has at most one of them */
+    OPT_CONFIG_FORMAT,
+    OPT_PROJECT_FORMAT,
     OPT_EXPLAIN,
     OPT_FULL,
     OPT_FROM,
@@ -47,18 +49,50 @@ typedef enum cli_option_id {
     OPT_COUNT
 } cli_option_id;
 
+enum { CLI_COLOR_AUTO, CLI_COLOR_ALWAYS, CLI_COLOR_NEVER };
+
+/* One of the few values that an option takes. */
+typedef struct cli_choice {
+    const char *name;
+    const char *help; /* a few words, or NULL */
+    int value;        /* what the program makes of it, where it needs a number */
+} cli_choice;
+
+typedef enum cli_value_kind {
+    CLI_TEXT,    /* anything but nothing */
+    CLI_NUMBER,  /* a whole number, min..max */
+    CLI_CHOICE,  /* one of `choices`, in any case of letters */
+    CLI_HINT,    /* `choices` are what is known; others pass */
+    CLI_FILE,
+    CLI_DIR,
+    CLI_PLACE,   /* a file, a folder or something that is none */
+    CLI_PROJECT, /* id of a configured project */
+    CLI_COMMAND  /* of this program */
+} cli_value_kind;
+
+/* What an option or a command takes: how it is called, checked and completed. */
+typedef struct cli_value {
+    const char *placeholder;
+    cli_value_kind kind;
+    const cli_choice *choices; /* ended by a NULL name */
+    unsigned long preset;      /* not given: index of the choice, or the number (0: see the help) */
+    unsigned long min, max;
+} cli_value;
+
 typedef struct cli_option {
     cli_option_id id;
-    const char *name;     /* without dashes */
-    char letter;          /* or 0 */
-    const char *argument; /* placeholder, NULL: a switch */
-    const char *help;
+    const char *name;       /* without dashes */
+    char letter;            /* or 0 */
+    const cli_value *value; /* NULL: a switch */
+    const char *help;       /* values and bounds are added to it, see wording.h */
 } cli_option;
+
+#define CLI_NO_LIMIT 4096 /* words behind a command */
 
 struct cli;
 typedef struct cli_command {
-    const char *name;      /* "project list" */
-    const char *arguments; /* positional, for the usage line */
+    const char *name;          /* "project list" */
+    const cli_value *argument; /* positional, NULL: none */
     int positional_min, positional_max;
     const char *summary;
     const char *details;   /* paragraph, or NULL */
@@ -79,18 +113,30 @@ typedef struct cli {
     FILE *log;           /* of the workspace, NULL: none */
 } cli;
 
+extern const cli_command cli_program; /* what stands before a command; run is NULL */
 extern const cli_command cli_commands[];
 extern const cli_option cli_options[];
 
-/* Parses; on success returns -1, else the exit code (help printed, usage error told). */
+const cli_option *cli_option_of(cli_option_id id);
+bool cli_takes(const cli_command *command, cli_option_id id);
+/* "project list" takes two words; returns how many were used, 0: no such command. */
+int cli_find_command(int argc, char **argv, const cli_command **out);
+/* "list" of "project list" for the group "project"; NULL: the command is not of that group. */
+const char *cli_word_in_group(const cli_command *command, const char *group);
+int cli_unknown_command(const cli *self, const char *word);
+
+/* Parses and checks every value; on success returns -1, else the exit code (help printed, usage error told). */
 int cli_parse(cli *self, int argc, char **argv);
 bool cli_has(const cli *self, cli_option_id id);
 ql_str cli_str(const cli *self, cli_option_id id); /* empty when not given */
-/* Whole number within bounds; false (and told on stderr) when it is not. Keeps *out when not given. */
-bool cli_number(const cli *self, cli_option_id id, unsigned long min, unsigned long max, unsigned long *out);
-/* What --format and --json ask for, one of names (ended by NULL, the default first); NULL, and told, when they ask for something else. */
-const char *cli_format(const cli *self, const char *const *names);
+unsigned long cli_number(const cli *self, cli_option_id id); /* of a CLI_NUMBER; its preset when not given */
+const cli_choice *cli_chosen(const cli *self, cli_option_id id); /* of a CLI_CHOICE; its preset when not given */
+/* The name chosen for an option --format; "json" with --json. */
+const char *cli_format(const cli *self, cli_option_id id);
+
 void cli_help(const cli_command *command); /* NULL: the program's */
+/* "project": the commands that begin so; false, and nothing printed, if there are none. */
+bool cli_group_help(const char *group);
 
 int cmd_init(cli *self);
 int cmd_ingest(cli *self);
@@ -103,5 +149,6 @@ int cmd_model_list(cli *self);
 int cmd_model_pull(cli *self);
 int cmd_model_info(cli *self);
 int cmd_model_verify(cli *self);
+int cmd_help(cli *self);
 
 #endif

@@ -1,45 +1,87 @@
-/* The tables: every option, every command. Data only; parsing and help read it. */
+/* The tables: every option, every command. Data only; parsing, help and gen_docs read it. ASCII only, for the manual's sake. */
 #include "command.h"
 
+/* --- values -------------------------------------------------------------------------------------------------------------------- */
+
+static const cli_choice log_levels[] = {{"DEBUG", NULL, QL_LOG_DEBUG}, {"INFO", NULL, QL_LOG_INFO}, {"WARNING", NULL, QL_LOG_WARNING},
+                                        {"ERROR", NULL, QL_LOG_ERROR}, {"CRITICAL", "as ERROR", QL_LOG_ERROR}, {NULL, NULL, 0}};
+static const cli_choice precisions[] = {{"auto", "what suits the processor", 0}, {"fp32", NULL, 0}, {"bf16", NULL, 0}, {NULL, NULL, 0}};
+static const cli_choice colors[] = {{"auto", "on a terminal", CLI_COLOR_AUTO}, {"always", NULL, CLI_COLOR_ALWAYS}, {"never", NULL, CLI_COLOR_NEVER}, {NULL, NULL, 0}};
+static const cli_choice source_types[] = {{"git", NULL, 0}, {"localfile", NULL, 0}, {NULL, NULL, 0}};
+static const cli_choice modes[] = {{"hybrid", "meaning and words", QL_SEARCH_HYBRID}, {"dense", "meaning", QL_SEARCH_DENSE},
+                                   {"sparse", "words", QL_SEARCH_SPARSE}, {NULL, NULL, 0}};
+static const cli_choice formats[] = {{"text", "for people", 0}, {"json", "for programs", 0}, {"md", "Markdown, for models", 0}, {NULL, NULL, 0}};
+static const cli_choice config_formats[] = {{"json", NULL, 0}, {"yaml", NULL, 0}, {NULL, NULL, 0}};
+static const cli_choice project_formats[] = {{"table", NULL, 0}, {"json", NULL, 0}, {NULL, NULL, 0}};
+
+static const cli_value dir = {.placeholder = "DIR", .kind = CLI_DIR};
+static const cli_value file = {.placeholder = "FILE", .kind = CLI_FILE};
+static const cli_value place = {.placeholder = "PLACE", .kind = CLI_PLACE};
+static const cli_value project = {.placeholder = "ID", .kind = CLI_PROJECT};
+static const cli_value name = {.placeholder = "NAME", .kind = CLI_TEXT};
+static const cli_value prefix = {.placeholder = "PREFIX", .kind = CLI_TEXT};
+static const cli_value when = {.placeholder = "WHEN", .kind = CLI_TEXT};
+static const cli_value log_level = {.placeholder = "LEVEL", .kind = CLI_CHOICE, .choices = log_levels, .preset = 2};
+static const cli_value precision = {.placeholder = "NAME", .kind = CLI_CHOICE, .choices = precisions};
+static const cli_value color = {.placeholder = "WHEN", .kind = CLI_CHOICE, .choices = colors};
+static const cli_value source_type = {.placeholder = "TYPE", .kind = CLI_HINT, .choices = source_types};
+static const cli_value mode = {.placeholder = "NAME", .kind = CLI_CHOICE, .choices = modes};
+static const cli_value format = {.placeholder = "NAME", .kind = CLI_CHOICE, .choices = formats};
+static const cli_value config_format = {.placeholder = "NAME", .kind = CLI_CHOICE, .choices = config_formats};
+static const cli_value project_format = {.placeholder = "NAME", .kind = CLI_CHOICE, .choices = project_formats};
+static const cli_value threads = {.placeholder = "N", .kind = CLI_NUMBER, .min = 1, .max = 256};
+static const cli_value limit = {.placeholder = "N", .kind = CLI_NUMBER, .preset = 5, .min = 1, .max = 1000};
+static const cli_value question = {.placeholder = "QUESTION", .kind = CLI_TEXT};
+static const cli_value command = {.placeholder = "COMMAND", .kind = CLI_COMMAND};
+
+/* --- options ------------------------------------------------------------------------------------------------------------------- */
+
 const cli_option cli_options[] = {
-    {OPT_HELP, "help", 'h', NULL, "show this help"},
-    {OPT_WORKSPACE, "workspace", 'w', "DIR", "folder with config.yaml, .env and data/ (default: the current one)"},
-    {OPT_CONFIG, "config", 'c', "FILE", "a configuration file outside a workspace"},
-    {OPT_ENV, "env", 0, "FILE", "a .env file; its values go before the environment's"},
+    {OPT_HELP, "help", 'h', NULL, "show help"},
+    {OPT_VERSION, "version", 'V', NULL, "print the version"},
+    {OPT_WORKSPACE, "workspace", 'w', &dir, "folder with config.yaml, .env and data/ (default: the current one)"},
+    {OPT_CONFIG, "config", 'c', &file, "a configuration file outside a workspace"},
+    {OPT_ENV, "env", 0, &file, "a .env file; its values go before the environment's"},
     {OPT_LENIENT, "lenient", 0, NULL, "unknown keys in the configuration are warnings"},
-    {OPT_LOG_LEVEL, "log-level", 0, "LEVEL", "DEBUG, INFO, WARNING (default) or ERROR"},
-    {OPT_THREADS, "threads", 0, "N", "threads to use (default: one per core)"},
-    {OPT_PRECISION, "precision", 0, "NAME", "arithmetic of the model: auto (default), fp32 or bf16"},
+    {OPT_LOG_LEVEL, "log-level", 0, &log_level, "messages on stderr, from this level on; INFO with --verbose"},
+    {OPT_THREADS, "threads", 0, &threads, "threads to use instead of one per core"},
+    {OPT_PRECISION, "precision", 0, &precision, "arithmetic of the model"},
     {OPT_JSON, "json", 0, NULL, "print JSON on stdout"},
     {OPT_QUIET, "quiet", 'q', NULL, "no progress, no summary"},
     {OPT_VERBOSE, "verbose", 'v', NULL, "name every document that is added, changed, deleted or skipped"},
-    {OPT_COLOR, "color", 0, "WHEN", "auto (default), always or never"},
+    {OPT_COLOR, "color", 0, &color, "colors"},
     {OPT_FORCE, "force", 0, NULL, "do it again from scratch"},
     {OPT_DRY_RUN, "dry-run", 'n', NULL, "list and compare only; tell what would be done"},
     {OPT_PROFILE, "profile", 0, NULL, "print where the time went, a line a stage"},
     {OPT_NO_PROFILE, "no-profile", 0, NULL, "the default; accepted for scripts"},
     {OPT_RESUME, "resume", 0, NULL, "the default: every run goes on from what was committed"},
     {OPT_NO_RESUME, "no-resume", 0, NULL, "accepted for scripts; what is committed is never done twice, see --force"},
-    {OPT_PROJECT, "project", 'p', "ID", "only this project"},
-    {OPT_PROJECT_ID, "project-id", 0, "ID", "only this project"},
-    {OPT_SOURCE_TYPE, "source-type", 't', "TYPE", "only sources of this type (git, localfile)"},
-    {OPT_SOURCE, "source", 's', "NAME", "only the source of this name"},
-    {OPT_LIMIT, "limit", 'l', "N", "hits wanted, 1..1000 (default 5)"},
-    {OPT_PATH, "path", 0, "PREFIX", "only documents whose path or url begins so"},
-    {OPT_SINCE, "since", 0, "WHEN", "only documents changed since: 2026-01-31, 2026-01-31T12:00:00+01:00, or 7d, 12h, 2w ago"},
-    {OPT_MODE, "mode", 0, "NAME", "hybrid (default), dense (meaning) or sparse (words)"},
+    {OPT_PROJECT, "project", 'p', &project, "only this project"},
+    {OPT_PROJECT_ID, "project-id", 0, &project, "only this project"},
+    {OPT_SOURCE_TYPE, "source-type", 't', &source_type, "only sources of this type"},
+    {OPT_SOURCE, "source", 's', &name, "only the source of this name"},
+    {OPT_LIMIT, "limit", 'l', &limit, "hits wanted"},
+    {OPT_PATH, "path", 0, &prefix, "only documents whose path or url begins so"},
+    {OPT_SINCE, "since", 0, &when, "only documents changed since: 2026-01-31, 2026-01-31T12:00:00+01:00, or 7d, 12h, 2w ago"},
+    {OPT_MODE, "mode", 0, &mode, "what is compared"},
     {OPT_PRUNE, "prune", 0, NULL, "delete documents of sources that are not configured any more"},
-    {OPT_FORMAT, "format", 'f', "NAME", "search: text (default), json or md; config: json (default) or yaml; project: table (default) or json"},
+    {OPT_FORMAT, "format", 'f', &format, "how hits are printed"},
+    {OPT_CONFIG_FORMAT, "format", 'f', &config_format, "how the configuration is printed"},
+    {OPT_PROJECT_FORMAT, "format", 'f', &project_format, "how projects are printed"},
     {OPT_EXPLAIN, "explain", 'x', NULL, "tell why each hit is there"},
     {OPT_FULL, "full", 0, NULL, "print whole passages"},
-    {OPT_FROM, "from", 0, "PLACE", "folder, file, wheel, zip or URL"},
-    {OPT_TO, "to", 0, "DIR", "folder that receives the model (default: the user's data folder)"},
+    {OPT_FROM, "from", 0, &place, "folder, file, wheel, zip or URL"},
+    {OPT_TO, "to", 0, &dir, "folder that receives the model (default: the user's data folder)"},
     {OPT_COUNT, NULL, 0, NULL, NULL},
 };
+
+/* --- commands ------------------------------------------------------------------------------------------------------------------ */
 
 static const cli_option_id common[] = {OPT_WORKSPACE, OPT_CONFIG, OPT_ENV, OPT_LENIENT, OPT_LOG_LEVEL, OPT_THREADS,
                                        OPT_JSON, OPT_QUIET, OPT_VERBOSE, OPT_COLOR, OPT_HELP, OPT_COUNT};
 static const cli_option_id model_common[] = {OPT_WORKSPACE, OPT_JSON, OPT_QUIET, OPT_COLOR, OPT_HELP, OPT_COUNT};
+static const cli_option_id help_common[] = {OPT_HELP, OPT_COUNT};
+static const cli_option_id program_options[] = {OPT_VERSION, OPT_HELP, OPT_COUNT};
 
 static const cli_option_id no_options[] = {OPT_COUNT};
 static const cli_option_id init_options[] = {OPT_FORCE, OPT_COUNT};
@@ -47,37 +89,47 @@ static const cli_option_id ingest_options[] = {OPT_PROJECT, OPT_SOURCE_TYPE, OPT
                                                OPT_PRECISION, OPT_PROFILE, OPT_NO_PROFILE, OPT_RESUME, OPT_NO_RESUME, OPT_COUNT};
 static const cli_option_id search_options[] = {OPT_LIMIT, OPT_PROJECT, OPT_SOURCE_TYPE, OPT_SOURCE, OPT_PATH, OPT_SINCE, OPT_MODE,
                                                OPT_FORMAT, OPT_EXPLAIN, OPT_FULL, OPT_PRECISION, OPT_COUNT};
-static const cli_option_id config_options[] = {OPT_FORMAT, OPT_COUNT};
-static const cli_option_id project_list_options[] = {OPT_FORMAT, OPT_COUNT};
-static const cli_option_id project_options[] = {OPT_PROJECT_ID, OPT_FORMAT, OPT_COUNT};
+static const cli_option_id config_options[] = {OPT_CONFIG_FORMAT, OPT_COUNT};
+static const cli_option_id project_list_options[] = {OPT_PROJECT_FORMAT, OPT_COUNT};
+static const cli_option_id project_options[] = {OPT_PROJECT_ID, OPT_PROJECT_FORMAT, OPT_COUNT};
 static const cli_option_id pull_options[] = {OPT_FROM, OPT_TO, OPT_COUNT};
 
-#define NO_LIMIT 4096
+const cli_command cli_program = {
+    "", &command, 1, 1, "ingests documents and answers questions about them",
+    "Turns documents (local folders and git repositories: Markdown, HTML, source code, JSON, text) into a search index, and answers questions\n"
+    "from it with passages and their sources. Embeddings are computed on this machine; the index is a folder.\n"
+    "A workspace is a folder with a config.yaml; commands use the current folder, or the one that --workspace names.",
+    "  qloader init                          make the index of the workspace in this folder\n"
+    "  qloader ingest                        bring it up to date with every configured source\n"
+    "  qloader search \"how do I undo a commit?\"\n",
+    program_options, no_options, NULL};
 
 const cli_command cli_commands[] = {
-    {"init", "", 0, 0, "make the index of a workspace",
+    {"init", NULL, 0, 0, "make the index of a workspace",
      "Checks the configuration and makes the index if there is none. An index that is there stays as it is;\n"
      "--force drops every document in it first.",
      "  qloader init --workspace ~/kb\n  qloader init --force\n", init_options, common, cmd_init},
-    {"ingest", "", 0, 0, "bring the index up to date with its sources",
+    {"ingest", NULL, 0, 0, "bring the index up to date with its sources",
      "Lists every configured source, reads what is new or changed, and adds, replaces and deletes whole documents.\n"
      "Ctrl-C stops cleanly: what was stored stays, the next run goes on from there.",
      "  qloader ingest\n  qloader ingest --source-type git --source handbook\n  qloader ingest --dry-run --verbose\n", ingest_options, common, cmd_ingest},
-    {"search", "QUESTION", 1, NO_LIMIT, "ask the index",
+    {"search", &question, 1, CLI_NO_LIMIT, "ask the index",
      "Finds the passages that answer a question, by meaning and by words. Several words need no quotes; '-' reads the question from stdin.",
      "  qloader search \"how do I undo the last commit?\"\n  qloader search --path docs/ --limit 3 --format md retry policy\n"
      "  qloader search --json --explain 'ssh key' | jq .hits[0].url\n",
      search_options, common, cmd_search},
-    {"config", "", 0, 0, "print the effective configuration, secrets masked", "--format json (default) or yaml.",
+    {"config", NULL, 0, 0, "print the effective configuration, secrets masked", NULL,
      "  qloader config --format yaml\n", config_options, common, cmd_config},
-    {"project list", "", 0, 0, "list the configured projects", "--format table (default) or json.", NULL, project_list_options, common, cmd_project_list},
-    {"project status", "", 0, 0, "tell how many documents each project has", "--format table (default) or json.", NULL, project_options, common, cmd_project_status},
-    {"project validate", "", 0, 0, "check that every source can be opened", "Opens each folder and local repository; nothing is asked over the network. Exit codes: 4 a place is missing, 9 a type is not in this build.", NULL, project_options, common, cmd_project_validate},
-    {"model list", "", 0, 0, "list known and installed embedding models", NULL, NULL, no_options, model_common, cmd_model_list},
-    {"model pull", "[NAME]", 0, 1, "bring an embedding model to this machine",
+    {"project list", NULL, 0, 0, "list the configured projects", NULL, NULL, project_list_options, common, cmd_project_list},
+    {"project status", NULL, 0, 0, "tell how many documents each project has", NULL, NULL, project_options, common, cmd_project_status},
+    {"project validate", NULL, 0, 0, "check that every source can be opened", "Opens each folder and local repository; nothing is asked over the network. Exit codes: 4 a place is missing, 9 a type is not in this build.", NULL, project_options, common, cmd_project_validate},
+    {"model list", NULL, 0, 0, "list known and installed embedding models", NULL, NULL, no_options, model_common, cmd_model_list},
+    {"model pull", &name, 0, 1, "bring an embedding model to this machine",
      "Without --from the address known for the model is used. Every file is checked against its pinned SHA-256.",
      "  qloader model pull\n  qloader model pull --from ./all-MiniLM-L6-v2\n", pull_options, model_common, cmd_model_pull},
-    {"model info", "[NAME]", 0, 1, "facts of a model", NULL, NULL, no_options, model_common, cmd_model_info},
-    {"model verify", "[NAME]", 0, 1, "check a model's files against their hashes", NULL, NULL, no_options, model_common, cmd_model_verify},
+    {"model info", &name, 0, 1, "facts of a model", NULL, NULL, no_options, model_common, cmd_model_info},
+    {"model verify", &name, 0, 1, "check a model's files against their hashes", NULL, NULL, no_options, model_common, cmd_model_verify},
+    {"help", &command, 0, 2, "tell about a command", "Without a command: lists the commands. 'qloader help exit-codes' lists the exit codes.",
+     "  qloader help project list\n  qloader help exit-codes\n", no_options, help_common, cmd_help},
     {NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL},
 };

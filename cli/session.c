@@ -4,7 +4,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 #include <unistd.h>
 
 #include "exit_code.h"
@@ -54,19 +53,10 @@ static void on_log(void *user, ql_log_level level, const char *subsystem, const 
     fputc('\n', stderr);
 }
 
-static bool log_level(const cli *self, int32_t *out)
+static int32_t log_level(const cli *self)
 {
-    static const struct { const char *name; int32_t level; } names[] = {
-        {"DEBUG", QL_LOG_DEBUG}, {"INFO", QL_LOG_INFO}, {"WARNING", QL_LOG_WARNING}, {"ERROR", QL_LOG_ERROR}, {"CRITICAL", QL_LOG_ERROR}};
-    *out = cli_has(self, OPT_VERBOSE) ? QL_LOG_INFO : QL_LOG_WARNING;
-    if (!cli_has(self, OPT_LOG_LEVEL)) return true;
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (strcasecmp(self->values[OPT_LOG_LEVEL], names[i].name) == 0) {
-            *out = names[i].level;
-            return true;
-        }
-    (void)cli_usage_error(self, "--log-level '%s' is not DEBUG, INFO, WARNING or ERROR", self->values[OPT_LOG_LEVEL]);
-    return false;
+    if (!cli_has(self, OPT_LOG_LEVEL) && cli_has(self, OPT_VERBOSE)) return QL_LOG_INFO;
+    return (int32_t)cli_chosen(self, OPT_LOG_LEVEL)->value;
 }
 
 /* Every problem on a line of its own, then the error; without JSON the error need not say the first of them again. */
@@ -90,7 +80,7 @@ static int open_workspace(cli *self, cli_session *out)
     options.config_path = self->values[OPT_CONFIG];
     options.env_path = self->values[OPT_ENV];
     options.lenient = cli_has(self, OPT_LENIENT);
-    options.precision = self->values[OPT_PRECISION];
+    options.precision = cli_chosen(self, OPT_PRECISION)->name;
     ql_status status = ql_workspace_open(out->runtime, &options, &out->workspace, &problems, &err);
     int code = -1;
     if (status < 0) {
@@ -108,12 +98,11 @@ static int open_workspace(cli *self, cli_session *out)
 int session_open(cli *self, bool profile, cli_session *out)
 {
     *out = (cli_session){0};
-    unsigned long threads = 0;
     ql_error err = {0};
     ql_runtime_options options = QL_RUNTIME_OPTIONS_INIT;
-    if (!cli_number(self, OPT_THREADS, 1, 256, &threads) || !log_level(self, &self->shown_level)) return EXIT_USAGE;
+    self->shown_level = log_level(self);
     options.log_level = self->shown_level < QL_LOG_INFO ? self->shown_level : QL_LOG_INFO; /* the file has what the terminal leaves out */
-    options.threads = (uint32_t)threads;
+    options.threads = (uint32_t)cli_number(self, OPT_THREADS);
     options.profile = profile;
     options.log_fn = on_log;
     options.log_user = self;

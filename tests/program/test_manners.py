@@ -118,6 +118,20 @@ class Manners(harness.Case):
         self.assertIn("--source-type or --source", self.expect(2, "ingest", "--sour", "x").stderr)
         self.assertIn("--threads", subprocess.run([harness.QLOADER, "model", "list", "--threads", "2"], capture_output=True, text=True).stderr)
 
+    def test_values_outside_the_table_are_refused(self):
+        for words, text in ((["search", "x", "--mode", "both"], "--mode 'both' is not hybrid, dense or sparse"), (["search", "x", "-f", "yaml"], "text, json or md"),
+                            (["config", "--format", "table"], "json or yaml"), (["project", "list", "--format", "md"], "table or json"),
+                            (["ingest", "--precision", "fp8"], "auto, fp32 or bf16"), (["config", "--log-level", "loud"], "DEBUG, INFO, WARNING, ERROR or CRITICAL"),
+                            (["config", "--threads", "0"], "from 1 to 256"), (["config", "--threads", "8x"], "from 1 to 256"),
+                            (["search", "x", "--limit", "99999999999999999999"], "from 1 to 1000")):
+            self.expect(2, *words, text=text)
+        json.loads(self.expect(0, "project", "list", "--format", "JSON", "--log-level", "debug", "--color", "Never").stdout)
+        self.assertIn("no index", self.failure(4, "not found", "search", "-fJSON", "x"))
+
+    def test_help_of_no_command(self):
+        for words, text in ((["help", "ingets"], "did you mean 'ingest'"), (["help", "project", "lost"], "no command 'project lost'"), (["help", "init", "search"], "no command 'init search'")):
+            self.assertIn(text, subprocess.run([harness.QLOADER] + words, capture_output=True, text=True).stderr)
+
     def test_since_takes_an_offset(self):
         self.ws.write("a.md", "The okapi eats.\n")
         os.utime(os.path.join(self.ws.docs, "a.md"), (1600000000, 1600000000))  # 2020-09-13T12:26:40Z
