@@ -99,8 +99,8 @@ const cli_command cli_program = {
     "Turns documents (local folders and git repositories: Markdown, HTML, source code, JSON, text) into a search index, and answers questions\n"
     "from it with passages and their sources. Embeddings are computed on this machine; the index is a folder.\n"
     "A workspace is a folder with a config.yaml; commands use the current folder, or the one that --workspace names.",
-    "  qloader init                          make the index of the workspace in this folder\n"
-    "  qloader ingest                        bring it up to date with every configured source\n"
+    "  qloader init      # make the index of the workspace in this folder\n"
+    "  qloader ingest    # bring it up to date with every configured source\n"
     "  qloader search \"how do I undo a commit?\"\n",
     program_options, no_options, NULL};
 

@@ -46,6 +46,12 @@ quiet env DESTDIR="$tmp/stage" cmake --install "$build" --prefix /opt/q
 diff "$tmp/direct" "$tmp/staged"
 ! grep -rIl -e "$tmp" -e "$build" -e "$source" "$prefix" --include='*.cmake' --include='*.pc' --include='*.h' || { echo "an installed file names a folder of the build"; exit 1; }
 
+for file in man/man1/qloader.1 man/man1/qloader-search.1 doc/qloader/cli.md doc/qloader/configuration.md; do
+  [ -s "$prefix/share/$file" ] || { echo "share/$file is not installed"; exit 1; }
+done
+! grep -rIl -e "$tmp" -e "$build" -e "$source" "$prefix/share" || { echo "an installed text names a folder of the build"; exit 1; }
+man -M "$prefix/share/man" -w qloader qloader-project-list > /dev/null
+
 cat > "$tmp/project/CMakeLists.txt" <<'CMAKE'
 cmake_minimum_required(VERSION 3.25)
 project(stranger LANGUAGES C CXX)
