@@ -22,6 +22,18 @@ bool gen_group_of(const cli_command *command, ql_str *group)
     return command->name[len] == ' ';
 }
 
+const char *gen_word_of(const cli_command *command, ql_str group)
+{
+    ql_str other;
+    return gen_group_of(command, &other) && ql_str_equal(group, other) ? command->name + group.len + 1 : NULL;
+}
+
+void gen_list_words(ql_str group, ql_buf *out)
+{
+    for (const cli_command *command = cli_commands; command->name != NULL; command++)
+        if (gen_word_of(command, group) != NULL) ql_buf_printf(out, "%s%s", out->len > 0 ? ", " : "", gen_word_of(command, group));
+}
+
 bool gen_first_of_group(const cli_command *command)
 {
     ql_str group, other;
@@ -133,6 +145,9 @@ int main(int argc, char **argv)
     const char *folder = argv[1];
     int failed = read_date(date);
     if (failed == 0) failed = write_file(folder, "", "cli.md", gen_markdown);
+    if (failed == 0) failed = write_file(folder, "bash", "qloader", gen_bash);
+    if (failed == 0) failed = write_file(folder, "zsh", "_qloader", gen_zsh);
+    if (failed == 0) failed = write_file(folder, "fish", "qloader.fish", gen_fish);
     if (failed == 0) failed = write_page(folder, &cli_program, date);
     for (const cli_command *command = cli_commands; command->name != NULL && failed == 0; command++) failed = write_page(folder, command, date);
     if (failed == 0) failed = write_file(folder, "", "table.json", gen_table); /* last: the build looks at its time */

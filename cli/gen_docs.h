@@ -18,10 +18,15 @@ typedef struct gen_fact {
 
 extern const gen_fact gen_variables[]; /* ended by a NULL name */
 extern const gen_fact gen_files[];
+extern const cli_option_id gen_places[]; /* options that say where the configuration is; ended by OPT_COUNT */
 bool gen_fact_matters(const gen_fact *fact, const cli_command *command);
 
 /* "project" of "project list"; false: the name is one word. */
 bool gen_group_of(const cli_command *command, ql_str *group);
+/* "list" of "project list" for the group "project"; NULL: the command is not of that group. */
+const char *gen_word_of(const cli_command *command, ql_str group);
+/* "list, status, validate" */
+void gen_list_words(ql_str group, ql_buf *out);
 /* Whether no command before this one has the same first word. */
 bool gen_first_of_group(const cli_command *command);
 /* Whether other options go by the name of this one, or by its letter, with other values. */
@@ -33,6 +38,9 @@ void gen_put_escaped(FILE *out, const char *text, const char *special, const cha
 
 void gen_man(FILE *out, const cli_command *command, const char *date); /* date: "2026-01-31", or empty */
 void gen_markdown(FILE *out);
+void gen_bash(FILE *out);
+void gen_zsh(FILE *out);
+void gen_fish(FILE *out);
 void gen_table(FILE *out); /* the tables as JSON, for tests */
 
 #endif

@@ -1,4 +1,4 @@
-/* What the manual tells beside the tables: variables of the environment and files. */
+/* What is told beside the tables: variables of the environment, files; and which options say where the configuration is. */
 #include "gen_docs.h"
 
 const gen_fact gen_variables[] = {
@@ -24,3 +24,5 @@ const gen_fact gen_files[] = {
     {"/usr/local/share/qloader/models/, /usr/share/qloader/models/", {OPT_WORKSPACE, OPT_COUNT}, "models of the machine"},
     {NULL, {OPT_COUNT, OPT_COUNT}, NULL},
 };
+
+const cli_option_id gen_places[] = {OPT_WORKSPACE, OPT_CONFIG, OPT_ENV, OPT_COUNT};

@@ -176,12 +176,12 @@ static void put_reference(FILE *out, const cli_command *command, bool last)
 /* The pages of its group; of all commands, for the program. */
 static void put_see_also(FILE *out, const cli_command *command)
 {
-    ql_str group, other;
+    ql_str group;
     const cli_command *previous = command != &cli_program ? &cli_program : NULL;
     bool grouped = gen_group_of(command, &group);
     fputs(".SH SEE ALSO\n", out);
     for (const cli_command *related = cli_commands; related->name != NULL; related++) {
-        bool same_kind = gen_group_of(related, &other) == grouped && (!grouped || ql_str_equal(group, other));
+        bool same_kind = grouped ? gen_word_of(related, group) != NULL : strchr(related->name, ' ') == NULL;
         if (related == command || (command != &cli_program && !same_kind)) continue;
         if (previous != NULL) put_reference(out, previous, false);
         previous = related;

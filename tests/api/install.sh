@@ -46,7 +46,8 @@ quiet env DESTDIR="$tmp/stage" cmake --install "$build" --prefix /opt/q
 diff "$tmp/direct" "$tmp/staged"
 ! grep -rIl -e "$tmp" -e "$build" -e "$source" "$prefix" --include='*.cmake' --include='*.pc' --include='*.h' || { echo "an installed file names a folder of the build"; exit 1; }
 
-for file in man/man1/qloader.1 man/man1/qloader-search.1 doc/qloader/cli.md doc/qloader/configuration.md; do
+for file in man/man1/qloader.1 man/man1/qloader-search.1 bash-completion/completions/qloader zsh/site-functions/_qloader fish/vendor_completions.d/qloader.fish \
+  doc/qloader/cli.md doc/qloader/configuration.md; do
   [ -s "$prefix/share/$file" ] || { echo "share/$file is not installed"; exit 1; }
 done
 ! grep -rIl -e "$tmp" -e "$build" -e "$source" "$prefix/share" || { echo "an installed text names a folder of the build"; exit 1; }
