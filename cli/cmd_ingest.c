@@ -73,7 +73,9 @@ static void working_text(const ql_ingest_progress *progress, char *out, size_t s
 
 static void show_line(ingest_view *self, const char *text)
 {
-    fprintf(stderr, "\r\033[K%.*s", stdout_or_err_width() - 1, text);
+    size_t width = (size_t)stdout_or_err_width() - 1, len = strlen(text);
+    fprintf(stderr, "\r\033[K");
+    text_put(stderr, (ql_str){text, len < width ? len : width});
     fflush(stderr);
     self->line_open = true;
 }
@@ -99,7 +101,8 @@ static int on_progress(void *user, const ql_ingest_progress *progress)
         if (self->cli->progress_tty && !done) show_line(self, text);
         else if (done || progress->work_elapsed_ms >= self->plain_ms + PLAIN_EVERY_MS) {
             clear_line(self);
-            if (progress->documents_total > 0) fprintf(stderr, "%s\n", text);
+            if (progress->documents_total > 0) text_put(stderr, ql_str_of(text));
+            if (progress->documents_total > 0) fputc('\n', stderr);
             self->plain_ms = done ? 0 : progress->work_elapsed_ms;
         }
     }
@@ -127,8 +130,7 @@ static void keep_event(ingest_view *self, const ql_ingest_event *event)
     json_object_set_new(object, "action", json_string(action_name(event->action)));
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         if (texts[i].value.len == 0) continue;
-        json_t *text = json_stringn(texts[i].value.ptr, texts[i].value.len);
-        json_object_set_new(object, texts[i].key, text != NULL ? text : json_string("(not UTF-8)"));
+        json_object_set_new(object, texts[i].key, text_json(texts[i].value));
     }
     json_array_append_new(self->events, object);
 }

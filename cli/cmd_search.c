@@ -52,10 +52,14 @@ static bool parse_offset(const char *text, int64_t *out_ms)
     *out_ms = 0;
     if (text[0] == '\0' || strcmp(text, "Z") == 0) return true;
     if (text[0] != '+' && text[0] != '-') return false;
-    int used = 0;
-    unsigned hours = 0, minutes = 0;
-    bool colon = strchr(text, ':') != NULL;
-    if (sscanf(text + 1, colon ? "%2u:%2u%n" : "%2u%2u%n", &hours, &minutes, &used) != 2 || text[1 + used] != '\0' || hours > 14 || minutes > 59) return false;
+    int digits[4] = {0}, count = 0;
+    for (const char *at = text + 1; *at != '\0'; at++) {
+        if (*at == ':' && at == text + 3) continue;
+        if (!isdigit((unsigned char)*at) || count == 4) return false;
+        digits[count++] = *at - '0';
+    }
+    int hours = digits[0] * 10 + digits[1], minutes = digits[2] * 10 + digits[3];
+    if (count != 4 || hours > 14 || minutes > 59) return false;
     *out_ms = (text[0] == '+' ? -1 : 1) * (int64_t)(hours * 60 + minutes) * 60000;
     return true;
 }

@@ -312,6 +312,7 @@ int cli_parse(cli *self, int argc, char **argv)
     if (words == 0) return cli_unknown_command(self, argv[1]);
     int code = parse_options(self, argc - words, argv + words);
     if (code >= 0) return code;
+    self->json = self->json || cli_has(self, OPT_JSON); /* an abbreviation says it too */
     if (cli_has(self, OPT_HELP)) {
         cli_help(self->command);
         return EXIT_OK;

@@ -55,11 +55,9 @@ void text_put_passage(FILE *file, ql_str text)
 
 /* --- failures ------------------------------------------------------------------------------------------------------------------ */
 
-/* JSON is UTF-8; a message may quote a name or an argument that is not. */
-static json_t *message_json(const char *message)
+json_t *text_json(ql_str text)
 {
     ql_buf copy = QL_BUF_INIT;
-    ql_str text = ql_str_of(message);
     for (size_t i = 0, n = 0; i < text.len; i += n) {
         bool broken = text_is_control(text, i, &n) && (unsigned char)text.ptr[i] >= 0x80 && n == 1;
         if (broken) ql_buf_printf(&copy, "\\x%02x", (unsigned char)text.ptr[i]);
@@ -67,7 +65,7 @@ static json_t *message_json(const char *message)
     }
     json_t *json = copy.status < 0 ? NULL : json_string(ql_buf_cstr(&copy));
     ql_buf_dispose(&copy);
-    return json != NULL ? json : json_string("(the message is no text)");
+    return json != NULL ? json : json_string("(out of memory)");
 }
 
 static int tell(const cli *self, const char *kind, const char *message, int code)
@@ -77,7 +75,7 @@ static int tell(const cli *self, const char *kind, const char *message, int code
     text_put(stderr, ql_str_of(message));
     fputc('\n', stderr);
     if (!self->json) return code;
-    json_t *object = json_pack("{s:{s:s, s:o, s:i}}", "error", "kind", kind, "message", message_json(message), "exit_code", code);
+    json_t *object = json_pack("{s:{s:s, s:o, s:i}}", "error", "kind", kind, "message", text_json(ql_str_of(message)), "exit_code", code);
     if (object == NULL || json_dumpf(object, stdout, JSON_INDENT(2)) != 0) printf("{\"error\": {\"exit_code\": %d}}", code);
     printf("\n");
     json_decref(object);

@@ -2,6 +2,8 @@
 #ifndef CLI_OUTPUT_H
 #define CLI_OUTPUT_H
 
+#include <jansson.h>
+
 #include "command.h"
 
 /*
@@ -13,6 +15,9 @@ bool text_is_control(ql_str text, size_t at, size_t *bytes);
 void text_put(FILE *file, ql_str text);
 /* A passage: line breaks and tabs stay, such characters are left out. */
 void text_put_passage(FILE *file, ql_str text);
+
+/* As a JSON string, bytes that are no UTF-8 as \xNN. Never NULL while there is memory. */
+json_t *text_json(ql_str text);
 
 /*
  * Tells a failure: "error: <message>" on stderr, and with JSON wanted the object {"error": {"kind", "message", "exit_code"}} on stdout.

@@ -3,6 +3,7 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -59,15 +60,22 @@ static int32_t log_level(const cli *self)
     return (int32_t)cli_chosen(self, OPT_LOG_LEVEL)->value;
 }
 
+/* "12 problems in the configuration; the first: ..."; one problem is told as it is. */
+static unsigned long problem_count(const ql_error *err)
+{
+    char *end = NULL;
+    unsigned long count = strtoul(err->message, &end, 10);
+    return strncmp(end, " problems", 9) == 0 ? count : 1;
+}
+
 /* Every problem on a line of its own, then the error; without JSON the error need not say the first of them again. */
 static int fail_open(const cli *self, const ql_buf *problems, ql_status status, const ql_error *err)
 {
-    size_t count = 0;
-    for (size_t i = 0; i < problems->len; i++) count += problems->ptr[i] == '\n';
-    fprintf(stderr, "%s", problems->len > 0 ? ql_buf_cstr(problems) : "");
-    if (count == 0 || self->json) return cli_fail(self, status, err);
+    text_put_passage(stderr, ql_buf_str(problems));
+    if (problems->len == 0 || self->json) return cli_fail(self, status, err);
+    unsigned long count = problem_count(err);
     ql_error summary = {.status = status};
-    snprintf(summary.message, sizeof summary.message, "%zu problem%s in the configuration; nothing was done", count, count == 1 ? "" : "s");
+    snprintf(summary.message, sizeof summary.message, "%lu problem%s in the configuration; nothing was done", count, count == 1 ? "" : "s");
     return cli_fail(self, status, &summary);
 }
 

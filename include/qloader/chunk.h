@@ -9,17 +9,17 @@
  *     #include <qloader.h>
  *     #include <stdio.h>
  *     static bool accepts(void *self, const ql_document *d, const ql_canonical *c) { (void)self, (void)c; return ql_str_equal(d->content_type, QL_STR("txt")); }
- *     static ql_status by_256(void *self, const ql_document *d, const ql_canonical *c, const ql_chunk_options *o, ql_chunk_fn emit, void *user, ql_error *err) {
+ *     static ql_status by_200(void *self, const ql_document *d, const ql_canonical *c, const ql_chunk_options *o, ql_chunk_fn emit, void *user, ql_error *err) {
  *         (void)self, (void)d, (void)o, (void)err;
- *         for (size_t at = 0, end; at < c->text.len; at = end) { // a cut inside a character would be refused
- *             for (end = at + 256; end < c->text.len && ((unsigned char)c->text.ptr[end] & 0xc0) == 0x80;) end++;
- *             ql_chunk chunk = {.struct_size = sizeof chunk, .begin = at, .end = end < c->text.len ? end : c->text.len};
+ *         for (size_t at = 0, end; at < c->text.len; at = end) { // a cut inside a character moves to its beginning
+ *             end = at + 200 < c->text.len ? at + 200 : c->text.len;
+ *             ql_chunk chunk = {.struct_size = sizeof chunk, .begin = at, .end = end};
  *             if (emit(user, &chunk) != 0) return QL_E_CALLBACK;
  *         }
  *         return QL_OK;
  *     }
  *     int main(void) {
- *         static const ql_chunker_ops ops = {sizeof ops, 1, "by-256", accepts, by_256, NULL};
+ *         static const ql_chunker_ops ops = {sizeof ops, 1, "by-200", accepts, by_200, NULL};
  *         ql_runtime *runtime = NULL;
  *         ql_error err = {0};
  *         if (ql_runtime_new(NULL, &runtime, &err) < 0 || ql_chunker_register(runtime, &ops, NULL, &err) < 0) fprintf(stderr, "%s\n", err.message);
@@ -71,15 +71,16 @@ typedef struct ql_chunker_ops {
     bool (*accepts_fn)(void *self, const ql_document *document, const ql_canonical *canonical);
     /**
      * Emits the chunks in order: begin and end of each, from the first byte of the text to the last; one may begin before the end of the chunk
-     * before it (overlap). metadata_json, an object, is added to what the library says of the chunk; everything else of a ql_chunk the library
-     * finds itself. When emit answers non-zero, return QL_E_CALLBACK.
+     * before it (overlap). A cut inside a grapheme cluster moves to its beginning. metadata_json, an object of at most 1 MiB, is added to what
+     * the library says of the chunk (a key that it uses itself is left out); everything else of a ql_chunk the library finds itself. When emit
+     * answers non-zero, return QL_E_CALLBACK. err is never NULL.
      */
     ql_status (*chunk_fn)(void *self, const ql_document *document, const ql_canonical *canonical,
                           const ql_chunk_options *options, ql_chunk_fn emit, void *user, ql_error *err);
     void (*close_fn)(void *self); /**< optional */
 } ql_chunker_ops;
 
-/** Adds a chunker; parameters, errors and threads as ql_converter_register(). A document whose chunks break a guarantee fails with the reason. Since 0.1. */
+/** Adds a chunker; parameters, errors and threads as ql_converter_register(). "structure" is taken. A document whose chunks break a guarantee fails with the reason, as does one of more than a million chunks. Since 0.1. */
 QL_API QL_MUST_USE ql_status ql_chunker_register(ql_runtime *runtime, const ql_chunker_ops *ops, void *self, ql_error *err);
 
 #ifdef __cplusplus

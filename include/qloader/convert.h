@@ -49,7 +49,8 @@ typedef struct ql_converter_ops {
     bool (*accepts_fn)(void *self, const ql_document *document);
     /**
      * Everything in *out is allocated from arena or borrowed from document->content. QL_E_FORMAT or QL_E_UNSUPPORTED: the document holds no
-     * text (a picture); it is told as skipped. Other failures are told as such and the index keeps what it had.
+     * text (a picture); it is told as skipped. Other failures are told as such and the index keeps what it had. The result may depend on the
+     * content, title and content type alone: a document in which only other facts change is not converted again. err is never NULL.
      */
     ql_status (*convert_fn)(void *self, const ql_document *document, ql_arena *arena, ql_canonical *out, ql_error *err);
     void (*close_fn)(void *self); /**< optional */
@@ -57,9 +58,10 @@ typedef struct ql_converter_ops {
 
 typedef struct ql_runtime ql_runtime;
 /**
- * Adds a converter to every workspace that will be opened on the runtime.
+ * Adds a converter to every workspace that will be opened on the runtime. Its name and version are part of what an index is made with:
+ * registering one more, one less or another version reads and embeds every document again. "markdown", "json", "html", "code" and "text" are taken.
  *
- * @param ops   borrowed until ql_runtime_free().
+ * @param ops   copied; what it points to is borrowed until ql_runtime_free().
  * @param self  handed to its functions; ops->close_fn gets it in ql_runtime_free(), not after a failure of this call.
  * Errors:  QL_E_INVALID (a member is missing, the name is not one), QL_E_EXISTS (the name is taken), QL_E_BUSY (a workspace was opened
  *          already), QL_E_LIMIT (64 of a kind), QL_E_NOMEM.

@@ -33,6 +33,7 @@ typedef struct ql_item {
     ql_str version;     /**< opaque; while it is unchanged the document is not fetched again. Empty: always fetch */
     ql_str key;         /**< what the source needs to fetch it, opaque */
     uint64_t size_bytes; /**< 0 when not known */
+    uint64_t spare[2];  /**< zero; the size is frozen */
 } ql_item;
 
 /** One document as its source gives it. Views are borrowed from the source until the document is released. */
@@ -46,6 +47,7 @@ typedef struct ql_document {
     ql_str metadata_json;  /**< a JSON object, keys of the source (see docs), or empty */
     int64_t created_at_ms; /**< or QL_TIME_UNKNOWN */
     int64_t updated_at_ms; /**< or QL_TIME_UNKNOWN */
+    uint64_t spare[4];     /**< zero; the size is frozen */
 } ql_document;
 
 /* kind, number, name */
@@ -122,6 +124,7 @@ typedef struct ql_canonical {
     ql_str encoding;           /**< of the original: "utf-8", "utf-16le", "windows-1252", ... */
     ql_str metadata_json;      /**< document-level keys found while converting, a JSON object, or empty */
     ql_str strategy;           /**< name of the matching chunking_strategy: "markdown", "html_modular", "code_modular", "json", "default_modular" */
+    uint64_t spare[4];         /**< zero; the size is frozen */
 } ql_canonical;
 
 /** One chunk. text == canonical.text[begin, end); chunk i+1 begins at or before the end of chunk i. */
@@ -136,6 +139,7 @@ typedef struct ql_chunk {
     uint32_t reserved;
     ql_str section_path;            /**< headings or element names from the outside in, joined with " > "; may be empty */
     ql_str metadata_json;           /**< keys of the chunk, a JSON object */
+    uint64_t spare[4];              /**< zero; the size is frozen */
 } ql_chunk;
 
 #ifdef __cplusplus

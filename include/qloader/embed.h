@@ -48,9 +48,11 @@ typedef struct ql_embedder_ops {
     const char *(*model_fn)(void *self);
     /** Width of a vector, 1..65536; constant. */
     uint32_t (*dims_fn)(void *self);
-    /** Writes (count, dims) float32 row-major unit vectors. One call at a time. A vector that is not of unit length, or not finite, fails the call. */
+    /**
+     * Writes (count, dims) float32 row-major unit vectors. One call at a time. A vector that is not of unit length, or not finite, fails the call.
+     * err is never NULL. It must not call functions on the workspace that asks; a question waits while an ingest embeds with the same object. */
     ql_status (*embed_fn)(void *self, ql_embed_role role, const ql_str *texts, size_t count, float *out, ql_error *err);
-    /** Counts in the model's tokens; optional: chunks are then measured in characters. Borrowed, constant, thread-safe. */
+    /** Counts in the model's tokens; optional: chunks are then measured in characters. Borrowed, constant, thread-safe; all members set. */
     const ql_measure *(*measure_fn)(void *self);
     /** Tokens of text the model sees at once, special tokens excluded; 0: not known. Optional. */
     uint32_t (*window_fn)(void *self);
@@ -59,7 +61,7 @@ typedef struct ql_embedder_ops {
 
 /**
  * Adds an embedder, which a workspace uses when ql_workspace_options.embedder names it, for passages and for questions, whatever its
- * configuration says. Parameters, errors and threads as ql_converter_register(); "local" is taken. Since 0.1.
+ * configuration says. Parameters, errors and threads as ql_converter_register(); "local" and "remote" are taken, and "local" asks for the built-in one. Since 0.1.
  */
 QL_API QL_MUST_USE ql_status ql_embedder_register(ql_runtime *runtime, const ql_embedder_ops *ops, void *self, ql_error *err);
 

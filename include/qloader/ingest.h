@@ -97,7 +97,12 @@ typedef struct ql_ingest_options {
 } ql_ingest_options;
 
 #define QL_INGEST_OPTIONS_INIT {(uint32_t)sizeof(ql_ingest_options), 0, 0, 0, {NULL, 0}, {NULL, 0}, {NULL, 0}, NULL, NULL, NULL, {0, 0, 0, 0}}
-QL_API void ql_ingest_options_init(ql_ingest_options *options);
+/** The macro as a function. Inline, because only the program knows how large its struct is. */
+static inline void ql_ingest_options_init(ql_ingest_options *options)
+{
+    const ql_ingest_options defaults = QL_INGEST_OPTIONS_INIT;
+    *options = defaults;
+}
 
 /** What an ingest did. Set struct_size (QL_INGEST_REPORT_INIT) before the call; the library fills as much as the caller knows. */
 typedef struct ql_ingest_report {
@@ -111,7 +116,12 @@ typedef struct ql_ingest_report {
 } ql_ingest_report;
 
 #define QL_INGEST_REPORT_INIT {(uint32_t)sizeof(ql_ingest_report), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
-QL_API void ql_ingest_report_init(ql_ingest_report *report);
+/** The macro as a function. Inline, because only the program knows how large its struct is. */
+static inline void ql_ingest_report_init(ql_ingest_report *report)
+{
+    const ql_ingest_report defaults = QL_INGEST_REPORT_INIT;
+    *report = defaults;
+}
 
 /**
  * Brings the index up to date with the configured sources that match the options.
@@ -128,7 +138,8 @@ QL_API QL_MUST_USE ql_status ql_ingest(ql_workspace *workspace, const ql_ingest_
 
 /**
  * The same for one source that the application brings: everything the source lists becomes the content of (project, type, name).
- * `ops` and `self` are borrowed for the call; close_fn is not called. Filters in `options` are ignored.
+ * `ops` and `self` are borrowed for the call; close_fn and open_fn are not called; ops->type is none of the library's own types. Filters in
+ * `options` are ignored.
  * Since: 0.1
  */
 QL_API QL_MUST_USE ql_status ql_ingest_source(ql_workspace *workspace, ql_str project, ql_str source,

@@ -46,7 +46,8 @@ typedef struct ql_op ql_op;
  * @param options  as for ql_ingest(), copied. Its callbacks are called by ql_op_poll() and ql_op_wait(), in their thread; the ingest waits
  *                 when 256 events were not taken. Of progress only the latest is told.
  * @param out      free it with ql_op_free(); the workspace outlives it.
- * Errors:  QL_E_INVALID, QL_E_NOMEM, QL_E_IO (no thread or descriptor). What goes wrong in the ingest is told by ql_op_poll().
+ * Errors:  QL_E_INVALID (also what the options say wrongly), QL_E_NOMEM, QL_E_IO (no thread or descriptor). What goes wrong in the ingest is told
+ *          by ql_op_poll().
  * Since:   0.1
  */
 QL_API QL_MUST_USE ql_status ql_op_ingest(ql_workspace *workspace, const ql_ingest_options *options, ql_op **out, ql_error *err);
@@ -57,12 +58,16 @@ QL_API QL_MUST_USE ql_status ql_op_search(ql_workspace *workspace, ql_str query,
 QL_API int ql_op_fd(const ql_op *self);
 /**
  * Calls the callbacks that wait. QL_OK: still running; QL_DONE: over, it succeeded; negative: over, what the blocking call would have
- * returned. Never blocks. A callback that returns non-zero cancels.
+ * returned. Calls at most 256 callbacks and does not wait. A callback that returns non-zero cancels: no other is called, and the end is
+ * QL_E_CANCELLED even where the operation itself had ended. Once the end was told it is told again.
  */
 QL_API QL_MUST_USE ql_status ql_op_poll(ql_op *self, ql_error *err);
 /** As ql_op_poll(), waiting up to `timeout_ms` for the end (-1: for ever), calling callbacks meanwhile. */
 QL_API QL_MUST_USE ql_status ql_op_wait(ql_op *self, int timeout_ms, ql_error *err);
-/** Asks the operation to stop and returns; what an ingest stored stays. From any thread; NULL is fine. */
+/**
+ * Asks the operation to stop and returns; no callback is called any more, what an ingest stored stays. Of an operation that has ended it changes
+ * nothing. From any thread; NULL is fine.
+ */
 QL_API void ql_op_cancel(ql_op *self);
 /** Cancels, waits for the end and frees; no callback is called any more. NULL is fine. */
 QL_API void ql_op_free(ql_op *self);

@@ -35,7 +35,9 @@ typedef struct ql_reranker_ops {
     uint32_t struct_size;
     uint32_t reserved;
     const char *name; /**< 1 to 64 of a-z, 0-9, '-', '_', '.' */
-    /** Writes scores (count), finite, larger is better; equal ones keep the order of the search. Several calls at once where several threads search. */
+    /**
+     * Writes scores (count), finite, larger is better; equal ones keep the order of the search. Several calls at once where several threads search.
+     * err is never NULL. */
     ql_status (*rerank_fn)(void *self, ql_str question, const ql_hit *hits, size_t count, double *scores, ql_error *err);
     void (*close_fn)(void *self); /**< optional */
 } ql_reranker_ops;

@@ -2,8 +2,8 @@
  * qloader/runtime.h - what every other object hangs on: threads, log, profile counters.
  *
  * Make one ql_runtime per program (two are independent of each other), open workspaces on it, free it last. The
- * runtime starts its worker threads in ql_runtime_new() and no others; with threads = 1 there are none, and everything runs in
- * the calling thread with the same results.
+ * runtime starts its worker threads in ql_runtime_new(). Besides them there are the thread of an operation (op.h) and, while an ingest runs
+ * with more than one thread, two of its stages. With threads = 1 an ingest runs in the calling thread, with the same results.
  *
  *     #include <qloader.h>
  *     #include <stdio.h>
@@ -43,8 +43,12 @@ typedef struct ql_runtime_options {
 } ql_runtime_options;
 
 #define QL_RUNTIME_OPTIONS_INIT {(uint32_t)sizeof(ql_runtime_options), 0, NULL, NULL, 0, 0, {0, 0, 0, 0}}
-/** Sets the defaults, for languages without the macro. */
-QL_API void ql_runtime_options_init(ql_runtime_options *options);
+/** The macro as a function. Inline, because only the program knows how large its struct is. */
+static inline void ql_runtime_options_init(ql_runtime_options *options)
+{
+    const ql_runtime_options defaults = QL_RUNTIME_OPTIONS_INIT;
+    *options = defaults;
+}
 
 /**
  * Makes a runtime.

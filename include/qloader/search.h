@@ -56,8 +56,15 @@ typedef struct ql_search_options {
     uint64_t reserved[4];
 } ql_search_options;
 
-/** Sets the defaults (and the open filter); there is no macro because a filter has unknown times, not zeros. */
-QL_API void ql_search_options_init(ql_search_options *options);
+/** Passes everything: its times are unknown, not zero. */
+#define QL_FILTER_INIT {(uint32_t)sizeof(ql_filter), 0, {NULL, 0}, {NULL, 0}, {NULL, 0}, {NULL, 0}, QL_TIME_UNKNOWN, QL_TIME_UNKNOWN}
+#define QL_SEARCH_OPTIONS_INIT {(uint32_t)sizeof(ql_search_options), 0, 0, 0, QL_FILTER_INIT, NULL, 0, 0, {0, 0, 0, 0}}
+/** The macro as a function. Inline, because only the program knows how large its struct is. */
+static inline void ql_search_options_init(ql_search_options *options)
+{
+    const ql_search_options defaults = QL_SEARCH_OPTIONS_INIT;
+    *options = defaults;
+}
 
 /** One passage. Views belong to the results. */
 typedef struct ql_hit {
@@ -82,6 +89,7 @@ typedef struct ql_hit {
     uint64_t source_begin, source_end; /**< bytes of the original document */
     int64_t created_at_ms, updated_at_ms;
     double score_rerank;       /**< what the reranker said; 0 without one */
+    uint64_t spare[4];         /**< zero; the size is frozen */
 } ql_hit;
 
 typedef struct ql_results ql_results;
@@ -93,7 +101,8 @@ typedef struct ql_results ql_results;
  * @param options  NULL for the defaults.
  * @param out      out: the hits, freed with ql_results_free().
  * Errors:  QL_E_INVALID (empty query, limit out of range), QL_E_NOTFOUND (nothing ingested yet, or nothing passes the filter: err says which),
- *          QL_E_MISMATCH (index made with another model), QL_E_CORRUPT (damaged file, named).
+ *          QL_E_MISMATCH (index made with another model), QL_E_CORRUPT (damaged file, named). QL_E_NOTFOUND too where no such reranker is
+ *          registered; what the reranker or a registered embedder fails with is passed on.
  * Threads: safe, many at once.
  * Since:   0.1
  */

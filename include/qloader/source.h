@@ -14,7 +14,7 @@
  *     }
  *     static ql_status fetch(void *self, const ql_item *item, ql_document *out, void **token, ql_error *err) {
  *         (void)self, (void)err, (void)token;
- *         *out = (ql_document){sizeof *out, 0, item->url, item->url, QL_STR("md"), QL_STR("# Hello\n"), QL_STR(""), QL_TIME_UNKNOWN, QL_TIME_UNKNOWN};
+ *         *out = (ql_document){sizeof *out, 0, item->url, item->url, QL_STR("md"), QL_STR("# Hello\n"), QL_STR(""), QL_TIME_UNKNOWN, QL_TIME_UNKNOWN, {0}};
  *         return QL_OK;
  *     }
  *     static void release(void *self, void *token) { (void)self, (void)token; }
@@ -70,7 +70,7 @@ typedef struct ql_source_ops {
     void (*close_fn)(void *self); /**< optional */
     /**
      * Opens a source that the configuration names; `user` is that of ql_source_register(). Needed there, not looked at by ql_ingest_source().
-     * QL_E_CONFIG: the settings are wrong, err says how. Called when the source is visited, and by QL_PROJECTS_CHECK.
+     * QL_E_CONFIG: the settings are wrong, err (never NULL) says how. Called when the source is visited, and by QL_PROJECTS_CHECK.
      */
     ql_status (*open_fn)(void *user, const ql_source_settings *settings, void **out_self, ql_error *err);
 } ql_source_ops;

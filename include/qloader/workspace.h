@@ -51,8 +51,12 @@ typedef struct ql_workspace_options {
 } ql_workspace_options;
 
 #define QL_WORKSPACE_OPTIONS_INIT {(uint32_t)sizeof(ql_workspace_options), 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, {0, 0, 0, 0}}
-/** Sets the defaults, for languages without the macro. */
-QL_API void ql_workspace_options_init(ql_workspace_options *options);
+/** The macro as a function. Inline, because only the program knows how large its struct is. */
+static inline void ql_workspace_options_init(ql_workspace_options *options)
+{
+    const ql_workspace_options defaults = QL_WORKSPACE_OPTIONS_INIT;
+    *options = defaults;
+}
 
 /**
  * Opens a workspace: reads and validates the configuration. Touches neither index nor model.
@@ -60,7 +64,7 @@ QL_API void ql_workspace_options_init(ql_workspace_options *options);
  * @param runtime   outlives the workspace.
  * @param options   NULL: the current folder.
  * @param problems  optional; on QL_E_CONFIG every problem of the configuration, one a line, as file:line:column: sentence.
- * Errors:  QL_E_CONFIG, QL_E_NOTFOUND (no folder, no config.yaml), QL_E_INVALID.
+ * Errors:  QL_E_CONFIG, QL_E_NOTFOUND (no folder, no config.yaml, no such embedder), QL_E_INVALID.
  * Since:   0.1
  */
 QL_API QL_MUST_USE ql_status ql_workspace_open(ql_runtime *runtime, const ql_workspace_options *options,

@@ -23,16 +23,6 @@
 #define CHUNK_CHARACTERS 1500
 #define CHUNK_OVERLAP_CHARACTERS 200
 
-void ql_ingest_options_init(ql_ingest_options *options)
-{
-    *options = (ql_ingest_options)QL_INGEST_OPTIONS_INIT;
-}
-
-void ql_ingest_report_init(ql_ingest_report *report)
-{
-    *report = (ql_ingest_report)QL_INGEST_REPORT_INIT;
-}
-
 typedef struct run {
     ql_workspace *workspace;
     ql__ingest ingest;
@@ -79,7 +69,7 @@ static ql_status describe_pipeline(run *self, ql_error *err)
     for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
         for (size_t i = 0; i < self->ingest.extensions->counts[kinds[k]]; i++) {
             const ql__extension *item = &self->ingest.extensions->items[kinds[k]][i];
-            status = ql_buf_printf(&self->pipeline, " %s=%u", item->name, item->version);
+            status = ql_buf_printf(&self->pipeline, " %s:%s=%u", k == 0 ? "converter" : "chunker", item->name, item->version);
         }
     if (self->workspace->precision == QL__PRECISION_FP32) status = ql_buf_append(&self->pipeline, QL_STR(" fp32"));
     if (self->workspace->precision == QL__PRECISION_BF16) status = ql_buf_append(&self->pipeline, QL_STR(" bf16"));
@@ -134,10 +124,16 @@ static bool ends_all(ql_status status)
     return kind == QL_E_CANCELLED || kind == QL_E_NOSPACE || kind == QL_E_NOMEM;
 }
 
+#define ASK_NS ((uint64_t)100 * 1000 * 1000)
+
+/* Asked at every step of a long listing; the application is asked some ten times a second. */
 static int cancelled(void *user)
 {
     ql__ingest *ingest = user;
-    if (ingest->options->progress_fn != NULL && !atomic_load(&ingest->stop)) {
+    uint64_t now_ns = ql__monotonic_ns(ingest->sys);
+    bool due = now_ns - ingest->asked_ns >= ASK_NS;
+    if (due) ingest->asked_ns = now_ns;
+    if (due && ingest->options->progress_fn != NULL && !atomic_load(&ingest->stop)) {
         ql_ingest_progress progress = {.struct_size = sizeof progress, .phase = QL_INGEST_LISTING};
         if (ingest->options->progress_fn(ingest->options->user, &progress) != 0) {
             atomic_store(&ingest->cancelled, true);
@@ -208,7 +204,7 @@ static ql_status run_configured(run *self, const ql_ingest_options *options, ql_
     }
     if (projects == 0) return ql__fail(err, QL_E_NOTFOUND, "no project '%.*s' in the configuration", (int)options->project.len, options->project.ptr);
     bool filtered = options->source_type.len > 0 || options->source.len > 0;
-    return sources == 0 && filtered ? ql__fail(err, QL_E_NOTFOUND, "no configured source matches --source-type and --source") : QL_OK;
+    return sources == 0 && filtered ? ql__fail(err, QL_E_NOTFOUND, "no configured source is of that type and name") : QL_OK;
 }
 
 /* What is to be deleted goes first, so that a source that was renamed finds the ids of its documents free; a warning is read at the end. */
@@ -233,11 +229,13 @@ static ql_status outcome(run *self, ql_status status, uint64_t begin_ns, ql_inge
     return ql__fail(err, QL_E_PARTIAL, "%llu document%s and %u source%s failed", documents, document_s, sources, source_s);
 }
 
-static ql_status read_options(const ql_ingest_options *given, ql_ingest_options *options, ql_error *err)
+ql_status ql__ingest_options_read(const ql_ingest_options *given, ql_ingest_options *options, ql_error *err)
 {
     ql_ingest_options_init(options);
     if (given != NULL) QL_TRY(ql__struct_read(options, sizeof *options, sizeof *options, given, "ql_ingest_options", err));
-    return ql__reserved_check(options->reserved, sizeof options->reserved / sizeof *options->reserved, "ql_ingest_options", err);
+    QL_TRY(ql__reserved_check(options->reserved, sizeof options->reserved / sizeof *options->reserved, "ql_ingest_options", err));
+    if (options->prune && has_filter(options)) return ql__fail(err, QL_E_INVALID, "prune looks at all sources: it cannot be combined with a project, source type or source");
+    return QL_OK;
 }
 
 /* The report is written whatever happens, so what the caller knows of it is checked before anything does. */
@@ -253,9 +251,8 @@ ql_status ql_ingest(ql_workspace *workspace, const ql_ingest_options *given, ql_
 {
     ql_ingest_options options;
     QL_TRY(check_call(workspace, report, err));
-    QL_TRY(read_options(given, &options, err));
+    QL_TRY(ql__ingest_options_read(given, &options, err));
     if (workspace->config == NULL) return ql__fail(err, QL_E_INVALID, "this workspace was opened without a configuration");
-    if (options.prune && has_filter(&options)) return ql__fail(err, QL_E_INVALID, "prune looks at all sources: it cannot be combined with a project, source type or source");
     ql__prof *previous = ql__prof_enter(workspace->runtime->prof);
     uint64_t begin_ns = ql__monotonic_ns(workspace->runtime->sys);
     run self;
@@ -269,28 +266,39 @@ ql_status ql_ingest(ql_workspace *workspace, const ql_ingest_options *given, ql_
     return status;
 }
 
+/* A name that a configuration can use belongs to its sources: what is left of those is pruned. */
+static bool is_builtin_type(const char *type)
+{
+    for (size_t i = 0; i < QL__SOURCE_TYPE_COUNT; i++)
+        if (strcmp(type, ql__source_type_name(i)) == 0) return true;
+    return false;
+}
+
 static ql_status check_source(const ql_source_ops *ops, ql_str project, ql_str source, ql_error *err)
 {
-    if (ops == NULL || ops->struct_size < sizeof *ops) return ql__fail(err, QL_E_INVALID, "ops is NULL or its struct_size is less than %zu", sizeof *ops);
     if (ops->type == NULL || ops->list_fn == NULL || ops->fetch_fn == NULL || ops->release_fn == NULL)
         return ql__fail(err, QL_E_INVALID, "ops lacks type, list_fn, fetch_fn or release_fn");
+    if (ops->type[0] == '\0' || is_builtin_type(ops->type)) return ql__fail(err, QL_E_INVALID, "ops.type '%s' is empty or a type of the library's own", ops->type);
     if (project.len == 0 || source.len == 0) return ql__fail(err, QL_E_INVALID, "%s is empty", project.len == 0 ? "project" : "source");
     return QL_OK;
 }
 
-ql_status ql_ingest_source(ql_workspace *workspace, ql_str project, ql_str source, const ql_source_ops *ops, void *object,
+ql_status ql_ingest_source(ql_workspace *workspace, ql_str project, ql_str source, const ql_source_ops *given_ops, void *object,
                            const ql_ingest_options *given, ql_ingest_report *report, ql_error *err)
 {
     ql_ingest_options options;
     QL_TRY(check_call(workspace, report, err));
-    QL_TRY(read_options(given, &options, err));
-    QL_TRY(check_source(ops, project, source, err));
+    QL_TRY(ql__ingest_options_read(given, &options, err));
+    ql_source_ops ops;
+    if (given_ops == NULL) return ql__fail(err, QL_E_INVALID, "ops is NULL");
+    QL_TRY(ql__struct_read(&ops, sizeof ops, sizeof ops, given_ops, "ql_source_ops", err));
+    QL_TRY(check_source(&ops, project, source, err));
     ql__prof *previous = ql__prof_enter(workspace->runtime->prof);
     uint64_t begin_ns = ql__monotonic_ns(workspace->runtime->sys);
     run self;
     ql_status status = begin(&self, workspace, &options, err);
     if (status >= 0) {
-        ql__ingest_source one = {.project = project, .source_type = ql_str_of(ops->type), .source = source, .ops = ops, .self = object, .foreign = true};
+        ql__ingest_source one = {.project = project, .source_type = ql_str_of(ops.type), .source = source, .ops = &ops, .self = object, .foreign = true};
         self.report.sources++;
         status = ql__ingest_source_run(&self.ingest, &one, err);
         status = outcome(&self, status, begin_ns, report, err);

@@ -25,17 +25,12 @@ struct ql_results {
     uint64_t elapsed_us;
 };
 
-void ql_search_options_init(ql_search_options *options)
-{
-    *options = (ql_search_options){.struct_size = sizeof *options};
-    options->filter = (ql_filter){.struct_size = sizeof options->filter, .since_ms = QL_TIME_UNKNOWN, .until_ms = QL_TIME_UNKNOWN};
-}
-
-static ql_status read_options(const ql_search_options *given, ql_search_options *options, ql_error *err)
+ql_status ql__search_options_read(const ql_search_options *given, ql_search_options *options, ql_error *err)
 {
     ql_search_options_init(options);
     if (given != NULL) QL_TRY(ql__struct_read(options, sizeof *options, sizeof *options, given, "ql_search_options", err));
     QL_TRY(ql__reserved_check(options->reserved, sizeof options->reserved / sizeof *options->reserved, "ql_search_options", err));
+    if (options->reserved32 != 0 || options->reserved2 != 0 || options->filter.reserved != 0) return ql__fail(err, QL_E_INVALID, "a reserved member of ql_search_options is not zero");
     if (options->limit > QL_LIMIT_SEARCH_RESULTS) return ql__fail(err, QL_E_INVALID, "limit %u is more than %d", options->limit, QL_LIMIT_SEARCH_RESULTS);
     if (options->rerank_count > QL_LIMIT_SEARCH_RESULTS) return ql__fail(err, QL_E_INVALID, "rerank_count %u is more than %d", options->rerank_count, QL_LIMIT_SEARCH_RESULTS);
     if (options->mode < QL_SEARCH_HYBRID || options->mode > QL_SEARCH_SPARSE) return ql__fail(err, QL_E_INVALID, "mode %d is unknown", options->mode);
@@ -214,7 +209,8 @@ static ql_status rerank(ql_results *self, const ql__extension *item, uint32_t li
     const ql_reranker_ops *ops = item->ops;
     QL_AUTO(double *, ql__free_cleanup) scores = ql__alloc_zero(self->count + 1, sizeof *scores);
     if (scores == NULL) return ql__fail_nomem(err);
-    QL_TRY(ql__fail_status(err, ops->rerank_fn(item->self, self->query, self->hits, self->count, scores, err)));
+    ql_error answer = {0};
+    QL_TRY(ql__callback_status(ops->rerank_fn(item->self, self->query, self->hits, self->count, scores, &answer), &answer, err));
     for (size_t i = 0; i < self->count; i++) {
         if (!isfinite(scores[i])) return ql__fail(err, QL_E_INVALID, "the reranker '%s' gave a score that is no number (hit %zu of %zu)", item->name, i, self->count);
         self->hits[i].score_rerank = scores[i];
@@ -270,7 +266,7 @@ ql_status ql_search(ql_workspace *workspace, ql_str query, const ql_search_optio
 {
     ql_search_options options;
     if (workspace == NULL || out == NULL) return ql__fail(err, QL_E_INVALID, "%s is NULL", workspace == NULL ? "workspace" : "out");
-    QL_TRY(read_options(given, &options, err));
+    QL_TRY(ql__search_options_read(given, &options, err));
     QL_TRY(ql__workspace_supported(workspace, err));
     ql__prof *previous = ql__prof_enter(workspace->runtime->prof);
     ql_status status = search(workspace, query, &options, out, err);

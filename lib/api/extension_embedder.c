@@ -57,14 +57,15 @@ static ql_status embed(void *user, ql_embed_role role, const ql_str *texts, size
 {
     ql__extension *self = user;
     const ql_embedder_ops *ops = self->ops;
+    ql_error answer = {0};
     pthread_mutex_lock(&self->lock);
-    ql_status status = ops->embed_fn(self->self, role, texts, count, out, err);
+    ql_status status = ops->embed_fn(self->self, role, texts, count, out, &answer);
     pthread_mutex_unlock(&self->lock);
-    if (status < 0) return ql__fail_status(err, status);
+    QL_TRY(ql__callback_status(status, &answer, err));
     return check_vectors(self, out, count, dims_of(self), err);
 }
 
-static const ql_embedder_ops shared_ops = {.struct_size = sizeof(ql_embedder_ops), .name = "shared", .model_fn = model_of, .dims_fn = dims_of, .embed_fn = embed,
+static const ql_embedder_ops shared_ops = {.struct_size = sizeof(ql_embedder_ops), .name = "registered", .model_fn = model_of, .dims_fn = dims_of, .embed_fn = embed,
                                            .measure_fn = measure_of, .window_fn = window_of, .close_fn = close_nothing};
 
 ql_status ql__extension_embedder_open(const ql__extensions *extensions, const char *name, const ql_embedder_ops **ops, void **self, ql_error *err)
@@ -76,6 +77,9 @@ ql_status ql__extension_embedder_open(const ql__extensions *extensions, const ch
     size_t len = model != NULL ? strlen(model) : 0;
     if (len == 0 || len > MODEL_BYTES_MAX) return ql__fail(err, QL_E_INVALID, "the embedder '%s' names its model with %zu bytes, 1 to %d are wanted", name, len, MODEL_BYTES_MAX);
     if (dims == 0 || dims > QL_LIMIT_DIMS) return ql__fail(err, QL_E_INVALID, "the embedder '%s' makes vectors of %u dimensions, 1 to %d are possible", name, dims, QL_LIMIT_DIMS);
+    const ql_measure *measure = measure_of(item);
+    if (measure != NULL && (measure->struct_size < sizeof *measure || measure->unit == NULL || measure->units_fn == NULL))
+        return ql__fail(err, QL_E_INVALID, "the measure of the embedder '%s' lacks struct_size, unit or units_fn", name);
     *ops = &shared_ops;
     *self = item;
     return QL_OK;

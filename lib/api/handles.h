@@ -59,6 +59,10 @@ ql_status ql__workspace_store_failed(const ql_workspace *self, ql_status status,
 /* False when nothing was ever ingested here; an index that cannot be looked at counts as one, so that opening it tells why. */
 bool ql__workspace_has_store(const ql_workspace *self);
 
+/* What a caller's options mean: defaults filled in, what cannot be refused. given may be NULL. */
+ql_status ql__ingest_options_read(const ql_ingest_options *given, ql_ingest_options *options, ql_error *err);
+ql_status ql__search_options_read(const ql_search_options *given, ql_search_options *options, ql_error *err);
+
 /* A configured source, opened for this workspace. */
 typedef struct ql__open_source {
     const ql_source_ops *ops;

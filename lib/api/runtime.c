@@ -6,11 +6,6 @@
 #include "base/status.h"
 #include "dep/json.h"
 
-void ql_runtime_options_init(ql_runtime_options *options)
-{
-    *options = (ql_runtime_options)QL_RUNTIME_OPTIONS_INIT;
-}
-
 static ql_status read_options(const ql_runtime_options *given, ql_runtime_options *options, ql_error *err)
 {
     ql_runtime_options_init(options);

@@ -17,11 +17,6 @@
 #include "embed/model_file.h"
 #include "source/source.h"
 
-void ql_workspace_options_init(ql_workspace_options *options)
-{
-    *options = (ql_workspace_options)QL_WORKSPACE_OPTIONS_INIT;
-}
-
 static ql_status read_options(const ql_workspace_options *given, ql_workspace_options *options, ql__precision *precision, ql_error *err)
 {
     ql_workspace_options_init(options);
@@ -65,6 +60,10 @@ static ql_status fill(ql_workspace *self, const ql_workspace_options *options, q
     QL_TRY(copy_path(&self->data_dir, options->data_dir, err));
     QL_TRY(copy_path(&self->model_dir, options->model_dir, err));
     QL_TRY(copy_path(&self->embedder_name, options->embedder, err));
+    if (self->embedder_name != NULL && strcmp(self->embedder_name, "local") == 0) { /* the one that is there anyway */
+        ql__free(self->embedder_name);
+        self->embedder_name = NULL;
+    }
     if (self->embedder_name != NULL && ql__extensions_find(&self->runtime->extensions, QL__EXTENSION_EMBEDDER, self->embedder_name) == NULL)
         return ql__fail(err, QL_E_NOTFOUND, "no embedder '%s' is registered on this runtime", self->embedder_name);
     bool needs_config = options->data_dir == NULL || options->dir != NULL || options->config_path != NULL;
@@ -174,9 +173,10 @@ static ql_status open_added(const ql_workspace *self, ql_str project, const ql__
     if (item == NULL) return ql__fail(err, QL_E_INTERNAL, "the source type '%s' is not registered", config->type_name.ptr);
     const ql_source_ops *ops = item->ops;
     const ql_source_settings settings = {.struct_size = sizeof settings, .project = project, .type = config->type_name, .name = config->name, .json = config->json};
-    ql_status status = ops->open_fn(item->self, &settings, &out->self, err);
-    if (status >= 0) out->ops = ops;
-    return ql__fail_status(err, status);
+    ql_error answer = {0};
+    QL_TRY(ql__callback_status(ops->open_fn(item->self, &settings, &out->self, &answer), &answer, err));
+    out->ops = ops;
+    return QL_OK;
 }
 
 ql_status ql__workspace_source_open(const ql_workspace *self, ql_str project, const ql__config_source *config, int (*cancelled_fn)(void *user), void *user,
@@ -371,36 +371,51 @@ static ql_status write_project(ql__json_writer *writer, const ql_workspace *self
     return QL_OK;
 }
 
+static bool has_project(const ql__config *config, ql_str project)
+{
+    for (size_t i = 0; i < config->project_count; i++)
+        if (ql_str_equal(project, config->projects[i].id)) return true;
+    return project.len == 0;
+}
+
+static ql_status write_projects(const ql_workspace *self, ql_str project, uint32_t parts, const ql__json *rows, ql_buf *out, ql_error *err)
+{
+    const ql__config *config = ql__workspace_config(self);
+    ql__json_writer writer;
+    ql__json_begin(&writer, out);
+    ql__json_array(&writer);
+    for (size_t i = 0; i < config->project_count; i++)
+        if (project.len == 0 || ql_str_equal(project, config->projects[i].id)) QL_TRY(write_project(&writer, self, &config->projects[i], parts, rows, err));
+    ql__json_array_end(&writer);
+    return out->status < 0 ? ql__fail(err, out->status, "cannot write the list of projects") : QL_OK;
+}
+
 ql_status ql_workspace_projects_json(ql_workspace *self, ql_str project, uint32_t parts, ql_buf *out, ql_error *err)
 {
     if (self == NULL || out == NULL) return ql__fail(err, QL_E_INVALID, "%s is NULL", self == NULL ? "self" : "out");
     if (parts & ~(uint32_t)(QL_PROJECTS_STATUS | QL_PROJECTS_CHECK)) return ql__fail(err, QL_E_INVALID, "parts is %#x", parts);
-    const ql__config *config = ql__workspace_config(self);
-    if (config == NULL) return ql__fail(err, QL_E_INVALID, "this workspace was opened without a configuration");
+    if (self->config == NULL) return ql__fail(err, QL_E_INVALID, "this workspace was opened without a configuration");
+    if (!has_project(ql__workspace_config(self), project)) return ql__fail(err, QL_E_NOTFOUND, "no project '%.*s' in the configuration", (int)project.len, project.ptr);
     ql__json *rows = NULL;
+    QL_AUTO(ql_buf, ql_buf_dispose) json = QL_BUF_INIT; /* out gets all of it or nothing */
     if (parts & QL_PROJECTS_STATUS) QL_TRY(read_rows(self, &rows, err));
-    ql__json_writer writer;
-    bool found = project.len == 0;
-    ql_status status = QL_OK;
-    ql__json_begin(&writer, out);
-    ql__json_array(&writer);
-    for (size_t i = 0; i < config->project_count && status >= 0; i++) {
-        if (project.len > 0 && !ql_str_equal(project, config->projects[i].id)) continue;
-        found = true;
-        status = write_project(&writer, self, &config->projects[i], parts, rows, err);
-    }
-    ql__json_array_end(&writer);
+    ql_status status = write_projects(self, project, parts, rows, &json, err);
     ql__json_free(rows);
-    if (status < 0) return status;
-    if (!found) return ql__fail(err, QL_E_NOTFOUND, "no project '%.*s' in the configuration", (int)project.len, project.ptr);
-    return out->status < 0 ? ql__fail(err, out->status, "cannot write the list of projects") : QL_OK;
+    if (status >= 0 && ql_buf_append(out, ql_buf_str(&json)) < 0) status = ql__fail(err, out->status, "cannot write the list of projects");
+    return status;
 }
 
-static void write_choice(ql__json_writer *writer, const ql__config *config)
+static void write_choice(ql__json_writer *writer, const ql_workspace *self)
 {
+    const ql__config *config = ql__workspace_config(self);
     bool embedded = config == NULL || config->store_embedded, local = config == NULL || config->embedder_local;
     ql__json_member(writer, "store", embedded ? QL_STR("embedded") : QL_STR("qdrant"));
     if (config != NULL) ql__json_member(writer, "store_reason", config->store_reason);
+    if (self->embedder_name != NULL) {
+        ql__json_member(writer, "embedder", ql_str_of(self->embedder_name));
+        ql__json_member(writer, "embedder_reason", QL_STR("named by the application"));
+        return;
+    }
     ql__json_member(writer, "embedder", local ? QL_STR("local") : QL_STR("remote"));
     if (config != NULL) ql__json_member(writer, "embedder_reason", config->embedder_reason);
 }
@@ -419,7 +434,7 @@ ql_status ql_workspace_info_json(ql_workspace *self, ql_buf *out, ql_error *err)
     ql__json_writer writer;
     ql__json_begin(&writer, out);
     ql__json_object(&writer);
-    write_choice(&writer, ql__workspace_config(self));
+    write_choice(&writer, self);
     ql__json_member(&writer, "data_dir", ql_str_of(self->data_dir));
     ql__json_member(&writer, "model", ql_str_of(stats.model));
     const struct { const char *key; uint64_t value; } facts[] = {{"documents", stats.documents}, {"chunks", stats.chunks}, {"dims", stats.dims},

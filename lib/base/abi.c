@@ -5,11 +5,13 @@
 
 #include "base/status.h"
 
+#define STRUCT_BYTES_MAX 4096 /* more is what an uninitialised struct says */
+
 static ql_status read_size(const void *from, size_t first, const char *what, size_t *out, ql_error *err)
 {
     uint32_t size;
     memcpy(&size, from, sizeof size);
-    if (size < first) return ql__fail(err, QL_E_INVALID, "%s.struct_size is %u, not %zu: start from its INIT macro or init function", what, size, first);
+    if (size < first || size > STRUCT_BYTES_MAX) return ql__fail(err, QL_E_INVALID, "%s.struct_size is %u, not %zu: start from its INIT macro or init function", what, size, first);
     *out = size;
     return QL_OK;
 }

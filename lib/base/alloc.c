@@ -7,6 +7,9 @@
  */
 #include "base/alloc.h"
 
+#include "base/abi.h"
+#include "base/status.h"
+
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,10 +33,12 @@ static atomic_bool handed_out;
 
 ql_status ql_allocator_set(const ql_allocator *allocator)
 {
-    if (!allocator || allocator->struct_size < sizeof *allocator || allocator->reserved != 0) return QL_E_INVALID;
-    if (!allocator->realloc_fn || !allocator->free_fn) return QL_E_INVALID;
+    ql_allocator known;
+    if (!allocator) return QL_E_INVALID;
+    QL_TRY(ql__struct_read(&known, sizeof known, sizeof known, allocator, "ql_allocator", NULL));
+    if (known.reserved != 0 || !known.realloc_fn || !known.free_fn) return QL_E_INVALID;
     if (atomic_load(&handed_out)) return QL_E_BUSY;
-    active = *allocator;
+    active = known;
     return QL_OK;
 }
 

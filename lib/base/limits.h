@@ -31,6 +31,8 @@
 #define QL_LIMIT_MODEL_FILE_BYTES ((uint64_t)16 << 30)  /* one file of a model that is not pinned: the largest encoders are a few GB */
 #define QL_LIMIT_VOCAB_BYTES ((size_t)64 << 20)         /* vocab.txt: 230 kB to a few MB */
 #define QL_LIMIT_EXTENSIONS 64                          /* converters and so on that an application adds, of a kind: each is asked for every document */
+#define QL_LIMIT_FOREIGN_CHUNKS 1000000                 /* chunks that an application's chunker cuts of one document: 256 MB in pieces of 256 bytes */
+#define QL_LIMIT_FOREIGN_METADATA_BYTES ((size_t)1 << 20) /* what an application says of one chunk */
 #define QL_LIMIT_DIMS 65536                             /* width of a vector: the widest models have some thousands */
 #define QL_LIMIT_THREADS 256                            /* threads of one pool */
 

@@ -124,6 +124,17 @@ ql_status ql__fail_status(ql_error *err, ql_status status)
     return status < 0 && err && err->status != status ? ql__fail(err, status, "%s", ql_status_name(status)) : status;
 }
 
+ql_status ql__callback_status(ql_status answer, ql_error *detail, ql_error *err)
+{
+    if (answer >= 0) return QL_OK;
+    detail->status = answer;
+    detail->message[sizeof detail->message - 1] = '\0';
+    if (err == NULL) return answer;
+    *err = *detail;
+    /* Through the format again, which leaves one line. */
+    return ql__fail(err, answer, "%s", detail->message[0] != '\0' ? detail->message : ql_status_name(answer));
+}
+
 void ql__error_prefix(ql_error *err, const char *format, ...)
 {
     if (!err) return;

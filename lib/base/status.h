@@ -13,6 +13,11 @@ ql_status ql__fail_errno(ql_error *err, int os_code, const char *format, ...) QL
 ql_status ql__fail_nomem(ql_error *err);
 /* The status itself; err says it where the failing step answered with a status alone. */
 ql_status ql__fail_status(ql_error *err, ql_status status);
+/*
+ * What a callback of the application answered, with `detail` the error that was its own until now: QL_OK for any success, or its failure with a
+ * message, copied into err. So a callback always has an error to write, and never writes the caller's.
+ */
+ql_status ql__callback_status(ql_status answer, ql_error *detail, ql_error *err);
 /* Puts "context: " before the message already in err; keeps the status. */
 void ql__error_prefix(ql_error *err, const char *format, ...) QL_PRINTF(2, 3);
 

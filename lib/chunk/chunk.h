@@ -12,20 +12,17 @@ const ql_chunker_ops *ql__chunker_structure(void);
 const ql_measure *ql__measure_characters(void);
 
 /*
- * Runs a chunker of the application: checks what it cuts against the guarantees (QL_E_INVALID, QL_E_INTERNAL say what does not hold, and nothing
- * was emitted then) and emits chunks that are described as the built-in chunker's, with the metadata it gave behind.
+ * Runs a chunker of the application: checks what it cuts against the guarantees (QL_E_INVALID says what does not hold, and nothing was emitted
+ * then) and emits chunks that are described as the built-in chunker's, with the metadata it gave behind.
  */
 ql_status ql__chunker_foreign_run(const ql_chunker_ops *ops, void *object, const ql_document *document, const ql_canonical *canonical, const ql_chunk_options *options,
                                   ql_chunk_fn emit, void *user, ql_error *err);
-
-/* Whether the blocks are as document.h says; a converter of the application may yield anything. Linear. */
-bool ql__tree_is_sound(const ql_canonical *canonical);
 
 /*
  * Checks what a chunker emitted (chunks[0..count), in order) against the guarantees: text equals its range, the text is covered without
  * gap, overlap is as declared and no more than asked, sizes as measured and within the limit (a single grapheme may exceed it), no
  * boundary inside a grapheme of up to QL_LIMIT_GRAPHEME_BYTES. capped: the last chunk may end early (chunks_max).
- * QL_E_INTERNAL names the first chunk that fails. Measures every chunk again: for tests and debugging.
+ * QL_E_INVALID names the first chunk that fails. Measures every chunk again: for tests and debugging.
  */
 ql_status ql__chunks_verify(const ql_canonical *canonical, const ql_chunk_options *options, const ql_chunk *chunks, size_t count, bool capped, ql_error *err);
 

@@ -22,6 +22,7 @@
 #include "chunk/chunk_record.h"
 #include "chunk/cut.h"
 #include "chunk/meter.h"
+#include "model/canonical.h"
 #include "text/utf8.h"
 
 #define BYTES_PER_UNIT_MAX 32               /* longest average unit of a chunk: real text has 4 or 5, indented code and rulers up to 30 */

@@ -25,13 +25,13 @@ static ql_status check_chunk(const ql_canonical *canonical, const ql_chunk_optio
     else if (chunk->end <= covered) what = "holds nothing new";
     else if (ql__grapheme_floor(canonical->text, chunk->begin) != chunk->begin) what = "begins inside a grapheme";
     else if (ql__grapheme_floor(canonical->text, chunk->end) != chunk->end) what = "ends inside a grapheme";
-    if (what) return ql__fail(err, QL_E_INTERNAL, "chunk %zu [%llu, %llu): %s", index, (unsigned long long)chunk->begin, (unsigned long long)chunk->end, what);
+    if (what) return ql__fail(err, QL_E_INVALID, "chunk %zu [%llu, %llu): %s", index, (unsigned long long)chunk->begin, (unsigned long long)chunk->end, what);
     size_t units = measure->units_fn(measure->user, chunk->text, NULL, 0);
-    if (units != chunk->tokens) return ql__fail(err, QL_E_INTERNAL, "chunk %zu: %zu units, said to be %u", index, units, (unsigned)chunk->tokens);
-    if (units > options->size_max && !is_one_grapheme(chunk->text)) return ql__fail(err, QL_E_INTERNAL, "chunk %zu: %zu units, limit %u", index, units, (unsigned)options->size_max);
+    if (units != chunk->tokens) return ql__fail(err, QL_E_INVALID, "chunk %zu: %zu units, said to be %u", index, units, (unsigned)chunk->tokens);
+    if (units > options->size_max && !is_one_grapheme(chunk->text)) return ql__fail(err, QL_E_INVALID, "chunk %zu: %zu units, limit %u", index, units, (unsigned)options->size_max);
     if (chunk->overlap_bytes == 0) return QL_OK;
     units = measure->units_fn(measure->user, (ql_str){chunk->text.ptr, (size_t)chunk->overlap_bytes}, NULL, 0);
-    if (units > options->overlap) return ql__fail(err, QL_E_INTERNAL, "chunk %zu: overlap of %zu units, limit %u", index, units, (unsigned)options->overlap);
+    if (units > options->overlap) return ql__fail(err, QL_E_INVALID, "chunk %zu: overlap of %zu units, limit %u", index, units, (unsigned)options->overlap);
     return QL_OK;
 }
 
@@ -44,36 +44,7 @@ ql_status ql__chunks_verify(const ql_canonical *canonical, const ql_chunk_option
         covered = chunks[i].end;
     }
     if (covered != canonical->text.len && !capped) {
-        return ql__fail(err, QL_E_INTERNAL, "chunks end at byte %llu of %zu", (unsigned long long)covered, canonical->text.len);
+        return ql__fail(err, QL_E_INVALID, "chunks end at byte %llu of %zu", (unsigned long long)covered, canonical->text.len);
     }
     return QL_OK;
-}
-
-/* Block 0 is everything, parents come first and hold their children, siblings are in order. */
-bool ql__tree_is_sound(const ql_canonical *canonical)
-{
-    const ql_block *blocks = canonical->blocks;
-    if (canonical->block_count == 0 || blocks[0].parent != QL_BLOCK_NONE || blocks[0].begin != 0 || blocks[0].end != canonical->text.len) return false;
-    if (blocks[0].next != canonical->block_count) return false;
-    uint32_t open = 0, depth = 1;
-    uint64_t cursor = 0;
-    for (uint32_t i = 1; i < canonical->block_count; i++) {
-        while (open != 0 && blocks[open].next == i) {
-            cursor = blocks[open].end;
-            open = blocks[open].parent;
-            depth--;
-        }
-        const ql_block *block = &blocks[i];
-        if (block->parent != open || block->begin < cursor || block->end < block->begin || block->end > blocks[open].end) return false;
-        if (block->next <= i || block->next > blocks[open].next || depth >= QL_LIMIT_TREE_DEPTH) return false;
-        cursor = block->begin;
-        open = i;
-        depth++;
-        if (block->next == i + 1) {
-            cursor = block->end;
-            open = block->parent;
-            depth--;
-        }
-    }
-    return true;
 }

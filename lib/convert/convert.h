@@ -24,10 +24,4 @@ const ql_converter_ops *const *ql__convert_builtin(size_t *count);
  */
 ql_status ql__convert_decode(ql_str bytes, ql_arena *arena, ql_canonical *out, bool *binary, ql_error *err);
 
-/*
- * Checks what a converter of the application yielded for source_len bytes: everything document.h promises of a ql_canonical. QL_E_INVALID says
- * what does not hold. The metadata is not parsed.
- */
-ql_status ql__canonical_verify(const ql_canonical *self, size_t source_len, ql_error *err);
-
 #endif

@@ -54,7 +54,7 @@ static ql_status fail_code(ql__db *self, int code, ql_error *err)
     self->vfs.fault_errno = 0;
     if (code == SQLITE_IOERR_DATA) return fail_damaged(self, detail, err);
     /* Only the making of a file writes a journal beside it; all later changes go to the log. A reader may not play it back. */
-    if (code == SQLITE_READONLY_ROLLBACK) return ql__fail(err, QL_E_NOTFOUND, "there is no index in '%s' yet: the first ingest was stopped before anything was stored", self->path);
+    if (code == SQLITE_READONLY_ROLLBACK) return ql__fail(err, QL_E_NOTFOUND, "'%s' was never finished: nothing was ever stored in it", self->path);
     switch (code & 0xff) {
     case SQLITE_NOMEM:
         return ql__fail_nomem(err);

@@ -458,6 +458,19 @@ bool ql__json_bool_of(const ql__json *self, bool fallback)
     return json_is_boolean(tree(self)) ? json_is_true(tree(self)) : fallback;
 }
 
+static int append_dumped(const char *bytes, size_t size, void *user)
+{
+    return ql_buf_append(user, (ql_str){bytes, size}) < 0 ? -1 : 0;
+}
+
+ql_status ql__json_put(ql__json_writer *self, const ql__json *value, ql_error *err)
+{
+    QL_AUTO(ql_buf, ql_buf_dispose) text = QL_BUF_INIT;
+    if (json_dump_callback(tree(value), append_dumped, &text, JSON_ENCODE_ANY | JSON_COMPACT) != 0) return ql__fail_nomem(err);
+    ql__json_raw(self, ql_buf_str(&text));
+    return QL_OK;
+}
+
 bool ql__json_next(const ql__json *self, void **iter, ql_str *key, const ql__json **value)
 {
     if (!json_is_object(tree(self))) return false;

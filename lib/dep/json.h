@@ -51,6 +51,8 @@ ql_str ql__json_str(const ql__json *self, ql_str fallback);
 int64_t ql__json_int_of(const ql__json *self, int64_t fallback);
 double ql__json_double_of(const ql__json *self, double fallback);
 bool ql__json_bool_of(const ql__json *self, bool fallback);
+/* A value that was read, written again. QL_E_NOMEM. */
+ql_status ql__json_put(ql__json_writer *self, const ql__json *value, ql_error *err);
 /* Next member of an object in file order; pass NULL iter first; false at the end. */
 bool ql__json_next(const ql__json *self, void **iter, ql_str *key, const ql__json **value);
 

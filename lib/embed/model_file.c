@@ -56,7 +56,7 @@ ql_status ql__model_user_dir(ql_buf *out, ql_error *err)
     ql_status status;
     if (data && data[0] == '/') status = ql_buf_printf(out, "%s/qloader/models", data);
     else if (home && home[0] == '/') status = ql_buf_printf(out, "%s/.local/share/qloader/models", home);
-    else return ql__fail(err, QL_E_NOTFOUND, "neither XDG_DATA_HOME nor HOME is an absolute path: there is no folder for models; name one (--to)");
+    else return ql__fail(err, QL_E_NOTFOUND, "neither XDG_DATA_HOME nor HOME is an absolute path: there is no folder for models");
     return status < 0 ? ql__fail_nomem(err) : QL_OK;
 }
 

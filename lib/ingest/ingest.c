@@ -154,6 +154,7 @@ static ql_status run_plan(ql__ingest *self, const ql__ingest_source *source, con
         tell_plan(self, source, plan);
         return atomic_load(&self->cancelled) ? ql__fail(err, QL_E_CANCELLED, "stopped") : QL_OK;
     }
+    if (atomic_load(&self->cancelled)) return ql__fail(err, QL_E_CANCELLED, "stopped");
     QL_TRY(ql__ingest_store_status(self, delete_vanished(self, source, plan, err)));
     QL_TRY(ql__pipeline_run(self, source, plan, err));
     if (plan->incomplete.status >= 0) QL_TRY(ql__ingest_store_status(self, note_done(self, source, plan, before, err)));
@@ -184,6 +185,7 @@ static ql_status remove_planned(ql__ingest *self, const ql__ingest_source *sourc
         return atomic_load(&self->cancelled) ? ql__fail(err, QL_E_CANCELLED, "stopped") : QL_OK;
     }
     QL_TRY(delete_vanished(self, source, plan, err));
+    if (atomic_load(&self->cancelled)) return ql__fail(err, QL_E_CANCELLED, "stopped");
     return ql__store_source_forget(self->store, source->project, source->source_type, source->source, err);
 }
 
@@ -191,7 +193,8 @@ ql_status ql__ingest_source_remove(ql__ingest *self, const ql__ingest_source *so
 {
     ql__plan plan;
     QL_TRY(ql__plan_removal(self, source, &plan, err));
-    ql_status status = ql__ingest_store_status(self, remove_planned(self, source, &plan, err));
+    ql_status status = remove_planned(self, source, &plan, err);
+    if (ql_status_kind(status) != QL_E_CANCELLED) status = ql__ingest_store_status(self, status);
     ql__plan_dispose(&plan);
     return ql__fail_status(err, status);
 }

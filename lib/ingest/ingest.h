@@ -34,6 +34,7 @@ typedef struct ql__ingest {
     pthread_mutex_t event_lock; /* serialises event_fn and the report's counters it goes with */
     atomic_bool stop;           /* a callback asked to end, or a stage failed for good */
     atomic_bool cancelled;
+    uint64_t asked_ns;          /* when the application was last asked during a listing; the thread that lists */
 } ql__ingest;
 
 /* One source under one name. */

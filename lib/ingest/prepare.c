@@ -13,6 +13,7 @@
 #include "convert/convert.h"
 #include "dep/digest.h"
 #include "dep/json.h"
+#include "model/canonical.h"
 #include "model/identity.h"
 #include "text/utf8.h"
 
@@ -62,14 +63,25 @@ static converter pick_converter(const ql__extensions *added, const ql_document *
     return (converter){all[count - 1], NULL, false};
 }
 
+/* What is wrong here is the converter's mistake, never a document without text: so no QL_E_FORMAT. */
+static ql_status check_canonical(const ql_canonical *canonical, size_t source_len, ql_error *err)
+{
+    QL_TRY(ql__canonical_verify(canonical, source_len, err));
+    if (canonical->metadata_json.len == 0) return QL_OK;
+    ql_error detail = {0};
+    ql_status status = ql__json_check_object(canonical->metadata_json, &detail);
+    if (ql_status_kind(status) == QL_E_NOMEM) return ql__fail_nomem(err);
+    return status < 0 ? ql__fail(err, QL_E_INVALID, "its metadata: %s", detail.message) : QL_OK;
+}
+
 static ql_status run_converter(const ql__extensions *added, const ql_document *document, ql_arena *arena, ql_canonical *out, ql_error *err)
 {
     QL_SPAN(CONVERT);
     converter chosen = pick_converter(added, document);
-    ql_status status = chosen.ops->convert_fn(chosen.self, document, arena, out, err);
-    if (status < 0 || !chosen.foreign) return ql__fail_status(err, status);
-    status = ql__canonical_verify(out, document->content.len, err);
-    if (status >= 0 && out->metadata_json.len > 0) status = ql__json_check_object(out->metadata_json, err);
+    if (!chosen.foreign) return chosen.ops->convert_fn(chosen.self, document, arena, out, err);
+    ql_error answer = {0};
+    QL_TRY(ql__callback_status(chosen.ops->convert_fn(chosen.self, document, arena, out, &answer), &answer, err));
+    ql_status status = check_canonical(out, document->content.len, err);
     if (status < 0) ql__error_prefix(err, "the converter '%s' yields no sound text", chosen.ops->name);
     return status;
 }
@@ -292,12 +304,11 @@ static ql_status check_document(const ql_document *document, ql_error *err)
     return status;
 }
 
-static void classify_failure(ql__prepared *self, ql_status status, const ql_error *err)
+static void note_failure(ql__prepared *self, ql__prepared_kind kind, ql_status status, const ql_error *err)
 {
     self->status = status;
     self->chunk_count = 0; /* what was left half-way is neither embedded nor stored */
-    self->kind = QL__PREPARED_FAILED;
-    if (ql_status_kind(status) == QL_E_NOTFOUND) self->kind = QL__PREPARED_GONE;
+    self->kind = kind;
     if (!ql__arena_copy(&self->memory.arena, ql_str_of(err->message), &self->message)) self->message = ql_str_of(ql_status_name(status));
 }
 
@@ -313,14 +324,16 @@ ql__prepared *ql__prepare(ql__ingest *ingest, const ql__ingest_source *source, c
     ql_status status;
     {
         QL_SPAN(FETCH);
-        status = source->ops->fetch_fn(source->self, &entry->item, &document, &token, &err);
+        ql_error answer = {0};
+        status = ql__callback_status(source->ops->fetch_fn(source->self, &entry->item, &document, &token, &answer), &answer, &err);
     }
+    bool gone = ql_status_kind(status) == QL_E_NOTFOUND; /* only the source can say so */
     if (status >= 0) {
         status = source->foreign ? check_document(&document, &err) : QL_OK;
         if (status >= 0) status = process(ingest, source, self, &document, &err);
         source->ops->release_fn(source->self, token);
     }
-    if (status < 0) classify_failure(self, status, &err);
+    if (status < 0) note_failure(self, gone ? QL__PREPARED_GONE : QL__PREPARED_FAILED, status, &err);
     self->memory_bytes = self->memory.arena.used_bytes + self->chunk_capacity * sizeof *self->chunks + sizeof *self;
     return self;
 }

@@ -24,6 +24,7 @@ void ql__extensions_dispose(ql__extensions *self)
             ql__extension *item = &self->items[kind][i];
             if (item->close_fn != NULL) item->close_fn(item->self);
             pthread_mutex_destroy(&item->lock);
+            ql__free((void *)(uintptr_t)item->ops);
         }
         ql__free(self->items[kind]);
     }
@@ -54,17 +55,21 @@ ql__extension *ql__extensions_find(const ql__extensions *self, ql__extension_kin
 ql_status ql__extensions_add(ql__extensions *self, ql__extension_kind kind, const ql__extension *extension, ql_error *err)
 {
     const char *what = kind_names[kind];
-    if (!is_name(extension->name)) return ql__fail(err, QL_E_INVALID, "the name of a %s is 1 to 64 of a-z, 0-9, '-', '_', '.'", what);
+    if (!is_name(extension->name)) return ql__fail(err, QL_E_INVALID, "the name for the %s is not 1 to 64 of a-z, 0-9, '-', '_', '.'", what);
     if (atomic_load(&self->sealed)) return ql__fail(err, QL_E_BUSY, "the %s '%s' comes too late: register before the first workspace is opened", what, extension->name);
     if (is_taken(kind, extension->name) || ql__extensions_find(self, kind, extension->name) != NULL)
-        return ql__fail(err, QL_E_EXISTS, "there is a %s '%s' already", what, extension->name);
+        return ql__fail(err, QL_E_EXISTS, "the %s '%s' is there already", what, extension->name);
     if (self->counts[kind] == QL_LIMIT_EXTENSIONS) return ql__fail(err, QL_E_LIMIT, "more than %d of a kind", QL_LIMIT_EXTENSIONS);
     if (self->items[kind] == NULL) { /* all at once: a mutex must not move */
         self->items[kind] = ql__alloc_zero(QL_LIMIT_EXTENSIONS, sizeof **self->items);
         if (self->items[kind] == NULL) return ql__fail_nomem(err);
     }
+    void *ops = ql__alloc(extension->ops_bytes);
+    if (ops == NULL) return ql__fail_nomem(err);
+    memcpy(ops, extension->ops, extension->ops_bytes);
     ql__extension *item = &self->items[kind][self->counts[kind]];
     *item = *extension;
+    item->ops = ops;
     pthread_mutex_init(&item->lock, NULL);
     self->counts[kind]++;
     return QL_OK;

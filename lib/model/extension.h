@@ -20,8 +20,9 @@ typedef enum ql__extension_kind {
 } ql__extension_kind;
 
 typedef struct ql__extension {
-    const void *ops;   /* the table of its kind; borrowed from the application */
-    const char *name;  /* borrowed from ops */
+    const void *ops;   /* the table of its kind, as large as this library knows it; ours in the list, where add() copies it */
+    size_t ops_bytes;
+    const char *name;  /* borrowed from the application */
     uint32_t version;  /* of converters and chunkers, else 0 */
     void *self;
     void (*close_fn)(void *self);
@@ -37,7 +38,7 @@ typedef struct ql__extensions {
 void ql__extensions_init(ql__extensions *self);
 /* Closes what was registered, the last first. */
 void ql__extensions_dispose(ql__extensions *self);
-/* QL_E_INVALID (bad name), QL_E_EXISTS, QL_E_BUSY (sealed), QL_E_LIMIT, QL_E_NOMEM. The extension is copied. */
+/* QL_E_INVALID (bad name), QL_E_EXISTS, QL_E_BUSY (sealed), QL_E_LIMIT, QL_E_NOMEM. The extension and its table are copied. */
 ql_status ql__extensions_add(ql__extensions *self, ql__extension_kind kind, const ql__extension *extension, ql_error *err);
 /* NULL: none of that name. */
 ql__extension *ql__extensions_find(const ql__extensions *self, ql__extension_kind kind, const char *name);

@@ -6,7 +6,7 @@
 
 #include <qloader/base.h>
 
-/* QL_E_LIMIT or another failure of the kernel, told by its number; join it. */
+/* Join it. QL_E_IO, QL_E_NOMEM: the kernel gives no thread. */
 ql_status ql__thread_start(pthread_t *out, void *(*main_fn)(void *user), void *user, ql_error *err);
 
 #endif

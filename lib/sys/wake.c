@@ -2,6 +2,7 @@
 #include "sys/wake.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -33,4 +34,10 @@ void ql__wake_clear(int fd)
     int saved = errno;
     (void)eventfd_read(fd, &count);
     errno = saved;
+}
+
+void ql__wake_wait(int fd, int timeout_ms)
+{
+    struct pollfd wait = {.fd = fd, .events = POLLIN};
+    (void)poll(&wait, 1, timeout_ms);
 }

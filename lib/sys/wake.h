@@ -8,5 +8,6 @@ ql_status ql__wake_open(int *out_fd, ql_error *err);
 void ql__wake_close(int fd);
 void ql__wake_signal(int fd); /* from any thread, never blocks */
 void ql__wake_clear(int fd);
+void ql__wake_wait(int fd, int timeout_ms); /* until it is readable, a signal handler ran, or the time is over (-1: never) */
 
 #endif

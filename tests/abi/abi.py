@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""The binary interface as two committed lists, and old releases against today's library.
+"""The binary interface as committed lists, and old releases against today's library.
 
 abi.py layout HEADERS...             prints size, offsets of every public struct and the value of every public enumerator and number
 abi.py symbols LIBRARY               prints the exported functions with the version node of each
-abi.py check SOURCE_DIR BUILD_DIR    compares both with tests/abi/layout.txt and tests/abi/symbols.txt; then builds tests/abi/consumer.c against
+abi.py check SOURCE_DIR BUILD_DIR    compares layout.txt, symbols.txt and declarations.txt of tests/abi with today's; then builds tests/abi/consumer.c against
                                      today's headers, and that of each release in tests/abi/<release>/ against the release's, and runs
                                      them with today's library
-abi.py update SOURCE_DIR BUILD_DIR   writes the two lists: for a change that was meant, see docs/abi.md
+abi.py update SOURCE_DIR BUILD_DIR   writes the lists: for a change that was meant, see docs/abi.md
 abi.py release SOURCE_DIR BUILD_DIR  keeps headers, lists and consumer as tests/abi/<release>/
 
 Within a release nothing in the lists may change; between releases structs grow at their ends and functions are added.
@@ -90,12 +90,44 @@ def symbols(library):
     return "".join(sorted(line.split()[-1].replace("@@", " ") + "\n" for line in out.splitlines() if " T " in line))
 
 
+def declarations(include_dir):
+    """Every exported function and callback as one line: what a caller was compiled with beside the sizes."""
+    lines = []
+    for path in sorted(glob.glob(os.path.join(include_dir, "**/*.h"), recursive=True)):
+        with open(path) as f:
+            text = re.sub(r"^#.*?(?<!\\\\)$", "", strip_comments(f.read()), flags=re.M)
+        lines += [" ".join(m.split()) for m in re.findall(r"QL_API[^;{]*;", text)]
+        lines += [" ".join(m.split()) for m in re.findall(r"^    [^;{}()]*\(\*\w+\)\([^;]*\);", text, re.M)]
+        lines += [" ".join(m.split()) for m in re.findall(r"^typedef [^;{}]*\(\*\w+\)\([^;]*\);", text, re.M)]
+    return "".join(line + "\n" for line in sorted(lines))
+
+
+def grown_only(kept, today):
+    """What a release promised: sizes may be larger, offsets, numbers and names stay."""
+    problems, now, struct = [], {}, ""
+    for line in today.splitlines():
+        struct = line.split()[1] if line.startswith("struct ") else struct
+        now[(struct, line.split()[0]) if line.startswith("    ") else line.rsplit(" ", 1)[0]] = line
+    for line in kept.splitlines():
+        struct = line.split()[1] if line.startswith("struct ") else struct
+        key = (struct, line.split()[0]) if line.startswith("    ") else line.rsplit(" ", 1)[0]
+        if key not in now:
+            problems.append("- %s %s" % (struct, line))
+        elif line.startswith("struct "):
+            if int(now[key].split()[-1]) < int(line.split()[-1]):
+                problems.append("smaller: %s, was %s" % (now[key], line))
+        elif now[key] != line:
+            problems.append("%s: %s, was %s" % (struct, now[key].strip(), line.strip()))
+    return problems
+
+
 def library_of(build):
     return os.path.join(build, "lib", "libqloader.so")
 
 
 def lists(source, build):
-    return {"layout.txt": layout([os.path.join(source, "include"), os.path.join(build, "include")]), "symbols.txt": symbols(library_of(build))}
+    return {"layout.txt": layout([os.path.join(source, "include"), os.path.join(build, "include")]), "symbols.txt": symbols(library_of(build)),
+            "declarations.txt": declarations(os.path.join(source, "include"))}
 
 
 def difference(name, old, new):
@@ -125,6 +157,9 @@ def check(source, build):
     problems += run_consumer(os.path.join(folder, "consumer.c"), [os.path.join(source, "include"), os.path.join(build, "include")], build)
     for kept in sorted(glob.glob(os.path.join(folder, "[0-9]*"))):
         problems += run_consumer(os.path.join(kept, "consumer.c"), [os.path.join(kept, "include")], build)
+        for name, text in lists(source, build).items():
+            with open(os.path.join(kept, name)) as f:
+                problems += ["%s, %s: %s" % (kept, name, p) for p in grown_only(f.read(), text)]
     for problem in problems:
         print(problem)
     if problems:
@@ -146,7 +181,7 @@ def release(source, build):
     kept = os.path.join(folder, version)
     shutil.copytree(os.path.join(source, "include"), os.path.join(kept, "include"), ignore=shutil.ignore_patterns("*.in"))
     shutil.copy(os.path.join(build, "include", "qloader", "version.h"), os.path.join(kept, "include", "qloader"))
-    for name in ("layout.txt", "symbols.txt", "consumer.c"):
+    for name in ("layout.txt", "symbols.txt", "declarations.txt", "consumer.c"):
         shutil.copy(os.path.join(folder, name), kept)
     return 0
 

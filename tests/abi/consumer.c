@@ -7,11 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int events, progress_calls, logs;
+static int events, progress_calls, allocations;
 
 static void *take(void *user, void *ptr, size_t size)
 {
     (void)user;
+    __atomic_add_fetch(&allocations, 1, __ATOMIC_RELAXED);
     return realloc(ptr, size);
 }
 
@@ -24,7 +25,7 @@ static void give(void *user, void *ptr)
 static void on_log(void *user, ql_log_level level, const char *subsystem, const char *message)
 {
     (void)user, (void)level;
-    logs += subsystem != NULL && message != NULL;
+    if (subsystem == NULL || message == NULL) abort();
 }
 
 static const char *model(void *self)
@@ -183,6 +184,7 @@ static int run(const char *folder)
         ql_workspace_open(runtime, &place, &workspace, NULL, &err) < 0)
         return fail("open", &err);
     int bad = use(workspace, &err);
+    if (!bad && (progress_calls == 0 || allocations == 0)) bad = fail("no progress, or an allocator that nobody asked", &err);
     ql_workspace_free(workspace);
     ql_runtime_free(runtime);
     return bad;

@@ -16,7 +16,7 @@ EXAMPLES = {
     "smallest.c": "start.md",
     "notes_source.c": "3 added, 0 deleted\nDentist on Monday at nine.\n0 added, 1 deleted\nDentist",
     "csv_converter.cpp": "city: Vienna, river: Danube",
-    "word_embedder.c": '"cut_by": "paragraphs"',
+    "word_embedder.c": '"cut_by":"paragraphs"',
     "event_loop.c": "start.md",
     "allocator.c": "0 left",
 }

@@ -216,7 +216,7 @@ static bool text_is(const ql_results *results, size_t index, const char *wanted)
 
 /* --- converters ----------------------------------------------------------------------------------------------------------------------- */
 
-typedef enum fault { SOUND, NO_BLOCK, OUTSIDE, NOT_UTF8, NO_TREE, CUT_CHARACTER, BAD_MAP, NO_TEXT } fault;
+typedef enum fault { SOUND, NO_BLOCK, OUTSIDE, NOT_UTF8, NO_TREE, CUT_CHARACTER, BAD_MAP, BAD_METADATA_OF_DOCUMENT, SAYS_GONE, NO_TEXT } fault;
 
 static bool accepts_shout(void *self, const ql_document *document)
 {
@@ -238,12 +238,18 @@ static ql_status convert_shout(void *user, const ql_document *document, ql_arena
     blocks[1] = (ql_block){.end = what == CUT_CHARACTER ? 1 : len, .parent = what == NO_TREE ? 1 : 0, .next = 2, .kind = QL_BLOCK_PARAGRAPH};
     *map = (ql_range_map){.len = len, .source_end = what == BAD_MAP ? len + 1 : len};
     if (what == NOT_UTF8) upper[0] = (char)0xff;
+    if (what == SAYS_GONE) { /* not for a converter to say */
+        err->status = QL_E_NOTFOUND;
+        strcpy(err->message, "it is gone");
+        return QL_E_NOTFOUND;
+    }
     if (what == NO_TEXT) {
         err->status = QL_E_UNSUPPORTED;
         strcpy(err->message, "a picture");
         return QL_E_UNSUPPORTED;
     }
     *out = (ql_canonical){.struct_size = sizeof *out, .block_count = what == NO_BLOCK ? 0 : 2, .text = {upper, len}, .blocks = blocks, .map = map, .map_count = 1};
+    if (what == BAD_METADATA_OF_DOCUMENT) out->metadata_json = QL_STR("{\"a\": }");
     return QL_OK;
 }
 
@@ -273,7 +279,7 @@ static void test_extensions__what_a_converter_yields_is_checked(void **state)
     static const struct {
         fault what;
         const char *told;
-    } cases[] = {{NO_BLOCK, "no block 0"}, {OUTSIDE, "outside the text"}, {NOT_UTF8, "not UTF-8"}, {NO_TREE, "not well-formed"}, {CUT_CHARACTER, "cuts a character"}, {BAD_MAP, "map"}};
+    } cases[] = {{NO_BLOCK, "no block 0"}, {OUTSIDE, "outside the text"}, {NOT_UTF8, "not UTF-8"}, {NO_TREE, "no tree"}, {CUT_CHARACTER, "cuts a character"}, {BAD_MAP, "map"}, {BAD_METADATA_OF_DOCUMENT, "its metadata: "}, {SAYS_GONE, "it is gone"}};
     with_letters(self);
     assert_int_equal(ql_converter_register(self->runtime, &shout, &what, &err), QL_OK);
     open_workspace(self);
@@ -288,7 +294,7 @@ static void test_extensions__what_a_converter_yields_is_checked(void **state)
 
 /* --- chunkers ------------------------------------------------------------------------------------------------------------------------- */
 
-typedef enum cutting { LINES, GAP, BACKWARDS, TOO_FAR, SHORT, BAD_METADATA, FAILS } cutting;
+typedef enum cutting { LINES, NOBODY_STOPPED, GAP, BACKWARDS, TOO_FAR, SHORT, BAD_METADATA, FAILS } cutting;
 
 static bool accepts_lines(void *self, const ql_document *document, const ql_canonical *canonical)
 {
@@ -307,12 +313,13 @@ static ql_status chunk_lines(void *user, const ql_document *document, const ql_c
         strcpy(err->message, "these are no lines");
         return QL_E_FORMAT;
     }
+    if (what == NOBODY_STOPPED) return QL_E_CALLBACK;
     for (uint64_t begin = 0, end; begin < canonical->text.len; begin = end) {
         const char *at = memchr(canonical->text.ptr + begin, '\n', canonical->text.len - begin);
         end = at != NULL ? (uint64_t)(at - canonical->text.ptr) + 1 : canonical->text.len;
         ql_chunk chunk = {.struct_size = sizeof chunk, .begin = what == GAP && begin > 0 ? begin + 1 : begin, .end = what == TOO_FAR ? end + 100 : end};
         if (what == BACKWARDS && begin > 0) chunk.end = chunk.begin;
-        chunk.metadata_json = what == BAD_METADATA ? QL_STR("{\"a\":") : QL_STR("{\"by\": \"line\"}");
+        chunk.metadata_json = what == BAD_METADATA ? QL_STR("{\"a\":") : QL_STR("{\"by\": \"line\", \"chunk_index\": 99}");
         if (emit(to, &chunk) != 0) return QL_E_CALLBACK;
         if (what == SHORT) break;
     }
@@ -338,7 +345,8 @@ static void test_extensions__a_chunker_cuts_and_the_library_describes(void **sta
     assert_int_equal(hit->source_begin, 13);
     assert_int_equal(hit->source_end, 27);
     assert_int_equal(hit->chunk_index, 1);
-    assert_non_null(strstr(hit->metadata_json.ptr, "\"by\":"));
+    assert_non_null(strstr(hit->metadata_json.ptr, "\"by\":\"line\""));
+    assert_null(strstr(hit->metadata_json.ptr, "99")); /* the library's own keys are its own */
     assert_non_null(strstr(hit->metadata_json.ptr, "\"total_chunks\":"));
     ql_results_free(results);
 }
@@ -351,7 +359,7 @@ static void test_extensions__what_a_chunker_cuts_is_checked(void **state)
     static const struct {
         cutting what;
         const char *told;
-    } cases[] = {{GAP, "chunk 1 is"}, {BACKWARDS, "chunk 1 is"}, {TOO_FAR, "chunk 0 is"}, {SHORT, "chunks end at byte"}, {BAD_METADATA, "metadata of chunk 0"}, {FAILS, "these are no lines"}};
+    } cases[] = {{NOBODY_STOPPED, "nobody stopped it"}, {GAP, "chunk 1 is"}, {BACKWARDS, "chunk 1 is"}, {TOO_FAR, "chunk 0 is"}, {SHORT, "chunks end at byte"}, {BAD_METADATA, "metadata of chunk 0"}, {FAILS, "these are no lines"}};
     with_letters(self);
     assert_int_equal(ql_chunker_register(self->runtime, &lines, &what, &err), QL_OK);
     open_workspace(self);
@@ -398,6 +406,7 @@ static void test_extensions__an_embedder_is_asked_for_by_name(void **state)
     object->status = QL_E_NET;
     assert_int_equal(ingest(self, &(text){"a", "txt", "x"}, 1, &err), QL_E_NET);
     assert_string_equal(err.message, "the letters are out");
+    assert_int_equal(ingest(self, &(text){"a", "txt", "x"}, 1, NULL), QL_E_NET); /* the callback has an error to write all the same */
     object->status = QL_OK;
     object->scale = 2;
     assert_int_equal(ingest(self, &(text){"a", "txt", "x"}, 1, &err), QL_E_INVALID);
@@ -453,6 +462,7 @@ static void test_extensions__a_reranker_orders_more_than_is_shown(void **state)
     ql_results_free(results);
     object.scale = INFINITY;
     assert_int_equal(ql_search(self->workspace, QL_STR("word"), &options, &results, &err), QL_E_INVALID);
+    assert_int_equal(ql_search(self->workspace, QL_STR("word"), &options, &results, NULL), QL_E_INVALID);
     options.reranker = "nosuch";
     assert_int_equal(ql_search(self->workspace, QL_STR("word"), &options, &results, &err), QL_E_NOTFOUND);
 }

@@ -202,9 +202,10 @@ class Manners(harness.Case):
         self.assertEqual(codes, [9, 9])
 
     def test_an_ignored_hangup_stays_ignored(self):
-        harness.fill(self.ws, 40)
-        running = subprocess.Popen(self.ws.command("ingest", "--quiet"), preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+        harness.fill(self.ws, 400)
+        running = subprocess.Popen(self.ws.command("ingest", "--quiet", "--threads", "1"), preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
         time.sleep(0.5)
+        self.assertIsNone(running.poll())
         running.send_signal(signal.SIGHUP)
         self.assertEqual(running.wait(timeout=120), 0)
 

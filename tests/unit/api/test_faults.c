@@ -456,9 +456,9 @@ static const scenario scenarios[] = {
 #define SCENARIOS (sizeof scenarios / sizeof *scenarios)
 
 /* Neither memory nor files: shown by do_harmless, which meets no call that could fail. */
-static const char harmless[] = "ql_block_kind_name ql_buf_clear ql_buf_cstr ql_buf_dispose ql_buf_init ql_buf_str ql_op_cancel ql_op_fd ql_op_free ql_ingest_options_init ql_ingest_report_init ql_model_default ql_results_count "
-                               "ql_results_free ql_results_hit ql_runtime_free ql_runtime_options_init ql_search_options_init ql_status_name ql_str_compare ql_str_equal "
-                               "ql_str_of ql_version ql_version_number ql_workspace_free ql_workspace_options_init ql_allocator_set";
+static const char harmless[] = "ql_block_kind_name ql_buf_clear ql_buf_cstr ql_buf_dispose ql_buf_init ql_buf_str ql_op_cancel ql_op_fd ql_op_free ql_model_default ql_results_count "
+                               "ql_results_free ql_results_hit ql_runtime_free ql_status_name ql_str_compare ql_str_equal "
+                               "ql_str_of ql_version ql_version_number ql_workspace_free ql_allocator_set";
 
 static void do_harmless(void)
 {

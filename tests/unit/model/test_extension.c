@@ -17,7 +17,7 @@ static void note_closed(void *self)
 
 static ql_status add(ql__extensions *self, ql__extension_kind kind, const char *name, ql_error *err)
 {
-    const ql__extension item = {.ops = "table", .name = name, .self = (void *)(uintptr_t)name, .close_fn = note_closed};
+    const ql__extension item = {.ops = "table", .ops_bytes = 6, .name = name, .self = (void *)(uintptr_t)name, .close_fn = note_closed};
     return ql__extensions_add(self, kind, &item, err);
 }
 
@@ -50,7 +50,7 @@ static void test_extension__a_kind_has_a_bound(void **state)
     ql__extensions_init(&self);
     for (size_t i = 0; i <= QL_LIMIT_EXTENSIONS; i++) {
         snprintf(names[i], sizeof names[i], "n%zu", i);
-        const ql__extension item = {.ops = "table", .name = names[i]};
+        const ql__extension item = {.ops = "table", .ops_bytes = 6, .name = names[i]};
         assert_int_equal(ql__extensions_add(&self, QL__EXTENSION_RERANKER, &item, &err), i < QL_LIMIT_EXTENSIONS ? QL_OK : QL_E_LIMIT);
     }
     ql__extensions_dispose(&self);

@@ -1,9 +1,8 @@
-/*
- * What must hold for any canonical text, checked where a converter is not ours. Linear in text and blocks, no memory. Any thread.
- */
+/* See canonical.h. Linear in text and blocks, no memory. Any thread. */
+#include "model/canonical.h"
+
 #include "base/limits.h"
 #include "base/status.h"
-#include "convert/convert.h"
 #include "text/utf8.h"
 
 static bool at_boundary(ql_str text, uint64_t at)
@@ -11,7 +10,7 @@ static bool at_boundary(ql_str text, uint64_t at)
     return at >= text.len || ((unsigned char)text.ptr[at] & 0xC0) != 0x80;
 }
 
-/* What chunks and their metadata show of a block. That the tree is one is seen by the chunker. */
+/* What chunks and their metadata show of a block. */
 static const char *block_fault(const ql_canonical *c, const ql_block *b)
 {
     if (b->begin > b->end || b->end > c->text.len) return "its range is outside the text";
@@ -26,6 +25,47 @@ static ql_status verify_blocks(const ql_canonical *c, ql_error *err)
     for (uint32_t i = 0; i < c->block_count; i++) {
         const char *fault = block_fault(c, &c->blocks[i]);
         if (fault != NULL) return ql__fail(err, QL_E_INVALID, "block %u: %s", i, fault);
+    }
+    return QL_OK;
+}
+
+/* Block 0 is everything, parents come first and hold their children, siblings are in order. */
+bool ql__tree_is_sound(const ql_canonical *canonical)
+{
+    const ql_block *blocks = canonical->blocks;
+    if (canonical->block_count == 0 || blocks[0].parent != QL_BLOCK_NONE || blocks[0].begin != 0 || blocks[0].end != canonical->text.len) return false;
+    if (blocks[0].next != canonical->block_count) return false;
+    uint32_t open = 0, depth = 1;
+    uint64_t cursor = 0;
+    for (uint32_t i = 1; i < canonical->block_count; i++) {
+        while (open != 0 && blocks[open].next == i) {
+            cursor = blocks[open].end;
+            open = blocks[open].parent;
+            depth--;
+        }
+        const ql_block *block = &blocks[i];
+        if (block->parent != open || block->begin < cursor || block->end < block->begin || block->end > blocks[open].end) return false;
+        if (block->next <= i || block->next > blocks[open].next || depth >= QL_LIMIT_TREE_DEPTH) return false;
+        cursor = block->begin;
+        open = i;
+        depth++;
+        if (block->next == i + 1) {
+            cursor = block->end;
+            open = block->parent;
+            depth--;
+        }
+    }
+    return true;
+}
+
+static ql_status verify_removed(const ql_canonical *c, size_t source_len, ql_error *err)
+{
+    uint64_t source = 0;
+    for (size_t i = 0; c->removed != NULL && i < c->removed_count; i++) {
+        const ql_removed *r = &c->removed[i];
+        if (r->source_begin < source || r->source_end < r->source_begin || r->source_end > source_len)
+            return ql__fail(err, QL_E_INVALID, "entry %zu of what was removed is out of order or outside", i);
+        source = r->source_end;
     }
     return QL_OK;
 }
@@ -52,5 +92,7 @@ ql_status ql__canonical_verify(const ql_canonical *self, size_t source_len, ql_e
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         if (!ql__utf8_valid(texts[i])) return ql__fail(err, QL_E_INVALID, "text, title, encoding, metadata or strategy is not UTF-8");
     QL_TRY(verify_blocks(self, err));
-    return verify_map(self, source_len, err);
+    if (!ql__tree_is_sound(self)) return ql__fail(err, QL_E_INVALID, "the blocks are no tree in pre-order");
+    QL_TRY(verify_map(self, source_len, err));
+    return verify_removed(self, source_len, err);
 }

@@ -1,5 +1,9 @@
 /* Goal: nothing unsound that a converter of the application yields goes on. Method: one sound canonical text, broken in one place at a time. */
-#include "support/canonical_check.h"
+#include "model/canonical.h"
+
+#include <string.h>
+
+#include "support/testing.h"
 
 static const ql_str text = {"caf\xc3\xa9 au lait", 13};
 
@@ -24,7 +28,7 @@ static void expect(const sample *self, const char *told)
     if (told != NULL && strstr(err.message, told) == NULL) fail_msg("'%s' is not in '%s'", told, err.message);
 }
 
-static void test_canonical_verify__finds_each_fault(void **state)
+static void test_canonical__finds_each_fault(void **state)
 {
     (void)state;
     sample self;
@@ -52,12 +56,16 @@ static void test_canonical_verify__finds_each_fault(void **state)
     expect(&self, "entry 1 of the map");
     make(&self), self.map[1].len = UINT64_MAX;
     expect(&self, "entry 1 of the map");
+    make(&self), self.blocks[1].parent = 1;
+    expect(&self, "no tree");
+    make(&self), self.canonical.removed = (const ql_removed[]){{2, 4, "a"}, {3, 5, "b"}}, self.canonical.removed_count = 2;
+    expect(&self, "entry 1 of what was removed");
     make(&self), self.canonical.map = NULL;
     expect(&self, "there is no map");
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_canonical_verify__finds_each_fault)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_canonical__finds_each_fault)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
