@@ -65,10 +65,11 @@ static void working_text(const ql_ingest_progress *progress, char *out, size_t s
     bool done = progress->phase == QL_INGEST_SOURCE_DONE;
     if (done) format_duration(progress->work_elapsed_ms, time);
     else format_eta(progress, time);
-    snprintf(out, size, "%.*s/%.*s: %llu of %llu documents, %llu chunks, %.1f docs/s, %.0f tokens/s, %s %s", (int)progress->source_type.len,
+    /* What one looks for comes first: a narrow terminal cuts the end. */
+    snprintf(out, size, "%.*s/%.*s: %llu of %llu documents, %s %s, %llu chunks, %.1f docs/s, %.0f tokens/s", (int)progress->source_type.len,
              progress->source_type.ptr, (int)progress->source.len, progress->source.ptr, (unsigned long long)progress->documents_done,
-             (unsigned long long)progress->documents_total, (unsigned long long)progress->chunks_done,
-             per_second(progress->documents_done, progress->work_elapsed_ms), per_second(progress->tokens_done, progress->work_elapsed_ms), done ? "in" : "ETA", time);
+             (unsigned long long)progress->documents_total, done ? "in" : "ETA", time, (unsigned long long)progress->chunks_done,
+             per_second(progress->documents_done, progress->work_elapsed_ms), per_second(progress->tokens_done, progress->work_elapsed_ms));
 }
 
 static void show_line(ingest_view *self, const char *text)
@@ -156,7 +157,7 @@ static int on_event(void *user, const ql_ingest_event *event)
         if (bad || self->verbose || self->dry_run) keep_event(self, event);
         return stop_asked();
     }
-    if (!bad && !self->verbose) return stop_asked();
+    if (!bad && !self->verbose && !(self->dry_run && event->action != QL_INGEST_SKIP)) return stop_asked();
     if (self->quiet && !bad) return stop_asked();
     clear_line(self);
     fprintf(stderr, "%s: ", action_name(event->action));
@@ -255,7 +256,8 @@ static int finish(ingest_view *self, const cli_session *session, ql_status statu
     else if (!self->quiet && (status >= 0 || stopped || ql_status_kind(status) == QL_E_PARTIAL)) print_summary(self, report, stopped);
     if (cli_has(self->cli, OPT_PROFILE)) print_profile(session->runtime);
     if (stopped) {
-        fprintf(stderr, "stopped; the index is consistent. Run 'qloader ingest' again to go on.\n");
+        bool force = cli_has(self->cli, OPT_FORCE); /* what it made is as good as what it did not come to: nothing tells them apart */
+        fprintf(stderr, force ? "stopped; the index is consistent. 'qloader ingest --force' begins anew.\n" : "stopped; the index is consistent. Run 'qloader ingest' again to go on.\n");
         return stop_exit_code();
     }
     if (status >= 0) return EXIT_OK;
@@ -275,7 +277,6 @@ int cmd_ingest(cli *self)
     if (code >= 0) return code;
     ingest_view view = {.cli = self, .session = &session, .quiet = cli_has(self, OPT_QUIET), .verbose = cli_has(self, OPT_VERBOSE), .json = cli_has(self, OPT_JSON),
                  .dry_run = cli_has(self, OPT_DRY_RUN), .events = json_array()};
-    if (view.dry_run && !view.json && !view.quiet) view.verbose = true;
     ql_ingest_options options = QL_INGEST_OPTIONS_INIT;
     options.force = cli_has(self, OPT_FORCE);
     options.dry_run = view.dry_run;

@@ -108,7 +108,7 @@ static void print_status(const json_t *projects)
 {
     size_t i = 0;
     json_t *project = NULL;
-    printf("%-20s %9s %9s  %s\n", "PROJECT", "DOCUMENTS", "CHUNKS", "LAST COMPLETE INGEST");
+    printf("%-20s %9s %9s  %s\n", "PROJECT", "DOCUMENTS", "CHUNKS", "LATEST INGEST OF A SOURCE");
     json_array_foreach(projects, i, project)
     {
         put_cell(text_of(project, "project_id"), 20);

@@ -61,7 +61,7 @@ const cli_option cli_options[] = {
     {OPT_SOURCE_TYPE, "source-type", 't', &source_type, "only sources of this type"},
     {OPT_SOURCE, "source", 's', &name, "only the source of this name"},
     {OPT_LIMIT, "limit", 'l', &limit, "hits wanted"},
-    {OPT_PATH, "path", 0, &prefix, "only documents whose path or url begins so"},
+    {OPT_PATH, "path", 0, &prefix, "only documents whose path within the source (docs/) or url (file:///srv/docs/) begins so"},
     {OPT_SINCE, "since", 0, &when, "only documents changed since: 2026-01-31, 2026-01-31T12:00:00+01:00, or 7d, 12h, 2w ago"},
     {OPT_MODE, "mode", 0, &mode, "what is compared"},
     {OPT_PRUNE, "prune", 0, NULL, "delete documents of sources that are not configured any more"},

@@ -12,7 +12,7 @@ mkdir -p build
 
 cat <<TEXT
 This installs packages of the distribution (on a bare Debian 12: 250 MB to fetch, 1.1 GB on disk), fetches pinned sources and the model
-and builds (0.5 GB in build/), then indexes 300 pages and asks three questions. On two idle cores expect about ten minutes.
+and builds (0.5 GB in build/), then indexes 600 documents and asks three questions. On two idle cores expect about ten minutes.
 TEXT
 
 step "packages of the distribution"

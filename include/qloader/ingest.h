@@ -54,7 +54,8 @@ typedef struct ql_ingest_progress {
     uint64_t listed;          /**< items seen so far */
     uint64_t documents_total; /**< to be worked on, known once listing ended */
     uint64_t documents_done;  /**< of these, committed, failed or found unchanged */
-    uint64_t chunks_done, tokens_done, bytes_done;
+    uint64_t chunks_done, tokens_done; /**< embedded, also of documents that are not done */
+    uint64_t bytes_done;
     uint64_t elapsed_ms;      /**< since this source began */
     uint64_t work_elapsed_ms; /**< since its listing ended */
 } ql_ingest_progress;

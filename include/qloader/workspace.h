@@ -85,7 +85,8 @@ QL_API QL_MUST_USE ql_status ql_workspace_config(const ql_workspace *self, const
 /** What ql_workspace_projects_json() tells besides the configuration; bits. */
 enum {
     QL_PROJECTS_STATUS = 1, /**< document_count, chunk_count, latest_ingestion of each project, read from the index */
-    QL_PROJECTS_CHECK = 2   /**< ready of each source: whether its folder or local repository can be opened. Nothing is asked over the network */
+    QL_PROJECTS_CHECK = 2   /**< ready of each source: whether its folder, or its local repository and branch, can be opened. Nothing is asked over the
+                                 network. QL_E_UNSUPPORTED: the store or embedder of the configuration is not in this build */
 };
 /**
  * Appends a JSON array, an object per project: project_id, display_name, description, collection_name, source_count, sources

@@ -223,10 +223,10 @@ static ql_status outcome(run *self, ql_status status, uint64_t begin_ns, ql_inge
     if (self->report.failed == 0 && self->report.sources_failed == 0) return QL_OK;
     unsigned long long documents = self->report.failed;
     unsigned sources = self->report.sources_failed;
-    const char *document_s = documents == 1 ? "" : "s", *source_s = sources == 1 ? "" : "s";
-    if (sources == 0) return ql__fail(err, QL_E_PARTIAL, "%llu document%s failed", documents, document_s);
-    if (documents == 0) return ql__fail(err, QL_E_PARTIAL, "%u source%s failed", sources, source_s);
-    return ql__fail(err, QL_E_PARTIAL, "%llu document%s and %u source%s failed", documents, document_s, sources, source_s);
+    const char *document_s = documents == 1 ? "" : "s", *source_s = sources == 1 ? "" : "s", *first = self->ingest.first_failure;
+    if (sources == 0) return ql__fail(err, QL_E_PARTIAL, "%llu document%s failed; the first: %s", documents, document_s, first);
+    if (documents == 0) return ql__fail(err, QL_E_PARTIAL, "%u source%s failed; the first: %s", sources, source_s, first);
+    return ql__fail(err, QL_E_PARTIAL, "%llu document%s and %u source%s failed; the first: %s", documents, document_s, sources, source_s, first);
 }
 
 ql_status ql__ingest_options_read(const ql_ingest_options *given, ql_ingest_options *options, ql_error *err)

@@ -398,6 +398,7 @@ ql_status ql_workspace_projects_json(ql_workspace *self, ql_str project, uint32_
     if (!has_project(ql__workspace_config(self), project)) return ql__fail(err, QL_E_NOTFOUND, "no project '%.*s' in the configuration", (int)project.len, project.ptr);
     ql__json *rows = NULL;
     QL_AUTO(ql_buf, ql_buf_dispose) json = QL_BUF_INIT; /* out gets all of it or nothing */
+    if (parts & QL_PROJECTS_CHECK) QL_TRY(ql__workspace_supported(self, err));
     if (parts & QL_PROJECTS_STATUS) QL_TRY(read_rows(self, &rows, err));
     ql_status status = write_projects(self, project, parts, rows, &json, err);
     ql__json_free(rows);

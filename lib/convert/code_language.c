@@ -10,6 +10,7 @@
 
 #include "base/status.h"
 #include "code_guard.h"
+#include "convert/convert.h"
 #include "dep/dynlib.h"
 
 #define SYMBOLS_MAX 4096 /* the largest grammar has about 1500; symbols beyond have no rule */
@@ -244,4 +245,26 @@ ql_status ql__code_grammar_load(const ql__code_language *language, ql__code_gram
     uint32_t count = ts_language_symbol_count(self->language);
     *out = (ql__code_grammar){self->language, self->original, self->rule_of, count < SYMBOLS_MAX ? count : SYMBOLS_MAX};
     return QL_OK;
+}
+
+static bool is_missing(const ql__code_language *language)
+{
+    ql__code_grammar grammar;
+    ql_error ignored = {0};
+    return ql_status_kind(ql__code_grammar_load(language, &grammar, &ignored)) == QL_E_UNSUPPORTED;
+}
+
+const char *ql__convert_missing_grammar(ql_str extension)
+{
+    const ql__code_language *language = ql__code_language_of(extension);
+    return language != NULL && is_missing(language) ? language->name : NULL;
+}
+
+bool ql__convert_is_missing(ql_str name)
+{
+    size_t count;
+    const ql__code_language *all = ql__code_languages(&count);
+    for (size_t i = 0; i < count; i++)
+        if (ql_str_equal(name, ql_str_of(all[i].name))) return is_missing(&all[i]);
+    return false;
 }

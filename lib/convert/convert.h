@@ -24,4 +24,9 @@ const ql_converter_ops *const *ql__convert_builtin(size_t *count);
  */
 ql_status ql__convert_decode(ql_str bytes, ql_arena *arena, ql_canonical *out, bool *binary, ql_error *err);
 
+/* Name of the language of a file extension whose grammar cannot be opened here, so that its files are cut by lines; NULL: none is missing. */
+const char *ql__convert_missing_grammar(ql_str extension);
+/* The same by the name that ql__convert_missing_grammar gave. */
+bool ql__convert_is_missing(ql_str language);
+
 #endif

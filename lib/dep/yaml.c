@@ -49,7 +49,19 @@ static const char *plainer_words(const reader *self)
 {
     const yaml_mark_t *mark = &self->parser.problem_mark;
     const char *line = self->text.ptr, *end = line + self->text.len;
-    if (self->parser.error != YAML_SCANNER_ERROR || self->parser.problem == NULL || strstr(self->parser.problem, "cannot start any token") == NULL) return NULL;
+    static const struct {
+        const char *theirs, *ours;
+    } words[] = {
+        {"did not find expected alphabetic or numeric character", "'*' and '&' begin an alias or an anchor: a value like '*.md' needs quotes (or a quote before it was never closed)"},
+        {"mapping values are not allowed", "a ':' in the middle of a value: put the value in quotes, or check the indentation of this line and the one above"},
+        {"hexdecimal number", "in double quotes a backslash begins an escape: write the value in single quotes"},
+        {"unknown escape character", "in double quotes a backslash begins an escape: write the value in single quotes"},
+        {"tab character", "a line is indented by a tab: YAML takes spaces only"},
+    };
+    if (self->parser.error != YAML_SCANNER_ERROR || self->parser.problem == NULL) return NULL;
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strstr(self->parser.problem, words[i].theirs) != NULL) return words[i].ours;
+    if (strstr(self->parser.problem, "cannot start any token") == NULL) return NULL;
     for (size_t i = 0; i < mark->line && line != NULL; i++) {
         line = memchr(line, '\n', (size_t)(end - line));
         if (line != NULL) line++;

@@ -4,6 +4,8 @@
  */
 #include "ingest/ingest.h"
 
+#include <stdio.h>
+
 #include "base/status.h"
 #include "dep/json.h"
 #include "ingest/pipeline.h"
@@ -42,12 +44,21 @@ static void count_action(ql_ingest_report *report, ql_ingest_action action)
     }
 }
 
+static void keep_first_failure(ql__ingest *self, const ql__ingest_source *source, ql_str url, ql_str message)
+{
+    ql_error text = {0};
+    ql_str what = url.len > 0 ? url : source->source;
+    (void)ql__fail(&text, QL_E_PARTIAL, "%.*s: %.*s", (int)(what.len < 120 ? what.len : 120), what.ptr, (int)(message.len < 160 ? message.len : 160), message.ptr);
+    snprintf(self->first_failure, sizeof self->first_failure, "%.319s", text.message);
+}
+
 bool ql__ingest_event(ql__ingest *self, const ql__ingest_source *source, ql_ingest_action action, ql_status status, ql_str url, ql_str message)
 {
     ql_ingest_event event = {.struct_size = sizeof event, .action = (int32_t)action, .status = status, .project = source->project,
                              .source_type = source->source_type, .source = source->source, .url = url, .message = message};
     pthread_mutex_lock(&self->event_lock);
     count_action(self->report, action);
+    if ((action == QL_INGEST_FAIL || action == QL_INGEST_SOURCE_FAIL) && self->first_failure[0] == '\0') keep_first_failure(self, source, url, message);
     if (self->options->event_fn != NULL && self->options->event_fn(self->options->user, &event) != 0) {
         atomic_store(&self->cancelled, true);
         atomic_store(&self->stop, true);
@@ -146,8 +157,24 @@ static void reclaim(ql__ingest *self)
         ql__log_write(self->log, QL_LOG_WARNING, "ingest", "the index is complete, but its unused space could not be reclaimed: %s", err.message);
 }
 
-static ql_status run_plan(ql__ingest *self, const ql__ingest_source *source, const ql__plan *plan, const ql_ingest_report *before, ql_error *err)
+/*
+ * A source that lists nothing where the index holds documents is more often a disk that is not mounted, or a pattern that is wrong, than a source
+ * that was emptied: what is held stays until somebody asks for it. A source of the application means what it lists. True when it stays.
+ */
+static bool keep_all(ql__ingest *self, const ql__ingest_source *source, ql__plan *plan)
 {
+    char message[300];
+    if (plan->listed > 0 || plan->vanished_count == 0 || self->options->prune || source->foreign) return false;
+    snprintf(message, sizeof message, "the source lists no document, but the index holds %zu of it: they stay. Look at its place and patterns; 'qloader ingest --prune' deletes them",
+             plan->vanished_count);
+    plan->vanished_count = 0;
+    (void)ql__ingest_event(self, source, QL_INGEST_WARN, QL_OK, QL_STR(""), ql_str_of(message));
+    return true;
+}
+
+static ql_status run_plan(ql__ingest *self, const ql__ingest_source *source, ql__plan *plan, const ql_ingest_report *before, ql_error *err)
+{
+    bool kept = keep_all(self, source, plan);
     self->report->listed += plan->listed;
     self->report->unchanged += plan->unchanged;
     if (self->options->dry_run) {
@@ -157,7 +184,7 @@ static ql_status run_plan(ql__ingest *self, const ql__ingest_source *source, con
     if (atomic_load(&self->cancelled)) return ql__fail(err, QL_E_CANCELLED, "stopped");
     QL_TRY(ql__ingest_store_status(self, delete_vanished(self, source, plan, err)));
     QL_TRY(ql__pipeline_run(self, source, plan, err));
-    if (plan->incomplete.status >= 0) QL_TRY(ql__ingest_store_status(self, note_done(self, source, plan, before, err)));
+    if (plan->incomplete.status >= 0 && !kept) QL_TRY(ql__ingest_store_status(self, note_done(self, source, plan, before, err)));
     reclaim(self);
     return QL_OK;
 }

@@ -34,6 +34,8 @@ typedef struct ql__ingest {
     pthread_mutex_t event_lock; /* serialises event_fn and the report's counters it goes with */
     atomic_bool stop;           /* a callback asked to end, or a stage failed for good */
     atomic_bool cancelled;
+    char told_grammars[256];    /* languages whose missing grammar was warned of, blank-separated; guarded by event_lock */
+    char first_failure[320];    /* what failed first, for the status of the whole; guarded by event_lock */
     uint64_t asked_ns;          /* when the application was last asked during a listing; the thread that lists */
 } ql__ingest;
 

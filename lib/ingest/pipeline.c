@@ -12,6 +12,7 @@
  */
 #include "ingest/pipeline.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/array.h"
@@ -120,10 +121,6 @@ static void count_done(pipeline *self, const ql__prepared *document)
     pthread_mutex_lock(&self->lock);
     self->totals.done++;
     self->totals.bytes += document->content_bytes;
-    if (document->kind == QL__PREPARED_CHUNKS) {
-        self->totals.chunks += document->chunk_count;
-        self->totals.tokens += document->tokens;
-    }
     pthread_mutex_unlock(&self->lock);
 }
 
@@ -159,6 +156,22 @@ static ql_status write_one(pipeline *self, ql__prepared *document, ql_error *err
     return ql__store_touch(store, document->entry->id, stored, err);
 }
 
+/* Once a language and run. */
+static void warn_of_grammar(pipeline *self, const ql__prepared *document)
+{
+    char word[40], message[200];
+    char *told = self->ingest->told_grammars;
+    snprintf(word, sizeof word, "%s ", document->missing_grammar);
+    pthread_mutex_lock(&self->ingest->event_lock);
+    size_t used = strlen(told);
+    bool known = strstr(told, word) != NULL;
+    if (!known) snprintf(told + used, sizeof self->ingest->told_grammars - used, "%s", word);
+    pthread_mutex_unlock(&self->ingest->event_lock);
+    if (known) return;
+    snprintf(message, sizeof message, "the grammar for %s is not installed: such files are cut by lines, and made again once it is", document->missing_grammar);
+    tell(self, document, QL_INGEST_WARN, ql_str_of(message));
+}
+
 static void announce_written(pipeline *self, const ql__prepared *document)
 {
     if (document->kind == QL__PREPARED_UNCHANGED) {
@@ -173,6 +186,7 @@ static void announce_written(pipeline *self, const ql__prepared *document)
         return;
     }
     tell(self, document, document->entry->is_new ? QL_INGEST_ADD : QL_INGEST_CHANGE, QL_STR(""));
+    if (document->missing_grammar != NULL) warn_of_grammar(self, document);
     if (document->chunks_dropped)
         tell(self, document, QL_INGEST_WARN, QL_STR("max_chunks_per_document reached: the rest of this document is not indexed"));
 }
@@ -276,27 +290,40 @@ static ql_status embed_slice(pipeline *self, const ql_str *texts, float **rows, 
     return QL_OK;
 }
 
+/* Where a long document stands shows before it is done. */
+static void count_embedded(pipeline *self, const uint32_t *tokens, size_t count)
+{
+    pthread_mutex_lock(&self->lock);
+    self->totals.chunks += count;
+    for (size_t i = 0; i < count; i++) self->totals.tokens += tokens[i];
+    pthread_mutex_unlock(&self->lock);
+}
+
 /* Gathers the texts of the batch into one list, so that the embedder sees as many as it can balance. *done: texts that have their vector. */
 static ql_status embed_texts(pipeline *self, size_t total, size_t *done, ql_error *err)
 {
     ql_str *texts = ql__realloc_array(NULL, total, sizeof *texts);
+    uint32_t *tokens = ql__realloc_array(NULL, total, sizeof *tokens);
     float **rows = ql__realloc_array(NULL, total, sizeof *rows);
     size_t slice = total < EMBED_CALL_TEXTS ? total : EMBED_CALL_TEXTS;
     float *scratch = ql__realloc_array(NULL, slice, self->dims * sizeof *scratch);
-    ql_status status = texts != NULL && rows != NULL && scratch != NULL ? QL_OK : ql__fail_nomem(err);
+    ql_status status = texts != NULL && tokens != NULL && rows != NULL && scratch != NULL ? QL_OK : ql__fail_nomem(err);
     for (size_t d = 0, at = 0; status >= 0 && d < self->batch_count; d++)
         for (size_t c = 0; c < self->batch[d]->chunk_count; c++, at++) {
             texts[at] = self->batch[d]->embed_texts[c];
+            tokens[at] = self->batch[d]->chunks[c].chunk.tokens;
             rows[at] = self->batch[d]->vectors + c * self->dims;
         }
     while (status >= 0 && *done < total && running(self)) {
         size_t count = total - *done < slice ? total - *done : slice;
         status = embed_slice(self, texts + *done, rows + *done, count, scratch, err);
+        if (status >= 0) count_embedded(self, tokens + *done, count);
         if (status >= 0) *done += count;
         if (!self->threaded) write_commit_due(self); /* nobody else looks at the clock meanwhile */
         report_progress(self, QL_INGEST_WORKING);
     }
     ql__free(texts);
+    ql__free(tokens);
     ql__free(rows);
     ql__free(scratch);
     return status;

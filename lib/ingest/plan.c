@@ -14,6 +14,8 @@
 #include "base/limits.h"
 #include "base/map.h"
 #include "base/status.h"
+#include "convert/convert.h"
+#include "ingest/prepare.h"
 #include "model/identity.h"
 
 typedef struct collect {
@@ -115,10 +117,20 @@ static ql_status read_known(ql__ingest *ingest, const ql__ingest_source *source,
     return status == QL_E_CALLBACK ? ql__fail_nomem(err) : ql__ingest_store_status(ingest, status);
 }
 
+/* What a document was made with is what would be used now; a grammar that was not there then is still not there. */
+static bool same_pipeline(const ql__ingest *ingest, ql_str stored)
+{
+    static const ql_str mark = {QL__PIPELINE_WITHOUT, sizeof QL__PIPELINE_WITHOUT - 1};
+    ql_str now = ingest->pipeline;
+    if (stored.len <= now.len + mark.len) return ql_str_equal(stored, now);
+    if (memcmp(stored.ptr, now.ptr, now.len) != 0 || memcmp(stored.ptr + now.len, mark.ptr, mark.len) != 0) return false;
+    return ql__convert_is_missing((ql_str){stored.ptr + now.len + mark.len, stored.len - now.len - mark.len});
+}
+
 static bool is_unchanged(const ql__ingest *ingest, const ql_item *item, const ql__store_known *known)
 {
     return !ingest->options->force && item->version.len > 0 && ql_str_equal(item->version, known->version) &&
-           ql_str_equal(ingest->pipeline, known->pipeline);
+           same_pipeline(ingest, known->pipeline);
 }
 
 static ql_status join(ql__ingest *ingest, const collect *listed, const known_list *known, ql__plan *plan)
@@ -143,7 +155,7 @@ static ql_status join(ql__ingest *ingest, const collect *listed, const known_lis
         if (match != NULL) {
             entry.id = match->id;
             entry.known_version = match->version;
-            if (!ingest->options->force && ql_str_equal(match->pipeline, ingest->pipeline)) entry.known_hash = match->content_hash;
+            if (!ingest->options->force && same_pipeline(ingest, match->pipeline)) entry.known_hash = match->content_hash;
         }
         if (!ql__array_push(plan->work, plan->work_count, plan->work_capacity, entry)) return QL_E_NOMEM;
     }

@@ -74,11 +74,14 @@ static ql_status check_canonical(const ql_canonical *canonical, size_t source_le
     return status < 0 ? ql__fail(err, QL_E_INVALID, "its metadata: %s", detail.message) : QL_OK;
 }
 
-static ql_status run_converter(const ql__extensions *added, const ql_document *document, ql_arena *arena, ql_canonical *out, ql_error *err)
+static ql_status run_converter(const ql__extensions *added, const ql_document *document, ql_arena *arena, ql_canonical *out, const char **missing, ql_error *err)
 {
     QL_SPAN(CONVERT);
     converter chosen = pick_converter(added, document);
-    if (!chosen.foreign) return chosen.ops->convert_fn(chosen.self, document, arena, out, err);
+    if (!chosen.foreign) {
+        *missing = chosen.ops == ql__convert_code() ? ql__convert_missing_grammar(document->content_type) : NULL;
+        return chosen.ops->convert_fn(chosen.self, document, arena, out, err);
+    }
     ql_error answer = {0};
     QL_TRY(ql__callback_status(chosen.ops->convert_fn(chosen.self, document, arena, out, &answer), &answer, err));
     ql_status status = check_canonical(out, document->content.len, err);
@@ -224,6 +227,16 @@ static ql_status document_metadata(ql__arena *arena, const ql_document *document
     return status;
 }
 
+/* A document that was cut by lines for want of a grammar is made again when there is one. */
+static ql_status pipeline_of(const ql__ingest *ingest, ql__prepared *self, ql_str *out)
+{
+    *out = ingest->pipeline;
+    if (self->missing_grammar == NULL) return QL_OK;
+    QL_AUTO(ql_buf, ql_buf_dispose) text = QL_BUF_INIT;
+    ql_status status = ql_buf_printf(&text, "%.*s" QL__PIPELINE_WITHOUT "%s", (int)ingest->pipeline.len, ingest->pipeline.ptr, self->missing_grammar);
+    return status < 0 || !ql__arena_copy(&self->memory.arena, ql_buf_str(&text), out) ? QL_E_NOMEM : QL_OK;
+}
+
 static ql_status fill_document(ql__ingest *ingest, const ql__ingest_source *source, ql__prepared *self, const ql_document *from,
                                const ql_canonical *canonical)
 {
@@ -234,7 +247,7 @@ static ql_status fill_document(ql__ingest *ingest, const ql__ingest_source *sour
     to->source = source->source;
     to->url = self->entry->item.url;
     to->id = self->entry->id;
-    to->pipeline = ingest->pipeline;
+    if (pipeline_of(ingest, self, &to->pipeline) < 0) return QL_E_NOMEM;
     if (!ql__arena_copy(arena, from->title, &to->title) || !ql__arena_copy(arena, from->content_type, &to->content_type)) return QL_E_NOMEM;
     return document_metadata(arena, from, canonical, &to->metadata_json);
 }
@@ -262,7 +275,7 @@ static ql_status convert_and_chunk(ql__ingest *ingest, const ql__ingest_source *
     ql_canonical canonical = {.struct_size = sizeof canonical};
     struct ql_arena scratch; /* the conversion's tree is dropped as soon as the chunks are copied */
     ql__arena_init(&scratch.arena, 0);
-    ql_status status = run_converter(ingest->extensions, document, &scratch, &canonical, err);
+    ql_status status = run_converter(ingest->extensions, document, &scratch, &canonical, &self->missing_grammar, err);
     if (ql_status_kind(status) == QL_E_FORMAT || ql_status_kind(status) == QL_E_UNSUPPORTED)
         status = note_no_text(self, &canonical, err);
     chunking state = {.prepared = self, .chunks_max = ingest->chunk.chunks_max, .document = document, .canonical = &canonical,

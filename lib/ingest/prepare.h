@@ -7,6 +7,7 @@
 
 /* Raise it when what the model and the word index read of a chunk (title, path, text) is composed otherwise: documents are then made again. */
 #define QL__PREPARE_VERSION 1u
+#define QL__PIPELINE_WITHOUT " without grammar:"
 
 typedef enum ql__prepared_kind {
     QL__PREPARED_CHUNKS,    /* to be embedded and stored */
@@ -30,6 +31,7 @@ typedef struct ql__prepared {
     size_t chunk_count, chunk_capacity;
     uint64_t tokens, content_bytes;
     size_t memory_bytes;          /* for queues */
+    const char *missing_grammar;  /* language that was cut by lines since its grammar is not installed, or NULL */
     bool chunks_dropped;          /* max_chunks_per_document held it back */
 } ql__prepared;
 

@@ -144,7 +144,7 @@ static ql_status load(ql__config_loader *self, ql__config_set *set, ql_buf *prob
     QL_TRY(ql__config_env_load(self, err));
     QL_TRY(read_config(self, set, err));
     ql__problems_sort(self);
-    log_warnings(self, &set->config);
+    if (self->error_count == 0) log_warnings(self, &set->config); /* beside problems they are noise, mostly caused by them */
     set->config.config_path = self->config_path;
     if (self->nomem) return ql__fail_nomem(err);
     return self->error_count != 0 ? tell_problems(self, problems, err) : QL_OK;

@@ -24,8 +24,8 @@ typedef struct path_rule {
 } path_rule;
 
 typedef struct type_rule {
-    ql_str extension; /* not empty: last extension, any case */
-    ql__glob *name;   /* else: the file's name */
+    ql_str extension; /* last extension, any case */
+    ql__glob *name;   /* also the file's name; NULL: only the extension */
 } type_rule;
 
 struct ql__path_filter {
@@ -90,7 +90,9 @@ static ql_status compile_type(type_rule *rule, ql_str written, ql_error *err)
     ql_str extension = ql__name_extension(written);
     if (extension.len == 0 && written.len > 0 && written.ptr[0] == '.') extension = (ql_str){written.ptr + 1, written.len - 1}; /* ".md" */
     *rule = (type_rule){.extension = extension};
-    return extension.len > 0 ? QL_OK : ql__glob_new(written, true, &rule->name, err);
+    if (extension.len > 0) return QL_OK;
+    rule->extension = written; /* "html" is an extension or a name ("Makefile"); with signs of a glob no extension is like it */
+    return ql__glob_new(written, true, &rule->name, err);
 }
 
 static ql_status compile_paths(const ql__strs *list, path_rule **out, ql_error *err)
@@ -155,7 +157,8 @@ static bool rule_matches(const path_rule *rule, ql_str path, bool including)
     if (rule->everything) return true;
     if (rule->root_only) return including && memchr(path.ptr, '/', path.len) == NULL;
     if (rule->folder) return below_literally(path, rule->text) || ql__glob_matches_above(rule->glob, path);
-    return ql__glob_matches(rule->glob, path);
+    /* Who excludes "build" means the folder too. */
+    return ql__glob_matches(rule->glob, path) || (!including && below_literally(path, rule->text));
 }
 
 static bool no(ql_buf *reason, const char *sentence)
@@ -177,7 +180,7 @@ static bool type_admits(const ql__path_filter *self, ql_str name)
     ql_str extension = ql__name_extension(name);
     for (size_t i = 0; i < types->count; i++) {
         const type_rule *rule = &self->types[i];
-        if (rule->name != NULL ? ql__glob_matches(rule->name, name) : equal_any_case(rule->extension, extension)) return true;
+        if (equal_any_case(rule->extension, extension) || (rule->name != NULL && ql__glob_matches(rule->name, name))) return true;
     }
     if (!self->config->enable_file_conversion) return false;
     for (size_t i = 0; i < sizeof convertible / sizeof *convertible; i++)

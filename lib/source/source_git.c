@@ -373,12 +373,10 @@ ql_status ql__source_git_check(const ql__source_options *options, ql_error *err)
 {
     const ql_source_ops *ops = NULL;
     void *opened = NULL;
-    git_repository *repo = NULL;
     QL_TRY(ql__source_git_open(options, &ops, &opened, err));
     git_source *self = opened;
-    ql_status status = self->url.reach == QL__GIT_LOCAL ? ql__git_open(self->api, ql_buf_cstr(&self->url.path), &repo, err) : QL_OK;
-    if (status < 0) ql__error_prefix(err, "%s", ql_buf_cstr(&self->url.path));
-    self->api->git_repository_free(repo);
+    ql_status status = QL_OK;
+    if (self->url.reach == QL__GIT_LOCAL) status = ql__git_sync(self->api, &self->options, &self->url, ql_buf_cstr(&self->folder), &self->head, err); /* finds the branch, fetches nothing */
     git_close(self);
     return status;
 }

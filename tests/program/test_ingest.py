@@ -159,6 +159,56 @@ class Ingest(harness.Case):
         self.assertEqual(told, sorted(told))
         self.assertEqual(self.ws.ingest()["unchanged"], report["added"])
 
+    def test_a_grammar_that_is_missing_is_told_and_made_up_for(self):
+        self.ws.write("a.c", "int square(int x)\n{\n    return x * x;\n}\n")
+        self.ws.write("b.c", "int cube(int x)\n{\n    return x * x * x;\n}\n")
+        modules = os.path.join(self.ws.dir, "no modules")
+        os.mkdir(modules)
+        program = os.path.join(modules, "qloader")  # a copy of program and library that has no modules beside it
+        shutil.copy(harness.QLOADER, program)
+        library = os.path.join(os.path.dirname(harness.QLOADER), "..", "lib")
+        env = {"QLOADER_MODULE_DIR": modules}
+        for name in os.listdir(library):
+            if name.startswith("libqloader.so"):
+                shutil.copy(os.path.join(library, name), modules)
+        env["LD_LIBRARY_PATH"] = modules
+
+        def ingest_without():
+            done = subprocess.run([program, "ingest", "--json", "--workspace", self.ws.dir], capture_output=True, text=True, env=dict(os.environ, **env))
+            self.assertEqual(done.returncode, 0, done.stderr)
+            return json.loads(done.stdout)
+
+        first = ingest_without()
+        self.assertEqual((first["added"], first["warnings"]), (2, 1))
+        self.assertIn("grammar for c is not installed", first["events"][0]["message"])
+        self.assertEqual(ingest_without()["unchanged"], 2)
+        self.assertEqual(self.ws.ingest()["changed"], 2)
+        self.assertEqual(self.ws.search("square")[0]["metadata"]["element_name"], "square")
+        self.assertEqual(self.ws.ingest()["unchanged"], 2)
+
+    def test_a_source_that_lists_nothing_empties_no_index(self):
+        harness.fill(self.ws, 3)
+        self.ws.ingest()
+        away = self.ws.docs + ".away"
+        os.rename(self.ws.docs, away)
+        os.mkdir(self.ws.docs)  # as a disk that is not mounted
+        report = self.ws.ingest()
+        self.assertEqual((report["deleted"], report["warnings"]), (0, 1))
+        self.assertIn("--prune", report["events"][0]["message"])
+        self.assertEqual(self.ws.ingest("--dry-run")["deleted"], 0)
+        os.rmdir(self.ws.docs)
+        os.rename(away, self.ws.docs)
+        self.assertEqual(self.ws.ingest()["unchanged"], 3)
+        self.ws.configure("sources:\n  localfile:\n    docs: {base_url: 'file://%s', file_types: ['*.none']}\n" % self.ws.docs)
+        self.assertEqual(self.ws.ingest()["deleted"], 0)
+        self.assertEqual(self.ws.ingest("--prune")["deleted"], 3)
+
+    def test_plain_words_in_filters(self):
+        for name in ("a.html", "build/b.html", "deep/build/c.html", "d.md"):
+            self.ws.write(name, "text of %s\n" % name)
+        self.ws.configure("sources:\n  localfile:\n    docs: {base_url: 'file://%s', file_types: [html], exclude_paths: [/build]}\n" % self.ws.docs)
+        self.assertEqual([e["url"].split("/docs/")[1] for e in self.ws.ingest("--verbose")["events"] if e["action"] == "add"], ["a.html", "deep/build/c.html"])
+
     def test_a_copy_of_the_model_makes_nothing_anew(self):
         self.ws.write("a.md", "The aardvark digs.\n")
         self.ws.ingest()

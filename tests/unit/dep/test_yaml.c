@@ -142,7 +142,7 @@ static const struct {
     const char *place;
 } broken[] = {
     {TEXT("a: [1"), "2:1: did not find expected ',' or ']' while parsing a flow sequence that begins on line 1"},
-    {TEXT("a: b: c"), "1:5: mapping values are not allowed in this context"},
+    {TEXT("a: b: c"), "1:5: a ':' in the middle of a value: put the value in quotes, or check the indentation of this line and the one above"},
     {TEXT("a:\n\t- x"), "2:1: a line is indented by a tab: YAML takes spaces only"},
     {TEXT("'open"), "1:6: found unexpected end of stream while scanning a quoted scalar"},
     {TEXT("a: *x"), "1:4: this alias has no anchor before it; a value that begins with '*' needs quotes"},
