@@ -29,8 +29,9 @@ QL_API const char *ql_model_default(void);
 /** Appends the folder that receives models when no other is named: the user's. QL_E_NOTFOUND without a home. Since 0.1. */
 QL_API QL_MUST_USE ql_status ql_model_user_dir(ql_buf *out, ql_error *err);
 /**
- * Appends a JSON array of known and found models: name, path or null, dims, size_bytes, sha256 of the weights, pinned (this build knows its
- * hashes), usable (here, readable, and of the pinned sizes; ql_model_verify() reads every byte). `workspace_dir` may be NULL. Since 0.1.
+ * Appends a JSON array of known and found models: name, path or null, dims, size_bytes, sha256 of the weights, address (where
+ * ql_model_pull() gets it when no place is named) or null, pinned (this build knows its hashes), usable (here, readable, and of the
+ * pinned sizes; ql_model_verify() reads every byte). `workspace_dir` may be NULL. Since 0.1.
  */
 QL_API QL_MUST_USE ql_status ql_model_list_json(const char *workspace_dir, ql_buf *out, ql_error *err);
 /** Appends a JSON object of one model's facts. QL_E_NOTFOUND when it is not here. Since 0.1. */
@@ -41,7 +42,8 @@ QL_API QL_MUST_USE ql_status ql_model_verify(const char *workspace_dir, ql_str n
 /** done and total of the file under way, bytes; total 0 when not known. Non-zero stops: QL_E_CANCELLED. */
 typedef int (*ql_model_progress_fn)(void *user, ql_str file, uint64_t done_bytes, uint64_t total_bytes);
 /**
- * Brings a model to this machine; checked, then put in place in one step.
+ * Brings a model to this machine; checked, then put in place in one step. Where the known address cannot be reached, the message tells
+ * what else there is.
  * @param from    a folder, file, wheel or zip, or URL; NULL: the address known for this name.
  * @param to_dir  folder that receives <name>/; NULL: the user's.
  */

@@ -123,7 +123,8 @@ static ql_status not_found(const places *where, ql_str name, ql_error *err)
     ql_buf list = QL_BUF_INIT;
     for (size_t i = 0; i < where->count; i++) (void)ql_buf_printf(&list, "%s%s", i ? ", " : "", where->dirs[i]);
     ql_status status = list.status < 0 ? ql__fail_nomem(err)
-                                       : ql__fail(err, QL_E_NOTFOUND, "no model '%.*s' (looked in %.300s); 'qloader model pull' brings it", (int)name.len, name.ptr, ql_buf_cstr(&list));
+                                       : ql__fail(err, QL_E_NOTFOUND, "no model '%.*s' on this machine: 'qloader model pull' brings it, or put its folder into one of %.320s",
+                                                  (int)name.len, name.ptr, ql_buf_cstr(&list));
     ql_buf_dispose(&list);
     return status;
 }
@@ -242,6 +243,7 @@ static ql_status write_listed(const ql__sys *sys, ql__json_writer *json, ql_str 
     else ql__json_null(json);
     ql__json_key(json, "size_bytes"), ql__json_uint(json, dir ? model_bytes(sys, dir, name) : model ? ql__model_known_bytes(model) : 0);
     ql__json_key(json, "sha256"), ql__json_cstring(json, model ? ql__model_known_sha256(model) : NULL);
+    ql__json_key(json, "address"), ql__json_cstring(json, model ? model->address : NULL);
     ql__json_key(json, "pinned"), ql__json_bool(json, model != NULL);
     ql__json_key(json, "usable"), ql__json_bool(json, readable && is_whole(sys, dir, model));
     ql__json_object_end(json);

@@ -361,12 +361,29 @@ static ql_status pull_path(pull *self, const char *from, ql_error *err)
     return dir ? pull_folder(self, slash == from ? "/" : dir, err) : ql__fail_nomem(err);
 }
 
-static ql_status pull_from(pull *self, const char *from, ql_error *err)
+static bool is_out_of_reach(ql_status status)
+{
+    ql_status kind = ql_status_kind(status);
+    return kind == QL_E_NET || kind == QL_E_TIMEOUT || kind == QL_E_AUTH || kind == QL_E_NOTFOUND || kind == QL_E_UNSUPPORTED /* no libcurl */;
+}
+
+/* Whoever cannot reach the known address (a machine without a network, a wall, a moved page) is told the other ways. */
+static ql_status tell_other_ways(const char *to_dir, ql_status status, ql_error *err)
+{
+    ql_error first = *err;
+    (void)ql__fail(err, status, "%.230s; without it: 'qloader model pull --from FOLDER, WHEEL or URL', or put the model's folder into '%.160s'", first.message, to_dir);
+    err->http_code = first.http_code;
+    err->retry_after_ms = first.retry_after_ms;
+    return status;
+}
+
+static ql_status pull_from(pull *self, const char *from, const char *to_dir, ql_error *err)
 {
     if (from) return is_url(from) ? pull_url(self, from, err) : pull_path(self, from, err);
     const ql__model_known *model = ql__model_known_find(self->name);
     if (!model) return ql__fail(err, QL_E_NOTFOUND, "no address is known for a model '%.*s': say where it is (--from)", (int)self->name.len, self->name.ptr);
-    return pull_url_folder(self, model->address, err);
+    ql_status status = pull_url_folder(self, model->address, err);
+    return err != NULL && is_out_of_reach(status) ? tell_other_ways(to_dir, status, err) : status;
 }
 
 /* ---- putting it in place ---- */
@@ -460,7 +477,7 @@ static ql_status pull_to(pull *self, const char *from, const char *to_dir, const
                       (unsigned long long)ql__monotonic_ns(self->sys)) < 0)
         return ql__fail_nomem(err);
     ql_status status = ql__dir_make(self->sys, ql_buf_cstr(&self->temp), 0755, err);
-    if (status >= 0) status = pull_from(self, from, err);
+    if (status >= 0) status = pull_from(self, from, to_dir, err);
     if (status >= 0) status = check_whole(self, err);
     if (status >= 0) status = put_in_place(self, to_dir, target, err);
     if (status < 0) remove_tree(self->sys, ql_buf_cstr(&self->temp), 0);

@@ -53,7 +53,8 @@ static void test_model_file__finds_in_order(void **state)
     ql_buf out = QL_BUF_INIT;
     ql_error err = {0};
     assert_int_equal(ql__model_find(ql__sys_default(), NULL, QL_STR(""), &out, &err), QL_E_NOTFOUND);
-    assert_non_null(strstr(err.message, ".local/share/qloader/models"));
+    assert_non_null(strstr(err.message, ".local/share/qloader/models")); /* where to put it */
+    assert_non_null(strstr(err.message, "qloader model pull"));
     ql_buf_dispose(&out);
     put_model("system/qloader/models/tiny");
     expect_found("tiny", "system/qloader/models/tiny");
@@ -96,6 +97,8 @@ static void test_model_file__lists_known_and_found(void **state)
     assert_false(ql__json_is_string(ql__json_get(known, "path")));
     assert_int_equal(ql__json_int_of(ql__json_get(known, "dims"), 0), 384);
     assert_true(ql__json_int_of(ql__json_get(known, "size_bytes"), 0) > 90000000);
+    assert_true(ql__json_is_string(ql__json_get(known, "address")));
+    assert_false(ql__json_is_string(ql__json_get(found, "address")));
     assert_true(ql_str_equal(ql__json_str(ql__json_get(found, "name"), QL_STR("")), QL_STR("tiny")));
     assert_true(ql__json_is_string(ql__json_get(found, "path")));
     assert_int_equal(ql__json_int_of(ql__json_get(found, "dims"), 0), 12);

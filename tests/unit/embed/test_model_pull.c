@@ -4,6 +4,7 @@
  */
 #include <unistd.h>
 
+#include "base/status.h"
 #include "dep/http.h"
 #include "embed/model_file.h"
 #include "model_dir.h"
@@ -208,6 +209,33 @@ static void test_model_pull__survives_a_failing_network(void **state)
     file_server_stop(&web);
 }
 
+static ql_status out_of_reach(void *user, const ql__net_get *get, ql_error *err)
+{
+    (void)get;
+    return ql__fail(err, *(const ql_status *)user, "unreachable.example does not answer");
+}
+
+/* The address that a model is known by: no place is named, and the network is not there. */
+static void test_model_pull__tells_other_ways_when_the_address_is_out_of_reach(void **state)
+{
+    const folders *f = *state;
+    static const ql_status kinds[] = {QL_E_AUTH, QL_E_NOTFOUND, QL_E_UNSUPPORTED};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        ql_error err = {0};
+        ql_status kind = kinds[i];
+        ql__net_ops net = {out_of_reach, &kind};
+        ql__sys sys = *ql__sys_default();
+        sys.net = &net;
+        assert_int_equal(ql__model_pull(&sys, QL_STR(QL__MODEL_DEFAULT), NULL, f->target, NULL, NULL, &err), kind);
+        assert_non_null(strstr(err.message, "unreachable.example"));
+        assert_non_null(strstr(err.message, "model pull --from"));
+        assert_non_null(strstr(err.message, f->target));
+        assert_int_equal(ql__model_pull(&sys, QL_STR(QL__MODEL_DEFAULT), "http://127.0.0.1:1/", f->target, NULL, NULL, &err), kind);
+        assert_null(strstr(err.message, "--from")); /* whoever named a place knows */
+        assert_int_equal(ql_test_dir_count(f->target), 0);
+    }
+}
+
 static void test_model_pull__checks_pinned_hashes(void **state)
 {
     const folders *f = *state;
@@ -244,6 +272,7 @@ int main(void)
         ENTRY(test_model_pull__downloads),
         ENTRY(test_model_pull__failed_downloads_leave_nothing),
         ENTRY(test_model_pull__survives_a_failing_network),
+        ENTRY(test_model_pull__tells_other_ways_when_the_address_is_out_of_reach),
         ENTRY(test_model_pull__checks_pinned_hashes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
