@@ -257,7 +257,7 @@ static int finish(ingest_view *self, const cli_session *session, ql_status statu
     if (cli_has(self->cli, OPT_PROFILE)) print_profile(session->runtime);
     if (stopped) {
         bool force = cli_has(self->cli, OPT_FORCE); /* what it made is as good as what it did not come to: nothing tells them apart */
-        fprintf(stderr, force ? "stopped; the index is consistent. 'qloader ingest --force' begins anew.\n" : "stopped; the index is consistent. Run 'qloader ingest' again to go on.\n");
+        fprintf(stderr, force ? "stopped; the index is consistent. '%s ingest --force' begins anew.\n" : "stopped; the index is consistent. Run '%s ingest' again to go on.\n", self->cli->program);
         return stop_exit_code();
     }
     if (status >= 0) return EXIT_OK;

@@ -65,6 +65,14 @@ const char *cli_format(const cli *self, cli_option_id id)
     return cli_has(self, id) || !cli_has(self, OPT_JSON) ? cli_chosen(self, id)->name : "json";
 }
 
+const char *cli_program_name(const char *argv0)
+{
+    const char *slash = argv0 != NULL ? strrchr(argv0, '/') : NULL;
+    const char *name = slash != NULL ? slash + 1 : argv0 != NULL ? argv0 : "";
+    size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
+    return len > 0 && len <= 64 && name[len] == '\0' && name[0] != '-' && name[0] != '.' ? name : "qloader";
+}
+
 /* --- parsing ------------------------------------------------------------------------------------------------------------------- */
 
 int cli_find_command(int argc, char **argv, const cli_command **out)
@@ -126,8 +134,8 @@ int cli_unknown_command(const cli *self, const char *word)
         unsigned d = distance(word, command->name);
         if (d < best) best = d, nearest = command->name;
     }
-    if (nearest != NULL) return cli_usage_error(self, "no command '%s' (did you mean '%s'?); 'qloader --help' lists them", word, nearest);
-    return cli_usage_error(self, "no command '%s'; 'qloader --help' lists them", word);
+    if (nearest != NULL) return cli_usage_error(self, "no command '%s' (did you mean '%s'?); '%s --help' lists them", word, nearest, self->program);
+    return cli_usage_error(self, "no command '%s'; '%s --help' lists them", word, self->program);
 }
 
 bool cli_takes(const cli_command *command, cli_option_id id)
@@ -185,7 +193,7 @@ static int bad_long_option(const cli *self, const char *word)
     ql_buf candidates = QL_BUF_INIT;
     list_candidates(self->command, word + strspn(word, "-"), &candidates);
     int code = candidates.len > 0 ? cli_usage_error(self, "'%s' can be %s; write one of them", word, ql_buf_cstr(&candidates))
-                                  : cli_usage_error(self, "'qloader %s' does not take '%s'; 'qloader %s --help' lists its options", self->command->name, word, self->command->name);
+                                  : cli_usage_error(self, "'%s %s' does not take '%s'; '%s %s --help' lists its options", self->program, self->command->name, word, self->program, self->command->name);
     ql_buf_dispose(&candidates);
     return code;
 }
@@ -200,7 +208,7 @@ static int bad_option(const cli *self, int argc, char **argv, int found)
     }
     if (optopt == 0) return bad_long_option(self, word);
     if (found == ':') return cli_usage_error(self, "option '-%c' needs a value", optopt);
-    return cli_usage_error(self, "'qloader %s' does not take '-%c'; 'qloader %s --help' lists its options", self->command->name, optopt, self->command->name);
+    return cli_usage_error(self, "'%s %s' does not take '-%c'; '%s %s --help' lists its options", self->program, self->command->name, optopt, self->program, self->command->name);
 }
 
 static int bad_value(const cli *self, const cli_option *option, const char *text)
@@ -253,8 +261,8 @@ static int parse_options(cli *self, int argc, char **argv)
 static int check_positional(const cli *self)
 {
     if (self->positional_count >= self->command->positional_min && self->positional_count <= self->command->positional_max) return -1;
-    if (self->positional_count < self->command->positional_min) return cli_usage_error(self, "'qloader %s' needs %s", self->command->name, self->command->argument->placeholder);
-    return cli_usage_error(self, "'qloader %s' does not take '%s'", self->command->name, self->positional[self->command->positional_max]);
+    if (self->positional_count < self->command->positional_min) return cli_usage_error(self, "'%s %s' needs %s", self->program, self->command->name, self->command->argument->placeholder);
+    return cli_usage_error(self, "'%s %s' does not take '%s'", self->program, self->command->name, self->positional[self->command->positional_max]);
 }
 
 static void choose_colors(cli *self)
@@ -276,16 +284,16 @@ static int global_option(const cli *self, const char *word)
         const cli_option *option = cli_option_of(*id);
         bool same = letter[0] != '\0' ? option->letter == letter[0] : strncmp(word, "--", 2) == 0 && strcmp(word + 2, option->name) == 0;
         if (same && *id == OPT_VERSION) printf("qloader %s\n", ql_version());
-        else if (same) cli_help(NULL);
+        else if (same) cli_help(self, NULL);
         if (same) return EXIT_OK;
     }
-    return cli_usage_error(self, "options come after the command; 'qloader --help' lists the commands");
+    return cli_usage_error(self, "options come after the command; '%s --help' lists the commands", self->program);
 }
 
 /* "project --help". */
-static bool asks_group_help(int argc, char **argv)
+static bool asks_group_help(const cli *self, int argc, char **argv)
 {
-    return argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) && cli_group_help(argv[0]);
+    return argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) && cli_group_help(self, argv[0]);
 }
 
 /* Known before anything can fail, so that failures are told in the form that was asked for. */
@@ -302,19 +310,19 @@ static bool wants_json(int argc, char **argv)
 int cli_parse(cli *self, int argc, char **argv)
 {
     if (argc < 2) {
-        cli_help(NULL);
+        cli_help(self, NULL);
         return EXIT_USAGE;
     }
     self->json = wants_json(argc, argv);
     if (argv[1][0] == '-') return global_option(self, argv[1]);
     int words = cli_find_command(argc - 1, argv + 1, &self->command);
-    if (words == 0 && asks_group_help(argc - 1, argv + 1)) return EXIT_OK;
+    if (words == 0 && asks_group_help(self, argc - 1, argv + 1)) return EXIT_OK;
     if (words == 0) return cli_unknown_command(self, argv[1]);
     int code = parse_options(self, argc - words, argv + words);
     if (code >= 0) return code;
     self->json = self->json || cli_has(self, OPT_JSON); /* an abbreviation says it too */
     if (cli_has(self, OPT_HELP)) {
-        cli_help(self->command);
+        cli_help(self, self->command);
         return EXIT_OK;
     }
     code = check_values(self);

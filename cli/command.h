@@ -103,6 +103,7 @@ typedef struct cli_command {
 } cli_command;
 
 typedef struct cli {
+    const char *program; /* the name it was called by */
     const cli_command *command;
     const char *values[OPT_COUNT]; /* NULL: not given; switches hold "" */
     char **positional;
@@ -125,6 +126,11 @@ int cli_find_command(int argc, char **argv, const cli_command **out);
 const char *cli_word_in_group(const cli_command *command, const char *group);
 int cli_unknown_command(const cli *self, const char *word);
 
+/*
+ * The name messages and help speak of: the last part of argv[0], so that a link of another name tells of itself. "qloader" where that is
+ * no plain name (argv[0] comes from outside).
+ */
+const char *cli_program_name(const char *argv0);
 /* Parses and checks every value; on success returns -1, else the exit code (help printed, usage error told). */
 int cli_parse(cli *self, int argc, char **argv);
 bool cli_has(const cli *self, cli_option_id id);
@@ -134,9 +140,9 @@ const cli_choice *cli_chosen(const cli *self, cli_option_id id); /* of a CLI_CHO
 /* The name chosen for an option --format; "json" with --json. */
 const char *cli_format(const cli *self, cli_option_id id);
 
-void cli_help(const cli_command *command); /* NULL: the program's */
+void cli_help(const cli *self, const cli_command *command); /* NULL: the program's */
 /* "project": the commands that begin so; false, and nothing printed, if there are none. */
-bool cli_group_help(const char *group);
+bool cli_group_help(const cli *self, const char *group);
 
 int cmd_init(cli *self);
 int cmd_ingest(cli *self);

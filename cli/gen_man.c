@@ -80,7 +80,7 @@ static void put_synopsis(FILE *out, const cli_command *command)
 {
     ql_buf usage = QL_BUF_INIT;
     size_t bold = strlen("qloader") + (command->name[0] != '\0' ? 1 + strlen(command->name) : 0);
-    wording_usage(command, &usage);
+    wording_usage("qloader", command, &usage);
     fputs(".SH SYNOPSIS\n\\fB", out);
     (void)put_text(out, ql_buf_cstr(&usage), bold);
     fputs("\\fR", out);

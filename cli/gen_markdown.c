@@ -58,7 +58,7 @@ static void put_examples(FILE *out, const char *text)
 static void put_command(FILE *out, const cli_command *command)
 {
     ql_buf usage = QL_BUF_INIT;
-    wording_usage(command, &usage);
+    wording_usage("qloader", command, &usage);
     fprintf(out, "\n## %s\n\n`%s`: ", command->name, ql_buf_cstr(&usage));
     put(out, command->summary);
     fputs(".\n", out);
@@ -94,7 +94,7 @@ static void put_facts(FILE *out, const char *title, const char *what, const gen_
 void gen_markdown(FILE *out)
 {
     ql_buf usage = QL_BUF_INIT;
-    wording_usage(&cli_program, &usage);
+    wording_usage("qloader", &cli_program, &usage);
     fprintf(out, "# Command line\n\n<!-- written by the test program.reference with QLOADER_UPDATE_DOCS=1 from the tables in cli/commands.c -->\n\n`%s`\n\n", ql_buf_cstr(&usage));
     ql_buf_dispose(&usage);
     put(out, cli_program.details);

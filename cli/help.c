@@ -27,10 +27,10 @@ static void print_options(const char *title, const cli_option_id *ids)
     for (const cli_option_id *id = ids; *id != OPT_COUNT; id++) print_option(cli_option_of(*id));
 }
 
-static void print_usage(const cli_command *command)
+static void print_usage(const cli *self, const cli_command *command)
 {
     ql_buf usage = QL_BUF_INIT;
-    wording_usage(command, &usage);
+    wording_usage(self->program, command, &usage);
     printf("Usage: %s\n", ql_buf_cstr(&usage));
     ql_buf_dispose(&usage);
 }
@@ -40,14 +40,28 @@ static void print_command(const cli_command *command)
     printf("  %-18s %s\n", command->name, command->summary);
 }
 
-static void program_help(void)
+/* Examples are written for qloader; each begins a line. */
+static void print_examples(const cli *self, const char *examples)
 {
-    printf("qloader %s - %s\n\n", ql_version(), cli_program.summary);
-    print_usage(&cli_program);
+    static const char own[] = "  qloader ";
+    printf("\nExamples:\n");
+    while (*examples != '\0') {
+        size_t len = strcspn(examples, "\n"), skip = strncmp(examples, own, sizeof own - 1) == 0 ? sizeof own - 1 : 0;
+        if (skip > 0) printf("  %s ", self->program);
+        printf("%.*s\n", (int)(len - skip), examples + skip);
+        examples += len + (examples[len] == '\n');
+    }
+}
+
+static void program_help(const cli *self)
+{
+    printf("%s %s - %s\n\n", self->program, ql_version(), cli_program.summary);
+    print_usage(self, &cli_program);
     printf("\nCommands:\n");
     for (const cli_command *command = cli_commands; command->name != NULL; command++) print_command(command);
     print_options("Options", cli_program.options);
-    printf("\nExamples:\n%s\n'qloader COMMAND --help' tells more; 'qloader help exit-codes' lists the exit codes.\n", cli_program.examples);
+    print_examples(self, cli_program.examples);
+    printf("\n'%s COMMAND --help' tells more; '%s help exit-codes' lists the exit codes.\n", self->program, self->program);
 }
 
 static void exit_codes_help(void)
@@ -58,21 +72,21 @@ static void exit_codes_help(void)
 #undef CLI_EXIT_LINE
 }
 
-void cli_help(const cli_command *command)
+void cli_help(const cli *self, const cli_command *command)
 {
     if (command == NULL) {
-        program_help();
+        program_help(self);
         return;
     }
     printf("%s\n\n", command->summary);
-    print_usage(command);
+    print_usage(self, command);
     if (command->details != NULL) printf("\n%s\n", command->details);
     print_options("Options", command->options);
     print_options("Common options", command->common);
-    if (command->examples != NULL) printf("\nExamples:\n%s", command->examples);
+    if (command->examples != NULL) print_examples(self, command->examples);
 }
 
-bool cli_group_help(const char *group)
+bool cli_group_help(const cli *self, const char *group)
 {
     bool found = false;
     for (const cli_command *command = cli_commands; command->name != NULL; command++) {
@@ -81,7 +95,7 @@ bool cli_group_help(const char *group)
         print_command(command);
         found = true;
     }
-    if (found) printf("\n'qloader COMMAND --help' tells more.\n");
+    if (found) printf("\n'%s COMMAND --help' tells more.\n", self->program);
     return found;
 }
 
@@ -91,10 +105,10 @@ int cmd_help(cli *self)
     const char *topic = self->positional_count > 0 ? self->positional[0] : NULL;
     int words = topic != NULL ? cli_find_command(self->positional_count, self->positional, &command) : 0;
     if (topic != NULL && self->positional_count > 1 && words < self->positional_count)
-        return cli_usage_error(self, "no command '%s %s'; 'qloader --help' lists them", topic, self->positional[1]);
-    if (topic == NULL) program_help();
-    else if (words > 0) cli_help(command);
+        return cli_usage_error(self, "no command '%s %s'; '%s --help' lists them", topic, self->positional[1], self->program);
+    if (topic == NULL) program_help(self);
+    else if (words > 0) cli_help(self, command);
     else if (strcmp(topic, "exit-codes") == 0) exit_codes_help();
-    else if (!cli_group_help(topic)) return cli_unknown_command(self, topic);
+    else if (!cli_group_help(self, topic)) return cli_unknown_command(self, topic);
     return EXIT_OK;
 }

@@ -35,7 +35,7 @@ int main(int argc, char **argv)
 {
     keep_standard_descriptors();
     (void)signal(SIGXFSZ, SIG_IGN); /* a file size limit is an error of write(), as a full disk is */
-    cli self = {0};
+    cli self = {.program = cli_program_name(argv[0])};
     int code = cli_parse(&self, argc, argv);
     return flush_answer(code >= 0 ? code : self.command->run(&self));
 }

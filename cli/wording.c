@@ -1,9 +1,9 @@
 /* See wording.h. */
 #include "wording.h"
 
-void wording_usage(const cli_command *command, ql_buf *out)
+void wording_usage(const char *program, const cli_command *command, ql_buf *out)
 {
-    ql_buf_printf(out, "qloader%s%s", command->name[0] != '\0' ? " " : "", command->name);
+    ql_buf_printf(out, "%s%s%s", program, command->name[0] != '\0' ? " " : "", command->name);
     if (command == &cli_program) ql_buf_printf(out, " %s", command->argument->placeholder); /* options come after the command */
     ql_buf_printf(out, " [OPTIONS]");
     if (command == &cli_program || command->argument == NULL) return;
