@@ -8,6 +8,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "bring_model.h"
 #include "exit_code.h"
 #include "output.h"
 #include "session.h"
@@ -293,6 +294,7 @@ int cmd_ingest(cli *self)
     if (!view.json && !view.quiet) session_tell_choice(&session, NULL);
     stop_install();
     ql_status status = ql_ingest(session.workspace, &options, &report, &err);
+    if (bring_missing_model(self, !view.dry_run, &status, &err)) status = ql_ingest(session.workspace, &options, &report, &err);
     code = finish(&view, &session, status, &report, &err);
     json_decref(view.events);
     session_close(&session);

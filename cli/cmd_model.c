@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bring_model.h"
 #include "exit_code.h"
 #include "output.h"
 #include "session.h"
@@ -35,8 +36,10 @@ int cmd_model_list(cli *self)
             bool damaged = path != NULL && !json_is_true(json_object_get(model, "usable"));
             printf("%-28s %5lld %8.1f  ", json_string_value(json_object_get(model, "name")), (long long)json_integer_value(json_object_get(model, "dims")),
                    (double)json_integer_value(json_object_get(model, "size_bytes")) / 1e6);
-            text_put(stdout, ql_str_of(path != NULL ? path : "not here; 'qloader model pull' brings it"));
-            printf("%s\n", damaged ? " (damaged; 'qloader model pull' brings it again)" : "");
+            if (path != NULL) text_put(stdout, ql_str_of(path));
+            else printf("not here; '%s model pull' brings it", self->program);
+            if (damaged) printf(" (damaged; '%s model pull' brings it again)", self->program);
+            printf("\n");
         }
         json_decref(models);
     }
@@ -97,35 +100,13 @@ int cmd_model_verify(cli *self)
     return EXIT_OK;
 }
 
-static int on_pull(void *user, ql_str file, uint64_t done_bytes, uint64_t total_bytes)
-{
-    const cli *self = user;
-    if (self->progress_tty && !cli_has(self, OPT_QUIET)) {
-        fprintf(stderr, "\r\033[K%.*s: %.1f MB", (int)file.len, file.ptr, (double)done_bytes / 1e6);
-        if (total_bytes > 0) fprintf(stderr, " of %.1f MB (%llu %%)", (double)total_bytes / 1e6, (unsigned long long)(done_bytes * 100 / total_bytes));
-        fflush(stderr);
-    }
-    return stop_asked();
-}
-
-/* By the signal's own number, as every program that a signal ends. */
-static int stopped(const cli *self, const ql_error *err)
-{
-    (void)cli_fail(self, QL_E_CANCELLED, err);
-    return stop_exit_code();
-}
-
 int cmd_model_pull(cli *self)
 {
     ql_error err = {0};
     ql_buf place = QL_BUF_INIT;
-    stop_install();
-    ql_status status = ql_model_pull(model_name(self), self->values[OPT_FROM], self->values[OPT_TO], on_pull, self, &err);
-    if (self->progress_tty && !cli_has(self, OPT_QUIET)) fprintf(stderr, "\r\033[K");
-    if (status >= 0) status = cli_has(self, OPT_TO) ? ql_buf_append(&place, cli_str(self, OPT_TO)) : ql_model_user_dir(&place, &err);
-    if (status >= 0) status = ql_buf_printf(&place, "/%s", model_name(self).ptr);
+    ql_status status = bring_model(self, model_name(self), self->values[OPT_FROM], self->values[OPT_TO], &place, &err);
     int code = EXIT_OK;
-    if (status < 0) code = ql_status_kind(status) == QL_E_CANCELLED ? stopped(self, &err) : cli_fail(self, status, &err);
+    if (status < 0) code = session_fail(self, status, &err);
     else if (self->json) print_fact(model_name(self), ql_buf_cstr(&place), "ready");
     else if (!cli_has(self, OPT_QUIET)) printf("%s is ready in %s\n", model_name(self).ptr, ql_buf_cstr(&place));
     ql_buf_dispose(&place);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bring_model.h"
 #include "exit_code.h"
 #include "output.h"
 #include "session.h"
@@ -32,9 +33,11 @@ int cmd_init(cli *self)
     if (code >= 0) return code;
     session_log_open(&session);
     ql_error err = {0};
-    ql_status status = ql_workspace_init(session.workspace, cli_has(self, OPT_FORCE), &err);
+    int force = cli_has(self, OPT_FORCE);
+    ql_status status = ql_workspace_init(session.workspace, force, &err);
+    if (bring_missing_model(self, true, &status, &err)) status = ql_workspace_init(session.workspace, force, &err);
     code = EXIT_OK;
-    if (status < 0) code = cli_fail(self, status, &err);
+    if (status < 0) code = session_fail(self, status, &err);
     else if (cli_has(self, OPT_JSON)) {
         ql_buf json = QL_BUF_INIT;
         if (ql_workspace_info_json(session.workspace, &json, &err) >= 0) printf("%s\n", ql_buf_cstr(&json));

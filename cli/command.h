@@ -31,6 +31,8 @@ typedef enum cli_option_id {
     OPT_RESUME,
     OPT_NO_RESUME,
     OPT_PRUNE,
+    OPT_PULL,
+    OPT_PULL_FROM,
     OPT_PROJECT,
     OPT_PROJECT_ID,
     OPT_SOURCE_TYPE,

@@ -65,6 +65,8 @@ const cli_option cli_options[] = {
     {OPT_SINCE, "since", 0, &when, "only documents changed since: 2026-01-31, 2026-01-31T12:00:00+01:00, or 7d, 12h, 2w ago"},
     {OPT_MODE, "mode", 0, &mode, "what is compared"},
     {OPT_PRUNE, "prune", 0, NULL, "delete documents of sources that are not configured any more"},
+    {OPT_PULL, "pull", 0, NULL, "bring the embedding model first if it is not on this machine; at a terminal that is the default"},
+    {OPT_PULL_FROM, "pull-from", 0, &place, "the same, from this folder, file, wheel, zip or URL"},
     {OPT_FORMAT, "format", 'f', &format, "how hits are printed"},
     {OPT_CONFIG_FORMAT, "format", 'f', &config_format, "how the configuration is printed"},
     {OPT_PROJECT_FORMAT, "format", 'f', &project_format, "how projects are printed"},
@@ -84,8 +86,8 @@ static const cli_option_id help_common[] = {OPT_HELP, OPT_COUNT};
 static const cli_option_id program_options[] = {OPT_VERSION, OPT_HELP, OPT_COUNT};
 
 static const cli_option_id no_options[] = {OPT_COUNT};
-static const cli_option_id init_options[] = {OPT_FORCE, OPT_COUNT};
-static const cli_option_id ingest_options[] = {OPT_PROJECT, OPT_SOURCE_TYPE, OPT_SOURCE, OPT_FORCE, OPT_PRUNE, OPT_DRY_RUN,
+static const cli_option_id init_options[] = {OPT_FORCE, OPT_PULL, OPT_PULL_FROM, OPT_COUNT};
+static const cli_option_id ingest_options[] = {OPT_PROJECT, OPT_SOURCE_TYPE, OPT_SOURCE, OPT_FORCE, OPT_PRUNE, OPT_DRY_RUN, OPT_PULL, OPT_PULL_FROM,
                                                OPT_PRECISION, OPT_PROFILE, OPT_NO_PROFILE, OPT_RESUME, OPT_NO_RESUME, OPT_COUNT};
 static const cli_option_id search_options[] = {OPT_LIMIT, OPT_PROJECT, OPT_SOURCE_TYPE, OPT_SOURCE, OPT_PATH, OPT_SINCE, OPT_MODE,
                                                OPT_FORMAT, OPT_EXPLAIN, OPT_FULL, OPT_PRECISION, OPT_COUNT};

@@ -8,7 +8,7 @@ const gen_fact gen_variables[] = {
     {"XDG_DATA_DIRS", {OPT_WORKSPACE, OPT_COUNT}, "folders, with colons between them, below which the machine's models are; /usr/local/share:/usr/share when it is not set"},
     {"HOME", {OPT_WORKSPACE, OPT_COUNT}, "the user's models, and what ~ stands for in the configuration"},
     {"SSH_AUTH_SOCK", {OPT_PRUNE, OPT_COUNT}, "the agent that is asked first for the keys of git repositories; then come the files in ~/.ssh"},
-    {"https_proxy, http_proxy, no_proxy", {OPT_PRUNE, OPT_FROM}, "the proxy for git repositories and models behind https: or http:, and the hosts that need none"},
+    {"https_proxy, http_proxy, no_proxy", {OPT_PULL, OPT_FROM}, "the proxy for git repositories and models behind https: or http:, and the hosts that need none"},
     {"NO_COLOR", {OPT_COLOR, OPT_COUNT}, "no colors when it is not empty; --color always is stronger"},
     {"TERM", {OPT_COLOR, OPT_COUNT}, "no colors and no moving line when it is 'dumb'"},
     {NULL, {OPT_COUNT, OPT_COUNT}, NULL},

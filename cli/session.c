@@ -43,6 +43,12 @@ int stop_exit_code(void)
     return 128 + (stop_signal != 0 ? (int)stop_signal : SIGINT);
 }
 
+int session_fail(const cli *self, ql_status status, const ql_error *err)
+{
+    int code = cli_fail(self, status, err);
+    return ql_status_kind(status) == QL_E_CANCELLED ? stop_exit_code() : code;
+}
+
 static void on_log(void *user, ql_log_level level, const char *subsystem, const char *message)
 {
     const cli *self = user;

@@ -27,5 +27,7 @@ void session_tell_choice(const cli_session *self, json_t *object);
 void stop_install(void);
 bool stop_asked(void);
 int stop_exit_code(void); /* 128 + signal */
+/* cli_fail(); a command that a signal stopped exits by the signal's own number, as every program that a signal ends. */
+int session_fail(const cli *cli, ql_status status, const ql_error *err);
 
 #endif
