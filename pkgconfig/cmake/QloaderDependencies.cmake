@@ -1,4 +1,4 @@
-# Libraries of the distribution as imported targets. What is opened on first use (oneDNN, ICU, libgit2, grammars) gives headers only.
+# Libraries of the distribution as imported targets. What is opened on first use (oneDNN, curl, libgit2, grammars) gives headers only.
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
 pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)
@@ -8,7 +8,6 @@ pkg_check_modules(UTF8PROC REQUIRED IMPORTED_TARGET libutf8proc)
 pkg_check_modules(NETTLE REQUIRED IMPORTED_TARGET nettle)
 pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
 pkg_check_modules(CURL REQUIRED IMPORTED_TARGET libcurl)
-pkg_check_modules(ICU REQUIRED icu-uc)
 find_path(STEMMER_INCLUDE_DIR libstemmer.h REQUIRED)
 find_library(STEMMER_LIBRARY stemmer REQUIRED)
 find_path(CMARK_GFM_INCLUDE_DIR cmark-gfm.h REQUIRED)
