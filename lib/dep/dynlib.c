@@ -17,22 +17,22 @@
 #include "base/alloc.h"
 #include "base/status.h"
 
-/* Which package of the distribution brings a soname, for the message of a failed load. */
+/* Which package brings a soname of the distribution or a module of ours, for the message of a failed load. */
 static const struct {
-    const char *soname_prefix, *package;
+    const char *prefix, *package;
 } packages[] = {
     {"libdnnl.so.2", "libdnnl2"},       {"libdnnl.so.3", "libdnnl3"},
     {"libicuuc.so.72", "libicu72"},     {"libicuuc.so.74", "libicu74"},
     {"libicuuc.so.76", "libicu76"},     {"libicuuc", "the libicu runtime package"},
     {"libarchive.so.13", "libarchive13"}, {"libxml2.so.2", "libxml2"},
     {"libcurl.so.4", "libcurl4"},       {"libgomp.so.1", "libgomp1"},
-    {"libgit2.so", "the libgit2 runtime package"},
+    {"libgit2.so", "the libgit2 runtime package"}, {"qloader-git2", "qloader-source-git"}, {"qloader-grammar-", "qloader-grammars"},
 };
 
 static const char *package_of(const char *name)
 {
     for (size_t i = 0; i < sizeof packages / sizeof *packages; i++)
-        if (strncmp(name, packages[i].soname_prefix, strlen(packages[i].soname_prefix)) == 0) return packages[i].package;
+        if (strncmp(name, packages[i].prefix, strlen(packages[i].prefix)) == 0) return packages[i].package;
     return NULL;
 }
 
@@ -104,7 +104,8 @@ static ql_status fail_missing(const char *name, bool is_soname, bool found, cons
         return ql__fail(err, QL_E_UNSUPPORTED, "the library %s cannot be opened: install the package %s (%s)", name, package, reason);
     if (is_soname) return ql__fail(err, QL_E_UNSUPPORTED, "the library %s cannot be opened: %s", name, reason);
     if (found) return ql__fail(err, QL_E_UNSUPPORTED, "the module '%s' cannot be opened: %s", name, reason);
-    return ql__fail(err, QL_E_UNSUPPORTED, "the module '%s' is not installed (looked in %s)", name, ql_buf_cstr(looked));
+    return ql__fail(err, QL_E_UNSUPPORTED, "the module '%s' is not installed%s%s (looked in %s)", name, package != NULL ? ": install the package " : "",
+                    package != NULL ? package : "", ql_buf_cstr(looked));
 }
 
 ql_status ql__dynlib_load(const char *name, const char *const *symbols, size_t count, void **out, ql_error *err)

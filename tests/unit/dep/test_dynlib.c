@@ -109,7 +109,8 @@ static void test_dynlib__a_missing_library_names_its_package(void **state)
 {
     (void)state;
     static const char *const wanted[][2] = {{"libdnnl.so.2.none", "libdnnl2"}, {"libicuuc.so.72.none", "libicu72"}, {"libarchive.so.13.none", "libarchive13"},
-                                            {"libcurl.so.4.none", "libcurl4"}, {"libgomp.so.1.none", "libgomp1"}};
+                                            {"libcurl.so.4.none", "libcurl4"}, {"libgomp.so.1.none", "libgomp1"},
+                                            {"qloader-git2-none", "the package qloader-source-git"}, {"qloader-grammar-none", "the package qloader-grammars"}};
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
         ql_error err = {0};
         void *found = NULL;
