@@ -17,14 +17,17 @@ static size_t sequence_bytes(unsigned char lead)
     return lead < 0xc2 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : lead < 0xf5 ? 4 : 0;
 }
 
-/* 0: not UTF-8. Overlong forms and surrogates pass: they show as a replacement character, no more. */
+/* 0: not UTF-8. */
 static size_t character_bytes(ql_str text, size_t at)
 {
     size_t count = sequence_bytes((unsigned char)text.ptr[at]);
     if (count > text.len - at) return 0;
     for (size_t i = 1; i < count; i++)
         if (((unsigned char)text.ptr[at + i] & 0xc0) != 0x80) return 0;
-    return count;
+    unsigned char lead = (unsigned char)text.ptr[at], second = count > 1 ? (unsigned char)text.ptr[at + 1] : 0;
+    bool overlong = (lead == 0xe0 && second < 0xa0) || (lead == 0xf0 && second < 0x90);
+    bool beyond = (lead == 0xed && second >= 0xa0) || (lead == 0xf4 && second >= 0x90); /* surrogates, above U+10FFFF */
+    return overlong || beyond ? 0 : count;
 }
 
 bool text_is_control(ql_str text, size_t at, size_t *bytes)

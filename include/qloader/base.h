@@ -83,7 +83,7 @@ enum {
 /** The kind of `status` (a QL_E_ value, QL_OK or QL_DONE), without its detail. */
 static inline ql_status ql_status_kind(ql_status status)
 {
-    return status < 0 ? -((-status) & 0xff) : status;
+    return status < 0 ? -(ql_status)((0u - (uint32_t)status) & 0xffu) : status;
 }
 
 /** A short English sentence for the kind of `status`; static storage, never NULL. */

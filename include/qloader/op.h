@@ -69,7 +69,7 @@ QL_API QL_MUST_USE ql_status ql_op_wait(ql_op *self, int timeout_ms, ql_error *e
  * nothing. From any thread; NULL is fine.
  */
 QL_API void ql_op_cancel(ql_op *self);
-/** Cancels, waits for the end and frees; no callback is called any more. NULL is fine. */
+/** Cancels, waits for the end and frees; no callback is called any more. Not from a callback of the operation itself. NULL is fine. */
 QL_API void ql_op_free(ql_op *self);
 
 /** What an ingest did, once it is over; NULL before, and for a search. Borrowed from the operation. */

@@ -207,10 +207,27 @@ static ql_status run_configured(run *self, const ql_ingest_options *options, ql_
     return sources == 0 && filtered ? ql__fail(err, QL_E_NOTFOUND, "no configured source is of that type and name") : QL_OK;
 }
 
+/* A source that was renamed and mistyped at once would lose its documents: nothing is pruned while one of the configured cannot be opened. */
+static bool can_open_all(run *self)
+{
+    for (size_t p = 0; p < self->config->project_count; p++) {
+        const ql__config_project *project = &self->config->projects[p];
+        for (size_t s = 0; s < project->source_count; s++) {
+            const ql__config_source *config = &project->sources[s];
+            ql_error why = {0};
+            if (ql__source_unsupported(config->type) != NULL || ql__workspace_source_check(self->workspace, project->id, config, &why) >= 0) continue;
+            const ql__ingest_source source = {.project = project->id, .source_type = config->type_name, .source = config->name};
+            (void)ql__ingest_event(&self->ingest, &source, QL_INGEST_WARN, QL_OK, QL_STR(""), QL_STR("cannot be opened, so nothing was pruned in this run"));
+            return false;
+        }
+    }
+    return true;
+}
+
 /* What is to be deleted goes first, so that a source that was renamed finds the ids of its documents free; a warning is read at the end. */
 static ql_status run_matching(run *self, const ql_ingest_options *options, ql_error *err)
 {
-    if (options->prune) QL_TRY(ql__leftover_sources(&self->ingest, self->config, err));
+    if (options->prune && can_open_all(self)) QL_TRY(ql__leftover_sources(&self->ingest, self->config, err));
     QL_TRY(run_configured(self, options, err));
     return options->prune || has_filter(options) ? QL_OK : ql__leftover_sources(&self->ingest, self->config, err);
 }

@@ -68,6 +68,10 @@ static ql_status reader_take(ql_workspace *workspace, ql__reader **out, ql_error
     ql__reader *idle = workspace->idle;
     if (idle != NULL) workspace->idle = idle->next;
     pthread_mutex_unlock(&workspace->lock);
+    if (idle != NULL && ql__store_check_place(idle->store, NULL) < 0) { /* another index is there now, or none */
+        reader_free(idle);
+        idle = NULL;
+    }
     if (idle == NULL) return reader_new(workspace, out, err);
     *out = idle;
     return QL_OK;

@@ -18,8 +18,7 @@ static const char *model_of(void *user)
 
 static uint32_t dims_of(void *user)
 {
-    const ql__extension *self = user;
-    return ((const ql_embedder_ops *)self->ops)->dims_fn(self->self);
+    return ((const ql__extension *)user)->dims; /* asked once: memory is sized by it */
 }
 
 static const ql_measure *measure_of(void *user)
@@ -73,7 +72,10 @@ ql_status ql__extension_embedder_open(const ql__extensions *extensions, const ch
     ql__extension *item = ql__extensions_find(extensions, QL__EXTENSION_EMBEDDER, name);
     if (item == NULL) return ql__fail(err, QL_E_NOTFOUND, "no embedder '%s' is registered on this runtime", name);
     const char *model = model_of(item);
-    uint32_t dims = dims_of(item);
+    pthread_mutex_lock(&item->lock);
+    if (item->dims == 0) item->dims = ((const ql_embedder_ops *)item->ops)->dims_fn(item->self);
+    uint32_t dims = item->dims;
+    pthread_mutex_unlock(&item->lock);
     size_t len = model != NULL ? strlen(model) : 0;
     if (len == 0 || len > MODEL_BYTES_MAX) return ql__fail(err, QL_E_INVALID, "the embedder '%s' names its model with %zu bytes, 1 to %d are wanted", name, len, MODEL_BYTES_MAX);
     if (dims == 0 || dims > QL_LIMIT_DIMS) return ql__fail(err, QL_E_INVALID, "the embedder '%s' makes vectors of %u dimensions, 1 to %d are possible", name, dims, QL_LIMIT_DIMS);

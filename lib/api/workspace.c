@@ -209,6 +209,7 @@ ql_status ql__workspace_embedder_open(const ql_workspace *self, const ql_embedde
     ql_buf dir = QL_BUF_INIT;
     ql_status status = self->model_dir != NULL ? ql_buf_append(&dir, ql_str_of(self->model_dir))
                                                : ql__model_find(self->runtime->sys, self->dir, QL_STR(QL__MODEL_DEFAULT), &dir, err);
+    if (status >= 0 && self->model_dir == NULL) status = ql__model_check(self->runtime->sys, ql_buf_cstr(&dir), QL_STR(QL__MODEL_DEFAULT), err);
     if (status >= 0) {
         ql__embed_local_options options = {.model_dir = ql_buf_cstr(&dir), .precision = self->precision, .pool = self->runtime->pool,
                                            .sys = self->runtime->sys, .log = &self->runtime->log};

@@ -127,6 +127,8 @@ ql_status ql__fail_status(ql_error *err, ql_status status)
 ql_status ql__callback_status(ql_status answer, ql_error *detail, ql_error *err)
 {
     if (answer >= 0) return QL_OK;
+    bool known = ql_status_kind(answer) <= QL_E_INVALID && ql_status_kind(answer) >= QL_E_INTERNAL;
+    if (!known) return ql__fail(err, QL_E_INVALID, "answered with the unknown status %d", (int)answer);
     detail->status = answer;
     detail->message[sizeof detail->message - 1] = '\0';
     if (err == NULL) return answer;

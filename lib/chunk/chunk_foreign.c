@@ -68,6 +68,7 @@ static ql_status take_range(foreign_run *self, const ql_chunk *given)
 static int on_chunk(void *user, const ql_chunk *chunk)
 {
     foreign_run *self = user;
+    if (chunk == NULL) self->status = ql__fail(self->err, QL_E_INVALID, "chunk %zu is NULL", self->said_count);
     if (self->status >= 0) self->status = take_range(self, chunk);
     return self->status < 0;
 }

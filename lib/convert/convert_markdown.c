@@ -123,7 +123,7 @@ static char *copy_masked(ql_str text, size_t begin, ql__arena *arena)
 {
     char *copy = ql__arena_alloc(arena, text.len - begin);
     if (!copy) return NULL;
-    memcpy(copy, text.ptr + begin, text.len - begin);
+    if (text.len > begin) memcpy(copy, text.ptr + begin, text.len - begin);
     for (size_t at = begin; at < text.len;) {
         unsigned marks = 0;
         size_t end = ql__md_line_end(text, at), p = lead_of_line(text, at, &marks);

@@ -227,6 +227,14 @@ static bool is_whole(const ql__sys *sys, const char *dir, const ql__model_known 
     return true;
 }
 
+ql_status ql__model_check(const ql__sys *sys, const char *dir, ql_str name, ql_error *err)
+{
+    const ql__model_known *model = ql__model_known_find(name);
+    if (model == NULL || !ql_str_equal(last_name(dir), name) || is_whole(sys, dir, model)) return QL_OK;
+    return ql__fail(err, QL_E_CORRUPT, "the embedding model in '%s' is damaged: a file is missing or has another size than the pinned one ('qloader model verify' names it, "
+                    "'qloader model pull' brings it again)", dir);
+}
+
 static ql_status write_listed(const ql__sys *sys, ql__json_writer *json, ql_str name, const char *dir, ql_error *err)
 {
     const ql__model_known *model = ql__model_known_find(name);

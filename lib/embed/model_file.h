@@ -11,6 +11,8 @@
  * Looks at $QLOADER_MODEL_DIR (the model's folder itself or one that holds it), <workspace>/models, the user's data folder, the system's;
  * *out is the folder. QL_E_NOTFOUND names the places. workspace_dir may be NULL; an empty name is the default's.
  */
+/* QL_E_CORRUPT: the folder has the name of a known model, but a file is missing or of another size than the pinned one. */
+ql_status ql__model_check(const ql__sys *sys, const char *dir, ql_str name, ql_error *err);
 ql_status ql__model_find(const ql__sys *sys, const char *workspace_dir, ql_str name, ql_buf *out, ql_error *err);
 /*
  * Copies a model from a folder, a file, a wheel/zip or a URL into the user's (or given) folder, hashes checked, atomic: an interrupted pull

@@ -62,7 +62,10 @@ static ql_status list_all(collect *self, ql_error *err)
 {
     QL_SPAN(LIST);
     ql_source_sink sink = {.struct_size = sizeof sink, .item_fn = collect_item, .skipped_fn = collect_skipped, .user = self};
-    ql_status status = self->source->ops->list_fn(self->source->self, &sink, err);
+    ql_error answer = {0};
+    ql_status said = self->source->ops->list_fn(self->source->self, &sink, &answer);
+    if (said > QL_OK) return ql__fail(err, QL_E_INVALID, "the source answered %d to its listing: only QL_OK says that it is complete", (int)said);
+    ql_status status = ql__callback_status(said, &answer, err);
     if (self->status == QL_E_NOMEM) return ql__fail_nomem(err);
     if (self->status == QL_E_CANCELLED) return ql__fail(err, QL_E_CANCELLED, "stopped while listing");
     return ql__ingest_source_status(status, err);

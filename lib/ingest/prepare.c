@@ -291,6 +291,25 @@ static ql_status convert_and_chunk(ql__ingest *ingest, const ql__ingest_source *
     return QL_OK;
 }
 
+/* Same content: its chunks stay, but what is said of the document is made as the first time, so that nothing of before is left in it. */
+static ql_status describe_again(ql__ingest *ingest, ql__prepared *self, const ql_document *document, ql_error *err)
+{
+    ql_canonical canonical = {.struct_size = sizeof canonical};
+    struct ql_arena scratch;
+    ql__arena_init(&scratch.arena, 0);
+    ql_status status = run_converter(ingest->extensions, document, &scratch, &canonical, &self->missing_grammar, err);
+    bool no_text = ql_status_kind(status) == QL_E_FORMAT || ql_status_kind(status) == QL_E_UNSUPPORTED;
+    if (no_text) {
+        canonical = (ql_canonical){.struct_size = sizeof canonical};
+        status = QL_OK;
+    }
+    if (status >= 0 && document_metadata(&self->memory.arena, document, &canonical, &self->document.metadata_json) < 0) status = ql__fail_nomem(err);
+    ql__arena_dispose(&scratch.arena);
+    self->missing_grammar = NULL; /* told when it was cut */
+    self->kind = QL__PREPARED_UNCHANGED;
+    return status;
+}
+
 static ql_status process(ql__ingest *ingest, const ql__ingest_source *source, ql__prepared *self, const ql_document *document, ql_error *err)
 {
     self->content_bytes = document->content.len;
@@ -298,10 +317,7 @@ static ql_status process(ql__ingest *ingest, const ql__ingest_source *source, ql
     self->document = (ql_store_document){.struct_size = sizeof self->document, .version = self->entry->item.version,
                                          .created_at_ms = document->created_at_ms, .updated_at_ms = document->updated_at_ms};
     if (content_hash(&self->memory.arena, document, &self->document.content_hash) < 0) return ql__fail_nomem(err);
-    if (ql_str_equal(self->document.content_hash, self->entry->known_hash)) {
-        self->kind = QL__PREPARED_UNCHANGED;
-        return ql__arena_copy(&self->memory.arena, document->metadata_json, &self->document.metadata_json) ? QL_OK : ql__fail_nomem(err);
-    }
+    if (ql_str_equal(self->document.content_hash, self->entry->known_hash)) return describe_again(ingest, self, document, err);
     if (document->content.len > QL_LIMIT_DOCUMENT_BYTES)
         return ql__fail(err, QL_E_LIMIT, "%zu bytes, more than the %zu that one document may have", document->content.len, QL_LIMIT_DOCUMENT_BYTES);
     return convert_and_chunk(ingest, source, self, document, err);
@@ -310,6 +326,8 @@ static ql_status process(ql__ingest *ingest, const ql__ingest_source *source, ql
 /* What a source of the application says beside the content goes into the index as it is. */
 static ql_status check_document(const ql_document *document, ql_error *err)
 {
+    if (document->title.len > QL_LIMIT_TITLE_BYTES || document->content_type.len > QL_LIMIT_LABEL_BYTES)
+        return ql__fail(err, QL_E_LIMIT, "its title has more than %d bytes, or its content type more than %d", QL_LIMIT_TITLE_BYTES, QL_LIMIT_LABEL_BYTES);
     if (!ql__utf8_valid(document->title) || !ql__utf8_valid(document->content_type)) return ql__fail(err, QL_E_INVALID, "its title or content type is not UTF-8");
     if (document->metadata_json.len == 0) return QL_OK;
     ql_status status = ql__json_check_object(document->metadata_json, err);

@@ -15,6 +15,7 @@ static const char *block_fault(const ql_canonical *c, const ql_block *b)
 {
     if (b->begin > b->end || b->end > c->text.len) return "its range is outside the text";
     if (!at_boundary(c->text, b->begin) || !at_boundary(c->text, b->end)) return "its range cuts a character";
+    if (b->label.len > QL_LIMIT_FOREIGN_LABEL_BYTES || b->detail.len > QL_LIMIT_FOREIGN_LABEL_BYTES) return "its label is too long";
     if (!ql__utf8_valid(b->label) || !ql__utf8_valid(b->detail)) return "its label is not UTF-8";
     return NULL;
 }

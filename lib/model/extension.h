@@ -25,6 +25,7 @@ typedef struct ql__extension {
     const char *name;  /* borrowed from the application */
     uint32_t version;  /* of converters and chunkers, else 0 */
     void *self;
+    uint32_t dims;     /* of an embedder, as it first answered */
     void (*close_fn)(void *self);
     pthread_mutex_t lock; /* for those that take one call at a time */
 } ql__extension;

@@ -437,17 +437,22 @@ ql_status ql__store_check_place(const ql__store *self, ql_error *err)
     struct stat now;
     ql_status st = find_place(self, &now, err);
     if (st == QL_OK && (now.st_dev != self->device || now.st_ino != self->inode)) st = ql__fail(err, QL_E_IO, "'%s/" DATABASE_NAME "' is another file now", self->dir);
-    if (st != QL_OK) ql__error_prefix(err, "the index was deleted, moved or replaced while it was written");
+    if (st != QL_OK) ql__error_prefix(err, "the index was deleted, moved or replaced while it was open");
     return st;
+}
+
+static ql_status note_place(ql__store *self, ql_error *err)
+{
+    struct stat place;
+    QL_TRY(find_place(self, &place, err));
+    self->device = place.st_dev;
+    self->inode = place.st_ino;
+    return QL_OK;
 }
 
 static ql_status open_writer(ql__store *self, const ql__store_options *options, ql_error *err)
 {
     QL_AUTO(ql_buf, ql_buf_dispose) path = QL_BUF_INIT;
-    struct stat place;
-    QL_TRY(find_place(self, &place, err));
-    self->device = place.st_dev;
-    self->inode = place.st_ino;
     QL_TRY(recover(self, err));
     QL_TRY(ql__store_file_path(self, ACK_NAME, &path, err));
     QL_TRY(ql__file_open(self->sys, ql_buf_cstr(&path), O_RDWR | O_CREAT, 0644, &self->ack_fd, err));
@@ -488,6 +493,7 @@ static ql_status open_database(ql__store *self, const ql__store_options *options
     QL_TRY(ql__store_meta_read(self, &self->meta, err));
     QL_TRY(ack_check(self, store_id, acknowledged, err));
     QL_TRY(match(self, options, &self->meta, err));
+    QL_TRY(note_place(self, err));
     return options->write ? open_writer(self, options, err) : QL_OK;
 }
 

@@ -30,13 +30,15 @@ ql_status ql__store_open(const ql__store_options *options, ql__store **out, ql_e
 /* Whether two names of models (ql_embedder_ops.model_fn) mean the same vectors: by fingerprint where both have one, else by name. */
 bool ql__store_model_same(ql_str a, ql_str b);
 ql_str ql__store_model_key(ql_str model); /* what that goes by: its fingerprint, else its name. Borrowed from model */
+/* QL_E_IO: the files were deleted, moved or replaced since they were opened; what this connection sees is not what others see. */
+ql_status ql__store_check_place(const ql__store *self, ql_error *err);
 void ql__store_free(ql__store *self); /* an open transaction is rolled back */
 
 /* --- writing: begin, replace and remove, commit. After QL_OK from commit everything since begin is acknowledged: it survives kill -9 and power loss. */
 ql_status ql__store_begin(ql__store *self, ql_error *err);
 ql_status ql__store_replace(ql__store *self, const ql_store_document *document, ql_error *err); /* whole document, old chunks go */
-/* Content unchanged; version, dates and metadata of facts are new, its other fields are not looked at. Chunks and vectors stay, and so do keys of the
-   metadata that facts does not name (a converter's); a key it gives as null goes. Without metadata the old one stays whole. */
+/* Content unchanged; version, dates and the whole metadata of facts are new, its other fields are not looked at. Chunks and vectors stay. Without
+   metadata the old one stays. */
 ql_status ql__store_touch(ql__store *self, ql_str id, const ql_store_document *facts, ql_error *err);
 ql_status ql__store_remove(ql__store *self, ql_str id, ql_error *err);
 ql_status ql__store_commit(ql__store *self, ql_error *err);

@@ -67,8 +67,7 @@ typedef struct ql__slot_page {
     X(DOCUMENT_BY_SLOT, "SELECT num,first_slot,chunk_count FROM document WHERE first_slot<=?1 ORDER BY first_slot DESC LIMIT 1") \
     X(DOCUMENT_INSERT, "INSERT INTO document(project,source_type,source,url,id,path,title,content_type,version,content_hash,pipeline,metadata,created_at,updated_at,ingested_at,chunk_count,first_slot) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17)") \
     X(DOCUMENT_UPDATE, "UPDATE document SET id=?5,path=?6,title=?7,content_type=?8,version=?9,content_hash=?10,pipeline=?11,metadata=?12,created_at=?13,updated_at=?14,ingested_at=?15,chunk_count=?16,first_slot=?17 WHERE project=?1 AND source_type=?2 AND source=?3 AND url=?4") \
-    X(DOCUMENT_TOUCH, "UPDATE document SET version=?2,path=coalesce(?3,path),metadata=CASE WHEN ?4 IS NULL THEN metadata WHEN length(metadata)=0 THEN ?4 " \
-                    "ELSE CAST(json_patch(CAST(metadata AS TEXT),CAST(?4 AS TEXT)) AS BLOB) END,created_at=?5,updated_at=?6 WHERE id=?1") \
+    X(DOCUMENT_TOUCH, "UPDATE document SET version=?2,path=CASE WHEN ?4 IS NULL THEN path ELSE ?3 END,metadata=coalesce(?4,metadata),created_at=?5,updated_at=?6 WHERE id=?1") \
     X(DOCUMENT_DELETE, "DELETE FROM document WHERE num=?1") \
     X(DOCUMENT_READ, "SELECT id,project,source_type,source,url,title,content_type,metadata,chunk_count,created_at,updated_at,ingested_at FROM document WHERE num=?1") \
     X(DOCUMENT_RANGES, "SELECT num,first_slot FROM document WHERE first_slot IS NOT NULL ORDER BY first_slot") \
@@ -147,7 +146,7 @@ struct ql__store {
     bool write;
     int lock_fd;
     int ack_fd;
-    dev_t device; /* of the database as the writer opened it */
+    dev_t device; /* of the database as it was opened */
     ino_t inode;
     ql__stmt *statements[STMT_COUNT];
     ql__analyzer *analyzer;
@@ -190,7 +189,6 @@ ql_status ql__store_file_path(const ql__store *self, const char *name, ql_buf *o
 ql_status ql__store_vectors_path(const ql__store *self, uint32_t file, ql_buf *out, ql_error *err);
 void ql__store_ack_write(ql__store *self);
 /* QL_E_IO: the file behind the database's name is not the one this writer holds open. */
-ql_status ql__store_check_place(const ql__store *self, ql_error *err);
 uint64_t ql__store_random(void);
 /* Makes vector file `file` for meta->dims and remembers its id in meta. */
 ql_status ql__store_vectors_create(ql__store *self, ql__store_meta *meta, ql__vectors *out, ql_error *err);

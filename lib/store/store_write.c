@@ -520,8 +520,7 @@ static ql_status touch_row(ql__store *self, ql_str id, const ql_store_document *
     QL_TRY(ql__store_stmt(self, STMT_DOCUMENT_TOUCH, &stmt, err));
     ql__stmt_bind_bytes(stmt, 1, id);
     ql__stmt_bind_bytes(stmt, 2, facts->version);
-    if (path.len > 0) ql__stmt_bind_bytes(stmt, 3, path);
-    else ql__stmt_bind_null(stmt, 3); /* it names no path: the old one stays, like the keys it came from */
+    ql__stmt_bind_bytes(stmt, 3, path); /* it comes from the metadata and stays with it */
     if (facts->metadata_json.len > 0) ql__stmt_bind_bytes(stmt, 4, facts->metadata_json);
     else ql__stmt_bind_null(stmt, 4);
     bind_time(stmt, 5, facts->created_at_ms);

@@ -622,6 +622,95 @@ static void test_extensions__a_later_callers_struct_is_taken_where_it_says_nothi
     assert_int_equal(ql_ingest_source(self->workspace, QL_STR("p"), QL_STR("s"), &text_ops, &all, NULL, &report.known, &err), QL_E_INVALID);
 }
 
+/* --- sources ------------------------------------------------------------------------------------------------------------------------------ */
+
+typedef struct partial {
+    size_t count;
+    ql_status answer;
+    const char *metadata;
+} partial;
+
+static ql_status list_part(void *user, const ql_source_sink *sink, ql_error *err)
+{
+    const partial *self = user;
+    (void)err; /* a clumsy source says nothing more */
+    for (size_t i = 0; i < self->count; i++) {
+        char url[24];
+        snprintf(url, sizeof url, "d%zu", i);
+        ql_item item = {.struct_size = sizeof item, .url = ql_str_of(url), .version = ql_str_of(self->metadata)};
+        if (sink->item_fn(sink->user, &item) != 0) return QL_E_CALLBACK;
+    }
+    return self->answer;
+}
+
+static ql_status fetch_part(void *user, const ql_item *item, ql_document *out, void **token, ql_error *err)
+{
+    const partial *self = user;
+    (void)err;
+    *token = NULL;
+    *out = (ql_document){.struct_size = sizeof *out, .url = item->url, .title = QL_STR("t"), .content_type = QL_STR("txt"), .content = QL_STR("the same words"),
+                         .metadata_json = ql_str_of(self->metadata), .created_at_ms = QL_TIME_UNKNOWN, .updated_at_ms = QL_TIME_UNKNOWN};
+    return QL_OK;
+}
+
+static ql_status ingest_part(bench *self, const partial *what, ql_error *err)
+{
+    static const ql_source_ops ops = {.struct_size = sizeof ops, .type = "part", .list_fn = list_part, .fetch_fn = fetch_part, .release_fn = release};
+    ql_ingest_report_init(&self->report);
+    return ql_ingest_source(self->workspace, QL_STR("p"), QL_STR("s"), &ops, (void *)(uintptr_t)what, NULL, &self->report, err);
+}
+
+static void test_extensions__only_ok_says_that_a_listing_is_complete(void **state)
+{
+    bench *self = *state;
+    ql_error err = {0};
+    with_letters(self);
+    open_workspace(self);
+    assert_int_equal(ingest_part(self, &(partial){3, QL_OK, "{}"}, &err), QL_OK);
+    for (const ql_status *answer = (const ql_status[]){QL_E_PARTIAL, QL_E_PARTIAL - 256, QL_DONE, 7, QL_E_NET, INT32_MIN, -256, QL_OK}; *answer != QL_OK; answer++) {
+        assert_true(ingest_part(self, &(partial){1, *answer, "{}"}, &err) < 0);
+        assert_true(err.message[0] != '\0');
+        assert_int_equal(self->report.deleted, 0);
+    }
+    assert_int_equal(ingest_part(self, &(partial){1, QL_OK, "{}"}, &err), QL_OK);
+    assert_int_equal(self->report.deleted, 2);
+}
+
+static void test_extensions__facts_that_were_taken_away_are_gone(void **state)
+{
+    bench *self = *state;
+    ql_error err = {0};
+    with_letters(self);
+    open_workspace(self);
+    assert_int_equal(ingest_part(self, &(partial){1, QL_OK, "{\"secret\": {\"a\": 1}, \"owner\": \"ann\"}"}, &err), QL_OK);
+    assert_int_equal(ingest_part(self, &(partial){1, QL_OK, "{\"owner\": \"bob\"}"}, &err), QL_OK);
+    assert_int_equal(self->report.unchanged, 1);
+    ql_results *results = find(self, "words", NULL);
+    assert_null(strstr(ql_results_hit(results, 0)->document_metadata_json.ptr, "secret"));
+    assert_non_null(strstr(ql_results_hit(results, 0)->document_metadata_json.ptr, "bob"));
+    ql_results_free(results);
+}
+
+static void test_extensions__an_index_that_was_replaced_is_opened_anew(void **state)
+{
+    bench *self = *state;
+    ql_error err = {0};
+    char command[200];
+    with_letters(self);
+    open_workspace(self);
+    assert_int_equal(ingest(self, &(text){"a", "txt", "old words"}, 1, &err), QL_OK);
+    ql_results *results = find(self, "words", NULL);
+    assert_true(text_is(results, 0, "old words"));
+    ql_results_free(results);
+    snprintf(command, sizeof command, "rm -rf '%s'", self->data);
+    assert_int_equal(system(command), 0);
+    assert_int_equal(ql_search(self->workspace, QL_STR("words"), NULL, &results, &err), QL_E_NOTFOUND);
+    assert_int_equal(ingest(self, &(text){"a", "txt", "new words"}, 1, &err), QL_OK);
+    results = find(self, "words", NULL);
+    assert_true(text_is(results, 0, "new words"));
+    ql_results_free(results);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(test_extensions__##name, setup, teardown)
 
 int main(void)
@@ -635,6 +724,9 @@ int main(void)
         TEST(an_embedder_is_asked_for_by_name),
         TEST(a_reranker_orders_more_than_is_shown),
         TEST(a_configuration_names_sources_of_a_registered_type),
+        TEST(only_ok_says_that_a_listing_is_complete),
+        TEST(facts_that_were_taken_away_are_gone),
+        TEST(an_index_that_was_replaced_is_opened_anew),
         TEST(registering_has_rules),
         TEST(everything_is_closed_once),
         TEST(a_later_callers_struct_is_taken_where_it_says_nothing_new),

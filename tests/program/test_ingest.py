@@ -147,6 +147,15 @@ class Ingest(harness.Case):
         self.ws.ingest()
         self.assertEqual(dump, self.ws.dump())
 
+    def test_nothing_is_pruned_while_a_source_cannot_be_opened(self):
+        self.ws.write("a.md", "The aardvark digs.\n")
+        self.ws.ingest()
+        self.ws.configure("sources:\n  localfile:\n    renamed: {base_url: 'file://%s-mistyped'}\n" % self.ws.docs)
+        done = self.ws.run("ingest", "--prune", "--json")
+        self.assertEqual(done.returncode, 5)
+        self.assertEqual(json.loads(done.stdout)["deleted"], 0)
+        self.assertEqual(len(self.ws.search("digs")), 1)
+
     def test_a_stop_keeps_the_documents_that_were_embedded(self):
         harness.fill(self.ws, 60, paragraphs=20)  # more than one batch of the embedding stage, many calls in each
         running = subprocess.Popen(self.ws.command("ingest", "--threads", "1", "--json", "--verbose"), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)

@@ -167,6 +167,10 @@ class Manners(harness.Case):
         done = self.ws.run("ingest", env=env)
         self.assertEqual(done.returncode, 8, done.stderr)
         self.assertIn("model pull", done.stderr)
+        shutil.copy(os.path.join(os.environ["QLOADER_MODEL_DIR"], "model.safetensors"), copy)
+        with open(os.path.join(copy, "vocab.txt"), "r+b") as f:
+            f.truncate(5000)
+        self.assertEqual(self.ws.run("ingest", env=env).returncode, 8)
         model = json.loads(self.ws.run("model", "list", "--json", env=env).stdout)[0]
         self.assertEqual((model["path"], model["usable"]), (copy, False))
         self.assertIn("damaged", self.ws.run("model", "list", env=env).stdout)
