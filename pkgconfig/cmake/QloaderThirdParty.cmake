@@ -145,7 +145,13 @@ file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/git2/git2_features.h @ONLY CONTENT
 #define GIT_SSH_LIBSSH2 1
 #define GIT_SSH_LIBSSH2_MEMORY_CREDENTIALS 1
 ")
+# A server that hangs up is an error of send(), not a signal that ends the host's process.
+file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/git2/no_sigpipe.h @ONLY CONTENT
+"#include <sys/socket.h>
+#define send(socket, bytes, count, flags) send(socket, bytes, count, (flags) | MSG_NOSIGNAL)
+")
 add_library(qloader_git2 MODULE ${sources})
+target_compile_options(qloader_git2 PRIVATE -include ${PROJECT_BINARY_DIR}/git2/no_sigpipe.h)
 qloader_foreign_module(qloader_git2 qloader-git2)
 target_include_directories(qloader_git2 PRIVATE ${PROJECT_BINARY_DIR}/git2 ${git2}/include ${git2}/src/libgit2 ${git2}/src/util
   ${git2}/deps/llhttp ${git2}/deps/xdiff ${git2}/deps/pcre2)

@@ -56,12 +56,11 @@ class Remote(harness.Case):
         return done
 
 
-class Http(Remote):
-    def setUp(self):
-        super().setUp()
+class Server(Remote):
+    def serve(self, *certificate):
         os.environ["no_proxy"] = "127.0.0.1,127.0.0.2"
         log = os.path.join(self.ws.dir, "requests")
-        self.server = subprocess.Popen([sys.executable, SERVER, self.ws.dir, log], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.server = subprocess.Popen([sys.executable, SERVER, self.ws.dir, log, *certificate], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.port = int(self.server.stdout.readline())
         self.addCleanup(self.stop)
 
@@ -69,6 +68,24 @@ class Http(Remote):
         self.server.stdin.close()
         self.server.wait(timeout=30)
         self.server.stdout.close()
+
+
+class Https(Server):
+    def test_a_server_that_hangs_up_does_not_end_the_process(self):
+        pem, key = os.path.join(self.ws.dir, "cert.pem"), os.path.join(self.ws.dir, "cert.key")
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1",
+                        "-keyout", key, "-out", pem], check=True, capture_output=True)
+        self.serve(pem, key)
+        self.use("https://127.0.0.1:%d/hangup/bare.git" % self.port)
+        self.expect_source_failure(env={"SSL_CERT_FILE": pem})
+        self.use("https://127.0.0.1:%d/open/bare.git" % self.port)
+        self.assertEqual(self.ws.run("ingest", env={"SSL_CERT_FILE": pem}).returncode, 0)
+
+
+class Http(Server):
+    def setUp(self):
+        super().setUp()
+        self.serve()
 
     def url(self, place):
         return "http://127.0.0.1:%d/%s/bare.git" % (self.port, place)

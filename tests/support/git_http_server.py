@@ -10,6 +10,7 @@ usage: git_http_server.py ROOT LOG [CERTIFICATE KEY]     prints the port, then s
   /status-N/NAME     answers N to everything
   /garbage/NAME      200 and a page of HTML
   /cut/NAME          ends the connection in the middle of each answer to a POST (the pack)
+  /hangup/NAME       hangs up after each answer without a word, as if the connection could be used on
   /slow/NAME         a pause of 0.3 s before each answer
   /silent/NAME       takes the request and never answers
 LOG gets a line for each request: address asked for, path, "login" or "-".
@@ -55,7 +56,7 @@ class Handler(BaseHTTPRequestHandler):
         header = self.headers.get("Authorization", "")
         login = base64.b64decode(header[6:]).decode() if header.startswith("Basic ") else ":"
         user, _, password = login.partition(":")
-        return place in ("open", "cut", "slow") or (place == "token" and password == "right-token") or (
+        return place in ("open", "cut", "hangup", "slow") or (place == "token" and password == "right-token") or (
             place == "asuser" and user == "right-token" and password == "")
 
     def serve(self):
@@ -88,6 +89,7 @@ class Handler(BaseHTTPRequestHandler):
         if place == "cut" and self.command == "POST":
             return self.cut(status, headers, content)
         self.answer(status, headers, content)
+        self.close_connection = self.close_connection or place == "hangup"
 
     def cut(self, status, headers, content):
         self.send_response(status)
