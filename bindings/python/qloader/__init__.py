@@ -1,0 +1,111 @@
+"""Turns a team's documents into a search index and answers questions from it.
+
+    import qloader
+
+    with qloader.Workspace("kb") as kb:
+        kb.ingest()
+        for hit in kb.search("how do I start?"):
+            print(f"{hit.score:.3f} {hit.url}")
+
+A thin layer over the C library libqloader, by ctypes: nothing is compiled. Calls release the interpreter's lock, so other threads run meanwhile.
+Objects may be shared between threads. After os.fork() the child must open its own: using one of its parent's raises ForkError.
+"""
+from ._library import library_path, library_version
+from ._version import __version__
+from .chunk import Canonical, Chunk, ChunkOptions
+from .convert import Block, BlockKind, Converted, Original
+from .embed import Embedder, EmbedRole
+from .errors import (
+    AuthError,
+    BusyError,
+    CallbackError,
+    CancelledError,
+    ClosedError,
+    ConfigError,
+    CorruptError,
+    ExistsError,
+    ForkError,
+    FormatError,
+    InternalError,
+    InvalidError,
+    IoError,
+    LimitError,
+    MismatchError,
+    NetworkError,
+    NoMemoryError,
+    NoSpaceError,
+    NotFoundError,
+    PartialError,
+    QloaderError,
+    StatusKind,
+    TimedOutError,
+    UnsupportedError,
+)
+from .ingest import IngestAction, IngestEvent, IngestPhase, IngestProgress, IngestReport
+from .model import PullProgress, default_model, list_models, model_info, model_user_dir, pull_model, verify_model
+from .runtime import LogLevel, Runtime
+from .search import Hit, Results, SearchMode
+from .source import Document, Item, Skipped, Source, SourceSettings
+from .workspace import Workspace
+
+__all__ = [
+    "AuthError",
+    "Block",
+    "BlockKind",
+    "BusyError",
+    "CallbackError",
+    "CancelledError",
+    "Canonical",
+    "Chunk",
+    "ChunkOptions",
+    "ClosedError",
+    "ConfigError",
+    "Converted",
+    "CorruptError",
+    "Document",
+    "EmbedRole",
+    "Embedder",
+    "ExistsError",
+    "ForkError",
+    "FormatError",
+    "Hit",
+    "IngestAction",
+    "IngestEvent",
+    "IngestPhase",
+    "IngestProgress",
+    "IngestReport",
+    "InternalError",
+    "InvalidError",
+    "IoError",
+    "Item",
+    "LimitError",
+    "LogLevel",
+    "MismatchError",
+    "NetworkError",
+    "NoMemoryError",
+    "NoSpaceError",
+    "NotFoundError",
+    "Original",
+    "PartialError",
+    "PullProgress",
+    "QloaderError",
+    "Results",
+    "Runtime",
+    "SearchMode",
+    "Skipped",
+    "Source",
+    "SourceSettings",
+    "StatusKind",
+    "TimedOutError",
+    "UnsupportedError",
+    "Workspace",
+    "__version__",
+    "default_model",
+    "library_path",
+    "library_version",
+    "list_models",
+    "model_info",
+    "model_user_dir",
+    "pull_model",
+    "verify_model",
+]
