@@ -68,7 +68,8 @@ static ql_status fail_code(ql__db *self, int code, ql_error *err)
     case SQLITE_NOTADB:
         return ql__fail(err, QL_E_CORRUPT, "'%s' is damaged or not a file of this program: its header is not ours", self->path);
     case SQLITE_READONLY:
-        return ql__fail(err, QL_E_IO, "'%s': %s; its folder must be writable, for readers too (SQLite keeps the index of the log there)", self->path, detail);
+        return ql__fail(err, QL_E_IO, "'%s': %s; its log '%s-wal' or the log's index '-shm' is not there and cannot be made by who may only read the folder: "
+                        "let who may write to it ingest once", self->path, detail, self->path);
     case SQLITE_IOERR:
     case SQLITE_CANTOPEN:
     case SQLITE_PERM:
@@ -148,6 +149,8 @@ static ql_status configure(ql__db *self, const ql__db_options *options, ql_error
              "PRAGMA wal_autocheckpoint=%u; PRAGMA journal_size_limit=16777216; PRAGMA trusted_schema=OFF",
              options->cache_kib ? options->cache_kib : 8192, options->checkpoint_pages ? options->checkpoint_pages : 2000);
     QL_TRY(ql__db_exec(self, sql, err));
+    int keep = 1; /* log and its index stay when the last writer goes, emptied: who may read the folder but not write to it needs to find them */
+    if (options->write) (void)sqlite3_file_control(self->handle, "main", SQLITE_FCNTL_PERSIST_WAL, &keep);
     /* Files of older versions may have been left without a log by a power cut while they were made. */
     return ql__db_exec(self, options->write ? "PRAGMA journal_mode=WAL" : "PRAGMA query_only=ON", err);
 }

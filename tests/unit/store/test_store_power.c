@@ -371,7 +371,8 @@ static void test_store_power__records_everything(void **state)
     disk_image_whole(log, copy);
     assert_int_equal(ql_test_dir_count(ql_test_path(root, "work/data")), ql_test_dir_count(ql_test_path(copy, "work/data")));
     char command[600];
-    snprintf(command, sizeof command, "diff -r '%s' '%s'", root, copy);
+    /* The index of the log is written through a map, which the recorder does not see, and is made anew by whoever comes first: images hold garbage. */
+    snprintf(command, sizeof command, "diff -r -x qloader.db-shm '%s' '%s'", root, copy);
     assert_int_equal(system(command), 0);
     print_message("%zu events, %zu syncs, %zu bytes written\n", disk_log_count(log), disk_log_syncs(log), disk_log_bytes(log));
     disk_log_free(log);
