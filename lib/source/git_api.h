@@ -11,7 +11,7 @@
 #include <qloader/base.h>
 
 #define QL_GIT_SYMBOLS(X) \
-    X(git_libgit2_init) X(git_libgit2_opts) X(git_error_last) X(git_error_set_str) \
+    X(git_libgit2_init) X(git_libgit2_opts) X(git_libgit2_version) X(git_error_last) X(git_error_set_str) \
     X(git_repository_open_ext) X(git_repository_init_ext) X(git_repository_init_options_init) X(git_repository_free) \
     X(git_repository_head) X(git_repository_commondir) X(git_repository_odb) \
     X(git_reference_dwim) X(git_reference_name_to_id) X(git_reference_peel) X(git_reference_shorthand) X(git_reference_free) \
@@ -22,7 +22,7 @@
     X(git_tree_entry_id) X(git_tree_entry_filemode_raw) X(git_tree_entry_cmp) \
     X(git_odb_read_header) X(git_odb_read) X(git_odb_exists) X(git_odb_object_data) X(git_odb_object_size) X(git_odb_object_free) \
     X(git_odb_free) \
-    X(git_remote_create_anonymous) X(git_remote_connect) X(git_remote_ls) X(git_remote_default_branch) X(git_remote_fetch) \
+    X(git_remote_create_anonymous) X(git_remote_create_detached) X(git_remote_connect) X(git_remote_ls) X(git_remote_default_branch) X(git_remote_fetch) \
     X(git_remote_free) X(git_remote_init_callbacks) X(git_fetch_options_init) X(git_proxy_options_init) X(git_buf_dispose) \
     X(git_credential_userpass_plaintext_new) X(git_credential_username_new) X(git_credential_ssh_key_new) \
     X(git_credential_ssh_key_from_agent)

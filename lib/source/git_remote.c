@@ -341,36 +341,63 @@ static bool is_current(const remote_call *call, git_repository *repo, const char
     return there;
 }
 
-static ql_status update_copy(remote_call *call, git_repository *repo, ql_buf *reference, ql_error *err)
+/* What the system says of a socket (connection refused, no route) is the network's failure, not a disk's. */
+static ql_status connect_failed(const remote_call *call, int code, ql_error *err)
 {
-    git_remote_callbacks callbacks;
+    ql_status status = fail(call, code, "cannot connect", err);
+    if (ql_status_kind(status) != QL_E_IO) return status;
+    if (err != NULL) err->status = QL_E_NET;
+    return QL_E_NET;
+}
+
+/* Connects and finds the reference that is meant and where it stands. repo NULL: for asking only. *remote is freed by the caller, also after a failure. */
+static ql_status connect_to(remote_call *call, git_repository *repo, git_remote **remote, git_remote_callbacks *callbacks, ql_buf *reference,
+                            git_oid *commit, ql_error *err)
+{
+    const char *address = ql_buf_cstr(&call->url->remote);
     git_proxy_options proxy;
-    git_remote *remote = NULL;
-    int code = call->api->git_remote_init_callbacks(&callbacks, GIT_REMOTE_CALLBACKS_VERSION);
+    int code = call->api->git_remote_init_callbacks(callbacks, GIT_REMOTE_CALLBACKS_VERSION);
     if (code == 0) code = call->api->git_proxy_options_init(&proxy, GIT_PROXY_OPTIONS_VERSION);
-    if (code == 0) code = call->api->git_remote_create_anonymous(&remote, repo, ql_buf_cstr(&call->url->remote));
+    if (code == 0) code = repo != NULL ? call->api->git_remote_create_anonymous(remote, repo, address) : call->api->git_remote_create_detached(remote, address);
     if (code < 0) return fail(call, code, "cannot reach the repository", err);
-    callbacks.credentials = give_credential;
-    callbacks.transfer_progress = on_progress;
-    callbacks.sideband_progress = on_sideband;
-    callbacks.payload = call;
+    callbacks->credentials = give_credential;
+    callbacks->transfer_progress = on_progress;
+    callbacks->sideband_progress = on_sideband;
+    callbacks->payload = call;
     proxy.type = GIT_PROXY_AUTO;
     call->password_tries = call->key_tries = 0;
     call->agent_tried = false;
-    code = call->api->git_remote_connect(remote, GIT_DIRECTION_FETCH, &callbacks, &proxy, NULL);
+    code = call->api->git_remote_connect(*remote, GIT_DIRECTION_FETCH, callbacks, &proxy, NULL);
     call->permanent = code == GIT_ECERTIFICATE;
-    git_oid commit;
-    ql_buf_clear(reference);
-    if (code == GIT_ECERTIFICATE && call->url->reach == QL__GIT_SSH) {
-        call->api->git_remote_free(remote);
+    if (code == GIT_ECERTIFICATE && call->url->reach == QL__GIT_SSH)
         return ql__fail(err, QL_E_NET, "the ssh key of %s is not in ~/.ssh/known_hosts, or not that one; connect once with ssh to check it",
                         ql_buf_cstr(&call->url->host));
-    }
-    ql_status status = code < 0 ? fail(call, code, "cannot connect", err) : choose_reference(call, remote, reference, &commit, err);
+    ql_buf_clear(reference);
+    return code < 0 ? connect_failed(call, code, err) : choose_reference(call, *remote, reference, commit, err);
+}
+
+static ql_status update_copy(remote_call *call, git_repository *repo, ql_buf *reference, ql_error *err)
+{
+    git_remote_callbacks callbacks;
+    git_remote *remote = NULL;
+    git_oid commit;
+    ql_status status = connect_to(call, repo, &remote, &callbacks, reference, &commit, err);
     if (status == QL_OK && !is_current(call, repo, ql_buf_cstr(reference), &commit))
         status = fetch_reference(call, remote, &callbacks, ql_buf_str(reference), err);
     call->api->git_remote_free(remote);
     if (status < 0 && cancelled(call->options)) return ql__fail(err, QL_E_CANCELLED, "cancelled while fetching");
+    return status;
+}
+
+ql_status ql__git_ask(const ql__git_api *api, const ql__source_options *options, const ql__git_url *url, ql_error *err)
+{
+    remote_call call = {.api = api, .options = options, .url = url};
+    QL_AUTO(ql_buf, ql_buf_dispose) reference = QL_BUF_INIT;
+    git_remote_callbacks callbacks;
+    git_remote *remote = NULL;
+    git_oid commit;
+    ql_status status = connect_to(&call, NULL, &remote, &callbacks, &reference, &commit, err);
+    api->git_remote_free(remote);
     return status;
 }
 

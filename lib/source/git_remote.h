@@ -21,6 +21,11 @@ ql_str ql__git_secret(const ql__source_options *options, const ql__git_url *url)
  */
 ql_status ql__git_sync(const ql__git_api *api, const ql__source_options *options, const ql__git_url *url, const char *folder,
                        ql__git_head *out, ql_error *err);
+/*
+ * Whether a remote repository answers, lets us in and has the configured branch; nothing is fetched or written. One try, of at most what libgit2
+ * waits for a connection (30 s) and an answer (60 s). Errors as of ql__git_sync.
+ */
+ql_status ql__git_ask(const ql__git_api *api, const ql__source_options *options, const ql__git_url *url, ql_error *err);
 void ql__git_head_dispose(ql__git_head *self);
 
 /* Opens path, never looking in the folders above it. */

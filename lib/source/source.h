@@ -19,9 +19,17 @@ typedef struct ql__source_options {
 ql_status ql__source_open(const ql__source_options *options, const ql_source_ops **ops, void **self, ql_error *err);
 /* Whether the source could be listed, as far as that shows without the network and without reading much. */
 ql_status ql__source_check(const ql__source_options *options, ql_error *err);
+/*
+ * Whether a place elsewhere answers, over the network; QL_DONE: it is on this machine, nothing was asked. For git also whether it lets us in and
+ * has the branch; for types this build does not read, any answer of the web server at base_url is one.
+ */
+ql_status ql__source_reach(const ql__source_options *options, ql_error *err);
+/* Opens libgit2 and writes its version ("1.9.1"); QL_E_UNSUPPORTED: the module is not installed. */
+ql_status ql__source_git_version(char version[24], ql_error *err);
 ql_status ql__source_localfile_open(const ql__source_options *options, const ql_source_ops **ops, void **self, ql_error *err);
 ql_status ql__source_git_open(const ql__source_options *options, const ql_source_ops **ops, void **self, ql_error *err);
 ql_status ql__source_git_check(const ql__source_options *options, ql_error *err);
+ql_status ql__source_git_reach(const ql__source_options *options, ql_error *err);
 
 /* The end of every _open: hands out table and self, or closes self and passes the failure on. */
 ql_status ql__source_opened(ql_status status, const ql_source_ops *table, void *self, const ql_source_ops **ops, void **out);

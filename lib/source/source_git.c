@@ -380,3 +380,23 @@ ql_status ql__source_git_check(const ql__source_options *options, ql_error *err)
     git_close(self);
     return status;
 }
+
+ql_status ql__source_git_reach(const ql__source_options *options, ql_error *err)
+{
+    const ql__git_api *api = NULL;
+    QL_AUTO(ql__git_url, ql__git_url_dispose) url = {0};
+    QL_TRY(ql__git_url_parse(options->config->base_url, &url, err));
+    if (url.reach == QL__GIT_LOCAL) return QL_DONE;
+    QL_TRY(ql__git_api_get(&api, err));
+    return ql__git_ask(api, options, &url, err);
+}
+
+ql_status ql__source_git_version(char version[24], ql_error *err)
+{
+    const ql__git_api *api = NULL;
+    int major = 0, minor = 0, patch = 0;
+    QL_TRY(ql__git_api_get(&api, err));
+    (void)api->git_libgit2_version(&major, &minor, &patch);
+    snprintf(version, 24, "%d.%d.%d", major, minor, patch);
+    return QL_OK;
+}

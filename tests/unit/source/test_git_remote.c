@@ -188,6 +188,35 @@ static void test_git_remote__a_refused_token_is_an_error_without_the_token(void 
     stop_server(&http);
 }
 
+static ql_status ask(git_fixture *self, ql_error *err)
+{
+    ql__source_options options = {.config = &self->config, .sys = ql__sys_default(), .cache_dir = self->cache};
+    ql_status status = ql__source_reach(&options, err);
+    assert_null(strstr(err->message, "wrong-token"));
+    return status;
+}
+
+static void test_git_remote__is_asked_without_a_fetch(void **state)
+{
+    git_fixture *self = *state;
+    ql_error err = {0};
+    make_repository(self);
+    server http = start_server(self, NULL);
+    use_url(self, "http", &http, "token");
+    assert_int_equal(ask(self, &err), QL_E_AUTH);
+    self->config.token = QL_STR("wrong-token");
+    assert_int_equal(ask(self, &err), QL_E_AUTH);
+    self->config.token = QL_STR("right-token");
+    assert_int_equal(ask(self, &err), QL_OK);
+    self->config.branch = QL_STR("nope");
+    assert_int_equal(ask(self, &err), QL_E_NOTFOUND);
+    stop_server(&http);
+    assert_int_equal(ask(self, &err), QL_E_NET);
+    char entries[50];
+    git_ask(self, entries, sizeof entries, "ls -A '%s' 2>/dev/null | wc -l", self->cache);
+    assert_string_equal(entries, "0");
+}
+
 static void test_git_remote__a_redirect_does_not_carry_the_token_away(void **state)
 {
     git_fixture *self = *state;
@@ -261,6 +290,7 @@ int main(void)
         TEST(fetches_no_more_than_the_depth),
         TEST(sends_the_token_in_the_ways_hosts_accept),
         TEST(a_refused_token_is_an_error_without_the_token),
+        TEST(is_asked_without_a_fetch),
         TEST(a_redirect_does_not_carry_the_token_away),
         TEST(checks_certificates),
     };

@@ -41,11 +41,61 @@ static void test_source__opens_localfile_and_git(void **state)
     ql_test_dir_remove(dir);
 }
 
+/* A network that answers as told. */
+static ql_status answer;
+static int32_t answer_code;
+
+static ql_status get_scripted(void *user, const ql__net_get *get, ql_error *err)
+{
+    (void)user;
+    assert_string_equal(get->url, "https://docs.example.com/");
+    if (answer >= 0) return get->body_fn(get->user, QL_STR("page"), 4, err);
+    *err = (ql_error){.status = answer, .http_code = answer_code, .message = "as told"};
+    return answer;
+}
+
+static void test_source__any_answer_of_a_web_server_is_one(void **state)
+{
+    (void)state;
+    static const struct {
+        ql_status answer;
+        int32_t code;
+        bool reached;
+    } cases[] = {{QL_OK, 200, true}, {QL_E_AUTH, 401, true}, {QL_E_NOTFOUND, 404, true}, {QL_E_NET, 503, true}, {QL_E_LIMIT, 0, true},
+                 {QL_E_NET, 0, false}, {QL_E_TIMEOUT, 0, false}};
+    ql__net_ops net = {.get_fn = get_scripted};
+    ql__sys sys = *ql__sys_default();
+    sys.net = &net;
+    ql__config_source config = {.type = QL__SOURCE_PUBLICDOCS, .type_name = QL_STR("publicdocs"), .base_url = QL_STR("https://docs.example.com/")};
+    ql__source_options options = {.config = &config, .sys = &sys};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        ql_error err = {0};
+        answer = cases[i].answer;
+        answer_code = cases[i].code;
+        ql_status status = ql__source_reach(&options, &err);
+        assert_int_equal(status, cases[i].reached ? QL_OK : cases[i].answer);
+        assert_string_equal(err.message, cases[i].reached ? "" : "as told");
+    }
+}
+
+static void test_source__asks_nobody_for_what_is_here(void **state)
+{
+    (void)state;
+    ql__config_source folder = {.type = QL__SOURCE_LOCALFILE, .base_url = QL_STR("file:///nowhere")};
+    ql__config_source repository = {.type = QL__SOURCE_GIT, .base_url = QL_STR("file:///nowhere")};
+    ql__source_options options = {.config = &folder, .sys = ql__sys_default()};
+    assert_int_equal(ql__source_reach(&options, NULL), QL_DONE);
+    options.config = &repository;
+    assert_int_equal(ql__source_reach(&options, NULL), QL_DONE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_source__names_a_type_that_is_not_in_this_build),
         cmocka_unit_test(test_source__opens_localfile_and_git),
+        cmocka_unit_test(test_source__any_answer_of_a_web_server_is_one),
+        cmocka_unit_test(test_source__asks_nobody_for_what_is_here),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
