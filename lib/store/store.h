@@ -81,6 +81,9 @@ ql_status ql__store_sources_json(ql__store *self, ql_buf *out, ql_error *err);
 typedef int (*ql__store_dump_fn)(void *user, ql_str line);
 ql_status ql__store_dump(ql__store *self, bool vectors, ql__store_dump_fn fn, void *user, ql_error *err);
 
+/* Reads everything and compares it with its checksums. QL_E_CORRUPT names the file; a store for reading is enough. */
+ql_status ql__store_verify(ql__store *self, ql_error *err);
+
 /* --- reading: a snapshot is one consistent view; everything borrowed from it lives until it is freed. */
 typedef struct ql__snapshot ql__snapshot;
 typedef struct ql__score {
