@@ -66,6 +66,23 @@ QL_API void ql_runtime_free(ql_runtime *self);
 /** Appends the totals of spans and counters since the start as a JSON object; QL_E_INVALID when the runtime was made without `profile`. Since 0.1. */
 QL_API QL_MUST_USE ql_status ql_runtime_stats_json(const ql_runtime *self, ql_buf *out, ql_error *err);
 
+/**
+ * Tells what this machine and this installation have, as a JSON object appended to `out`: for reports such as that of `qloader doctor`.
+ *
+ * version; machine {architecture, cpu or null, cores, cores_usable, memory_bytes, memory_available_bytes (0: not known; within the limit of the
+ * cgroup), features (of the CPU, those this library has code for)}; arithmetic {kernels, precision: what "auto" means here, fp32 or bf16};
+ * libraries [{name, use, found, version or null, reason when it is not found}]: those that are opened on first use; modules, the same for
+ * what is installed beside the library: git and a grammar per programming language (use: "grammar").
+ *
+ * Cost: opens every library and module it tells of (some 100 MB of address space), and they stay mapped; a process that searches does without.
+ * @param self  not NULL.
+ * @param out   not NULL; unchanged on failure other than of its own memory.
+ * Errors:  QL_E_INVALID, QL_E_NOMEM, QL_E_LIMIT. What is missing is told in the object, not an error.
+ * Threads: safe.
+ * Since:   0.1
+ */
+QL_API QL_MUST_USE ql_status ql_runtime_describe_json(const ql_runtime *self, ql_buf *out, ql_error *err);
+
 #ifdef __cplusplus
 }
 #endif

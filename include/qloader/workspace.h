@@ -85,8 +85,11 @@ QL_API QL_MUST_USE ql_status ql_workspace_config(const ql_workspace *self, const
 /** What ql_workspace_projects_json() tells besides the configuration; bits. */
 enum {
     QL_PROJECTS_STATUS = 1, /**< document_count, chunk_count, latest_ingestion of each project, read from the index */
-    QL_PROJECTS_CHECK = 2   /**< ready of each source: whether its folder, or its local repository and branch, can be opened. Nothing is asked over the
+    QL_PROJECTS_CHECK = 2,  /**< ready of each source: whether its folder, or its local repository and branch, can be opened. Nothing is asked over the
                                  network. QL_E_UNSUPPORTED: the store or embedder of the configuration is not in this build */
+    QL_PROJECTS_REACH = 4   /**< reachable of each source that lies elsewhere, asked over the network, one after the other: whether a git
+                                 repository answers, accepts the token and has the branch (30 s for a connection, 60 s of silence), or a web
+                                 server answers at all (10 s each). reach_reason says why not. Sources of the application are not asked */
 };
 /**
  * Appends a JSON array, an object per project: project_id, display_name, description, collection_name, source_count, sources
@@ -94,6 +97,28 @@ enum {
  * `project` empty: all; QL_E_NOTFOUND when there is no such project. Since 0.1.
  */
 QL_API QL_MUST_USE ql_status ql_workspace_projects_json(ql_workspace *self, ql_str project, uint32_t parts, ql_buf *out, ql_error *err);
+
+/** What ql_workspace_check_json() looks at; bits. */
+enum {
+    QL_CHECK_MODEL = 1,      /**< opens the embedding model */
+    QL_CHECK_INDEX = 2,      /**< opens the index; with QL_CHECK_MODEL also whether it was made with that model */
+    QL_CHECK_INDEX_WHOLE = 4 /**< reads all of the index and compares every page, vector and posting with its checksum */
+};
+/**
+ * Finds out whether this workspace could search and ingest, and appends a JSON object that says so part by part.
+ *
+ * supported {ready, reason when not}: whether this build has the store and the embedder that the configuration chooses; and, each when asked for and
+ * supported: model {ready, name, dims}, index {there, ready, whole (true or null: not read), documents, chunks, dims, model, collection}. Where
+ * ready is false there are kind (the text of ql_status_name()) and reason; facts that are not known are null. An index that is not there yet is not ready.
+ *
+ * @param self   not NULL. Nothing in it is changed.
+ * @param parts  bits of QL_CHECK_; QL_CHECK_INDEX_WHOLE includes QL_CHECK_INDEX.
+ * Cost:    opening maps the model; QL_CHECK_INDEX_WHOLE reads the index once (about a second per 100,000 chunks).
+ * Errors:  QL_E_INVALID, QL_E_NOMEM. What is wrong with the workspace is told in the object, not an error.
+ * Threads: safe; beside searches and an ingest too.
+ * Since:   0.1
+ */
+QL_API QL_MUST_USE ql_status ql_workspace_check_json(ql_workspace *self, uint32_t parts, ql_buf *out, ql_error *err);
 
 /** Appends a JSON object: which store and embedder, why, where, documents, chunks, dims, model, bytes. Since 0.1. */
 QL_API QL_MUST_USE ql_status ql_workspace_info_json(ql_workspace *self, ql_buf *out, ql_error *err);

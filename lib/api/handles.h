@@ -52,6 +52,7 @@ static inline const ql__config *ql__workspace_config(const ql_workspace *self)
 /* QL_E_UNSUPPORTED, by name, when the configuration chose a store or an embedder that this build lacks. */
 ql_status ql__workspace_supported(const ql_workspace *self, ql_error *err);
 ql_status ql__workspace_embedder_open(const ql_workspace *self, const ql_embedder_ops **ops, void **out, ql_error *err);
+const char *ql__workspace_collection(const ql_workspace *self);
 /* Opens for writing; creates the index when there is none. */
 ql_status ql__workspace_store_open(const ql_workspace *self, bool write, uint32_t dims, const char *model, ql__store **out, ql_error *err);
 /* Passes a status on; where it tells damage of a file of the index, what to do is added. */
@@ -76,6 +77,8 @@ const char *ql__source_unsupported(ql__source_type type);
 ql_status ql__workspace_source_open(const ql_workspace *self, ql_str project, const ql__config_source *config, int (*cancelled_fn)(void *user), void *user,
                                     ql__open_source *out, ql_error *err);
 ql_status ql__workspace_source_check(const ql_workspace *self, ql_str project, const ql__config_source *config, ql_error *err);
+/* QL_DONE: it is on this machine, and nothing was asked over the network. Also for types this build does not read. */
+ql_status ql__workspace_source_reach(const ql_workspace *self, const ql__config_source *config, ql_error *err);
 void ql__workspace_source_close(ql__open_source *self);
 
 #endif

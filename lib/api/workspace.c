@@ -203,6 +203,12 @@ ql_status ql__workspace_source_check(const ql_workspace *self, ql_str project, c
     return status;
 }
 
+ql_status ql__workspace_source_reach(const ql_workspace *self, const ql__config_source *config, ql_error *err)
+{
+    ql__source_options options = {.config = config, .sys = self->runtime->sys, .log = &self->runtime->log};
+    return ql__source_reach(&options, err);
+}
+
 ql_status ql__workspace_embedder_open(const ql_workspace *self, const ql_embedder_ops **ops, void **out, ql_error *err)
 {
     if (self->embedder_name != NULL) return ql__extension_embedder_open(&self->runtime->extensions, self->embedder_name, ops, out, err);
@@ -219,7 +225,7 @@ ql_status ql__workspace_embedder_open(const ql_workspace *self, const ql_embedde
     return ql__fail_status(err, status);
 }
 
-static const char *collection_name(const ql_workspace *self)
+const char *ql__workspace_collection(const ql_workspace *self)
 {
     const ql__config *config = ql__workspace_config(self);
     return config != NULL && config->collection_name.len > 0 ? config->collection_name.ptr : "documents";
@@ -227,7 +233,7 @@ static const char *collection_name(const ql_workspace *self)
 
 ql_status ql__workspace_store_open(const ql_workspace *self, bool write, uint32_t dims, const char *model, ql__store **out, ql_error *err)
 {
-    ql__store_options options = {.dir = self->data_dir, .collection = collection_name(self), .write = write, .dims = dims, .model = model,
+    ql__store_options options = {.dir = self->data_dir, .collection = ql__workspace_collection(self), .write = write, .dims = dims, .model = model,
                                  .sys = self->runtime->sys, .log = &self->runtime->log};
     if (write) QL_TRY(ql__dir_make(self->runtime->sys, self->data_dir, 0755, err));
     return ql__workspace_store_failed(self, ql__store_open(&options, out, err), err);
@@ -297,9 +303,22 @@ ql_status ql_workspace_config(const ql_workspace *self, const char *format, ql_b
 
 /* --- what is in it ------------------------------------------------------------------------------------------------------------- */
 
-static ql_status write_source(ql__json_writer *writer, const ql_workspace *self, ql_str project, const ql__config_source *source, bool check, ql_error *err)
+static ql_status write_reach(ql__json_writer *writer, const ql_workspace *self, const ql__config_source *source, ql_error *err)
+{
+    ql_error why = {0};
+    ql_status status = ql__workspace_source_reach(self, source, &why);
+    if (ql_status_kind(status) == QL_E_NOMEM) return ql__fail_nomem(err);
+    if (status == QL_DONE) return QL_OK;
+    ql__json_key(writer, "reachable");
+    ql__json_bool(writer, status >= 0);
+    if (status < 0) ql__json_member(writer, "reach_reason", ql_str_of(why.message));
+    return QL_OK;
+}
+
+static ql_status write_source(ql__json_writer *writer, const ql_workspace *self, ql_str project, const ql__config_source *source, uint32_t parts, ql_error *err)
 {
     const char *unsupported = ql__source_unsupported(source->type);
+    bool check = (parts & QL_PROJECTS_CHECK) != 0;
     ql_error why = {0};
     if (check && ql_status_kind(ql__workspace_source_check(self, project, source, &why)) == QL_E_NOMEM) return ql__fail_nomem(err);
     if (!check && unsupported != NULL) (void)ql__fail(&why, QL_E_UNSUPPORTED, "%s", unsupported);
@@ -314,6 +333,7 @@ static ql_status write_source(ql__json_writer *writer, const ql_workspace *self,
         ql__json_bool(writer, why.status >= 0);
     }
     if (why.status < 0) ql__json_member(writer, "reason", ql_str_of(why.message));
+    if (parts & QL_PROJECTS_REACH) QL_TRY(write_reach(writer, self, source, err));
     ql__json_object_end(writer);
     return QL_OK;
 }
@@ -365,7 +385,7 @@ static ql_status write_project(ql__json_writer *writer, const ql_workspace *self
     ql__json_key(writer, "sources");
     ql__json_array(writer);
     for (size_t i = 0; i < project->source_count; i++)
-        QL_TRY(write_source(writer, self, project->id, &project->sources[i], (parts & QL_PROJECTS_CHECK) != 0, err));
+        QL_TRY(write_source(writer, self, project->id, &project->sources[i], parts, err));
     ql__json_array_end(writer);
     if (parts & QL_PROJECTS_STATUS) write_status(writer, rows, project->id);
     ql__json_object_end(writer);
@@ -394,7 +414,7 @@ static ql_status write_projects(const ql_workspace *self, ql_str project, uint32
 ql_status ql_workspace_projects_json(ql_workspace *self, ql_str project, uint32_t parts, ql_buf *out, ql_error *err)
 {
     if (self == NULL || out == NULL) return ql__fail(err, QL_E_INVALID, "%s is NULL", self == NULL ? "self" : "out");
-    if (parts & ~(uint32_t)(QL_PROJECTS_STATUS | QL_PROJECTS_CHECK)) return ql__fail(err, QL_E_INVALID, "parts is %#x", parts);
+    if (parts & ~(uint32_t)(QL_PROJECTS_STATUS | QL_PROJECTS_CHECK | QL_PROJECTS_REACH)) return ql__fail(err, QL_E_INVALID, "parts is %#x", parts);
     if (self->config == NULL) return ql__fail(err, QL_E_INVALID, "this workspace was opened without a configuration");
     if (!has_project(ql__workspace_config(self), project)) return ql__fail(err, QL_E_NOTFOUND, "no project '%.*s' in the configuration", (int)project.len, project.ptr);
     ql__json *rows = NULL;

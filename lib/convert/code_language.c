@@ -268,3 +268,14 @@ bool ql__convert_is_missing(ql_str name)
         if (ql_str_equal(name, ql_str_of(all[i].name))) return is_missing(&all[i]);
     return false;
 }
+
+const char *ql__grammar_name(size_t index)
+{
+    return index < LANGUAGE_COUNT ? languages[index].module + sizeof "qloader-grammar-" - 1 : NULL;
+}
+
+ql_status ql__grammar_check(size_t index, ql_error *err)
+{
+    ql__code_grammar grammar;
+    return ql__code_grammar_load(&languages[index], &grammar, err);
+}

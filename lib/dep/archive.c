@@ -48,6 +48,12 @@ static ql_status load_functions(archive_functions *out, ql_error *err)
     return QL_OK;
 }
 
+ql_status ql__archive_check(ql_error *err)
+{
+    archive_functions fn;
+    return load_functions(&fn, err);
+}
+
 static ql_status archive_fail(const ql__archive *self, ql_error *err)
 {
     const char *text = self->fn.archive_error_string(self->handle);

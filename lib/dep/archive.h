@@ -16,5 +16,7 @@ void ql__archive_close(ql__archive *self);
 ql_status ql__archive_next(ql__archive *self, ql_str *name, uint64_t *size, ql_error *err);
 /* Next bytes of the current entry; *got 0 at its end. */
 ql_status ql__archive_read(ql__archive *self, void *buf, size_t capacity, size_t *got, ql_error *err);
+/* Whether libarchive can be opened, which this does; QL_E_UNSUPPORTED says what is missing. */
+ql_status ql__archive_check(ql_error *err);
 
 #endif

@@ -51,6 +51,13 @@ static void curl_load(void)
     if (curl_fn.curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) curl_status = ql__fail(&curl_error, QL_E_INTERNAL, "libcurl does not start");
 }
 
+ql_status ql__http_check(ql_error *err)
+{
+    (void)pthread_once(&curl_once, curl_load);
+    if (curl_status < 0 && err != NULL) *err = curl_error;
+    return curl_status;
+}
+
 typedef struct transfer {
     const ql__net_get *get;
     CURL *handle;

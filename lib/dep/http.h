@@ -14,5 +14,7 @@ extern const ql__net_ops ql__http_net;
  * QL_E_LIMIT, QL_E_INVALID no http address, QL_E_NET otherwise; err->http_code says what the server answered, err->retry_after_ms what it asked for.
  */
 ql_status ql__http_download(const ql__sys *sys, const ql__net_get *get, ql_error *err);
+/* Whether libcurl can be opened, which this does; QL_E_UNSUPPORTED says what is missing. */
+ql_status ql__http_check(ql_error *err);
 
 #endif

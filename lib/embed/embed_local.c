@@ -180,7 +180,7 @@ static void close_local(void *user)
 
 /* ---- precision ---- */
 
-static bool cpu_has_bf16(void)
+bool ql__embed_auto_bf16(void)
 {
 #if defined(__x86_64__)
     return __builtin_cpu_supports("avx512bf16"); /* every CPU with AMX has it too */
@@ -195,7 +195,7 @@ static ql_status make_engine(local_embedder *self, ql_error *err)
     ql__precision wanted = self->options.precision;
     ql_error inner = {0};
     if (self->engine || self->engine_refused) return QL_OK;
-    bool bf16 = wanted == QL__PRECISION_BF16 || (wanted == QL__PRECISION_AUTO && cpu_has_bf16());
+    bool bf16 = wanted == QL__PRECISION_BF16 || (wanted == QL__PRECISION_AUTO && ql__embed_auto_bf16());
     ql_status status = ql__encoder_engine_new(self->encoder, bf16, &self->engine, &inner);
     if (status >= 0) return QL_OK;
     if (ql_status_kind(status) != QL_E_UNSUPPORTED || wanted == QL__PRECISION_BF16) {

@@ -17,6 +17,7 @@
 #include <oneapi/dnnl/dnnl.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -37,7 +38,7 @@
     X(dnnl_primitive_attr_set_scratchpad_mode) X(dnnl_primitive_attr_set_post_ops) X(dnnl_post_ops_create) \
     X(dnnl_post_ops_destroy) X(dnnl_post_ops_append_eltwise) X(dnnl_post_ops_append_sum) X(dnnl_primitive_desc_create) \
     X(dnnl_primitive_desc_destroy) X(dnnl_primitive_desc_query_md) X(dnnl_primitive_create) X(dnnl_primitive_execute) \
-    X(dnnl_primitive_destroy) X(dnnl_reorder_primitive_desc_create)
+    X(dnnl_primitive_destroy) X(dnnl_reorder_primitive_desc_create) X(dnnl_version)
 
 typedef struct dnnl_functions {
 #define DNNL_MEMBER(name) __typeof__(&name) name;
@@ -117,18 +118,34 @@ static ql_status check_room(ql_error *err)
     return QL_OK;
 }
 
-static ql_status load_libraries(ql__linear_engine *self, ql_error *err)
+static ql_status load_functions(dnnl_functions *fn, openmp_functions *openmp, ql_error *err)
 {
 #define DNNL_NAME(name) #name,
     static const char *const names[] = {DNNL_FUNCTIONS(DNNL_NAME)};
 #undef DNNL_NAME
     static const char *const openmp_names[] = {"omp_get_max_threads", "omp_set_num_threads"};
-    void *found[sizeof names / sizeof *names], *openmp[2];
-    _Static_assert(sizeof(dnnl_functions) == sizeof found && sizeof(openmp_functions) == sizeof openmp, "one pointer per name");
+    void *found[sizeof names / sizeof *names], *openmp_found[2];
+    _Static_assert(sizeof(dnnl_functions) == sizeof found && sizeof(openmp_functions) == sizeof openmp_found, "one pointer per name");
     QL_TRY(ql__dynlib_load(DNNL_SONAME, names, sizeof names / sizeof *names, found, err));
-    QL_TRY(ql__dynlib_load(OPENMP_SONAME, openmp_names, 2, openmp, err));
-    memcpy(&self->fn, found, sizeof found);
-    memcpy(&self->openmp, openmp, sizeof openmp);
+    QL_TRY(ql__dynlib_load(OPENMP_SONAME, openmp_names, 2, openmp_found, err));
+    memcpy(fn, found, sizeof found);
+    memcpy(openmp, openmp_found, sizeof openmp_found);
+    return QL_OK;
+}
+
+ql_status ql__linear_check(char version[24], ql_error *err)
+{
+    dnnl_functions fn;
+    openmp_functions openmp;
+    QL_TRY(load_functions(&fn, &openmp, err));
+    const dnnl_version_t *found = fn.dnnl_version();
+    snprintf(version, 24, "%d.%d.%d", found->major, found->minor, found->patch);
+    return QL_OK;
+}
+
+static ql_status load_libraries(ql__linear_engine *self, ql_error *err)
+{
+    QL_TRY(load_functions(&self->fn, &self->openmp, err));
     DNNL_TRY(self->fn.dnnl_engine_create(&self->engine, dnnl_cpu, 0), "an engine");
     return QL_OK;
 }

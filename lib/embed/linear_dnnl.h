@@ -44,6 +44,9 @@ bool ql__linear_engine_bf16(const ql__linear_engine *self);
 ql_status ql__linear_worker_new(ql__linear_engine *engine, ql__linear_worker **out, ql_error *err);
 void ql__linear_worker_free(ql__linear_worker *self);
 
+/* Whether oneDNN and OpenMP can be opened, which this does; writes oneDNN's version ("2.6.3"). QL_E_UNSUPPORTED says what is missing. */
+ql_status ql__linear_check(char version[24], ql_error *err);
+
 /* What a thread had before a series of runs. */
 typedef struct ql__linear_guard {
     int threads; /* OpenMP's */

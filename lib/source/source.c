@@ -60,6 +60,7 @@ ql_status ql__source_reach(const ql__source_options *options, ql_error *err)
 {
     switch (options->config->type) {
     case QL__SOURCE_LOCALFILE:
+    case QL__SOURCE_ADDED: /* only the application knows where it lies */
         return QL_DONE;
     case QL__SOURCE_GIT:
         return ql__source_git_reach(options, err);

@@ -171,6 +171,13 @@ static void test_public__refuses_wrong_arguments(void **state)
     assert_int_equal(ql_search(workspace, QL_STR("x"), NULL, NULL, &err), QL_E_INVALID);
     assert_int_equal(ql_ingest(workspace, NULL, NULL, &err), QL_E_INVALID); /* opened without a configuration */
     assert_int_equal(ql_ingest(NULL, NULL, NULL, NULL), QL_E_INVALID);
+    ql_buf json = QL_BUF_INIT;
+    assert_int_equal(ql_runtime_describe_json(NULL, &json, &err), QL_E_INVALID);
+    assert_int_equal(ql_runtime_describe_json(self->runtime, NULL, &err), QL_E_INVALID);
+    assert_int_equal(ql_workspace_check_json(NULL, QL_CHECK_MODEL, &json, &err), QL_E_INVALID);
+    assert_int_equal(ql_workspace_check_json(workspace, QL_CHECK_MODEL, NULL, &err), QL_E_INVALID);
+    assert_int_equal(ql_workspace_check_json(workspace, 8, &json, &err), QL_E_INVALID);
+    assert_int_equal(json.len, 0);
     ql_workspace_free(workspace);
     ql_workspace_free(NULL);
     ql_results_free(NULL);
@@ -222,6 +229,59 @@ static void test_public__stats_count_what_was_done(void **state)
     ql_workspace_free(workspace);
 }
 
+/* --- what is there, and whether it works ------------------------------------------------------------------------------------------------ */
+
+static void assert_holds(const ql_buf *json, const char *part)
+{
+    if (strstr(ql_buf_cstr(json), part) == NULL) fail_msg("no %s in %s", part, ql_buf_cstr(json));
+}
+
+static void test_public__describe_tells_the_machine(void **state)
+{
+    bench *self = *state;
+    ql_buf json = QL_BUF_INIT;
+    ql_error err = {0};
+    char cores[48];
+    assert_int_equal(ql_runtime_describe_json(self->runtime, &json, &err), QL_OK);
+    snprintf(cores, sizeof cores, "\"cores\":%ld,", sysconf(_SC_NPROCESSORS_ONLN));
+    assert_holds(&json, cores);
+    assert_holds(&json, "{\"name\":\"oneDNN\",");
+    assert_holds(&json, "{\"name\":\"python\",\"use\":\"grammar\",\"found\":true,");
+    assert_holds(&json, "\"version\":\"" QLOADER_VERSION "\"");
+    ql_buf_dispose(&json);
+}
+
+static void test_public__check_sees_index_and_model(void **state)
+{
+    bench *self = *state;
+    ql_workspace *workspace = open_data(self, "check");
+    ql_buf json = QL_BUF_INIT;
+    ql_error err = {0};
+    char path[160];
+    assert_int_equal(ql_workspace_check_json(workspace, QL_CHECK_INDEX, &json, &err), QL_OK);
+    assert_holds(&json, "\"index\":{\"there\":false,\"ready\":false,\"kind\":\"not found\"");
+    ingest(workspace, animals, 3);
+    ql_buf_clear(&json);
+    assert_int_equal(ql_workspace_check_json(workspace, QL_CHECK_MODEL | QL_CHECK_INDEX_WHOLE, &json, &err), QL_OK);
+    assert_holds(&json, "\"model\":{\"ready\":true,\"name\":\"");
+    assert_holds(&json, "\"index\":{\"there\":true,\"ready\":true,\"whole\":true,\"documents\":3,");
+    snprintf(path, sizeof path, "%s/check/vectors-000001.qlv", self->dir);
+    FILE *vectors = fopen(path, "r+b");
+    assert_non_null(vectors);
+    assert_int_equal(fseek(vectors, 4096 + 100, SEEK_SET), 0);
+    assert_true(fputc(0x55, vectors) >= 0);
+    fclose(vectors);
+    ql_buf_clear(&json);
+    assert_int_equal(ql_workspace_check_json(workspace, QL_CHECK_INDEX, &json, &err), QL_OK);
+    assert_holds(&json, "\"ready\":true,\"whole\":null,"); /* not read */
+    ql_buf_clear(&json);
+    assert_int_equal(ql_workspace_check_json(workspace, QL_CHECK_INDEX_WHOLE, &json, &err), QL_OK);
+    assert_holds(&json, "\"ready\":false,\"kind\":\"damaged data\"");
+    assert_holds(&json, "vectors-000001.qlv");
+    ql_buf_dispose(&json);
+    ql_workspace_free(workspace);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -230,6 +290,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_public__refuses_wrong_arguments, setup, teardown),
         cmocka_unit_test_setup_teardown(test_public__threads_search_while_one_ingests, setup, teardown),
         cmocka_unit_test_setup_teardown(test_public__stats_count_what_was_done, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_public__describe_tells_the_machine, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_public__check_sees_index_and_model, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
