@@ -68,7 +68,7 @@ static int on_pull(void *user, ql_str file, uint64_t done_bytes, uint64_t total_
 ql_status bring_model(const cli *self, ql_str name, const char *from, const char *to_dir, ql_buf *place, ql_error *err)
 {
     pull_view view = {.cli = self};
-    stop_install();
+    stop_install(self);
     ql_status status = ql_model_pull(name, from, to_dir, on_pull, &view, err);
     if (self->progress_tty && !cli_has(self, OPT_QUIET)) fprintf(stderr, "\r\033[K");
     if (status >= 0) status = to_dir != NULL ? ql_buf_append(place, ql_str_of(to_dir)) : ql_model_user_dir(place, err);
@@ -98,6 +98,17 @@ static bool is_wanted(const cli *self, bool at_terminal)
     return at_terminal && isatty(STDIN_FILENO) && isatty(STDERR_FILENO);
 }
 
+/* A line for people, or with --progress json for programs. */
+static void tell(const cli *self, const ql_buf *line)
+{
+    if (self->json_lines) {
+        line_log("info", "model", ql_buf_str(line));
+        return;
+    }
+    text_put(stderr, ql_buf_str(line));
+    fputc('\n', stderr);
+}
+
 /* The line before it starts: what, how much, from where. */
 static void announce(const cli *self)
 {
@@ -108,9 +119,11 @@ static void announce(const cli *self)
     {
         const char *address = cli_has(self, OPT_PULL_FROM) ? "the place --pull-from names" /* it may hold a password */ : json_string_value(json_object_get(model, "address"));
         if (strcmp(json_string_value(json_object_get(model, "name")), ql_model_default()) != 0) continue;
-        fprintf(stderr, "the model %s is not on this machine; bringing its %.0f MB from ", ql_model_default(), (double)json_integer_value(json_object_get(model, "size_bytes")) / 1e6);
-        text_put(stderr, ql_str_of(address));
-        fprintf(stderr, " (Ctrl-C stops)\n");
+        ql_buf line = QL_BUF_INIT;
+        ql_buf_printf(&line, "the model %s is not on this machine; bringing its %.0f MB from %s (Ctrl-C stops)", ql_model_default(),
+                      (double)json_integer_value(json_object_get(model, "size_bytes")) / 1e6, address != NULL ? address : "its address");
+        tell(self, &line);
+        ql_buf_dispose(&line);
     }
     json_decref(models);
     ql_buf_dispose(&list);
@@ -123,9 +136,10 @@ bool bring_missing_model(const cli *self, bool at_terminal, ql_status *status, q
     if (!cli_has(self, OPT_QUIET)) announce(self);
     *status = bring_model(self, ql_str_of(ql_model_default()), self->values[OPT_PULL_FROM], NULL, &place, err);
     if (*status >= 0 && !cli_has(self, OPT_QUIET)) {
-        fprintf(stderr, "%s is ready in ", ql_model_default());
-        text_put(stderr, ql_buf_str(&place));
-        fputc('\n', stderr);
+        ql_buf line = QL_BUF_INIT;
+        ql_buf_printf(&line, "%s is ready in %s", ql_model_default(), ql_buf_cstr(&place));
+        tell(self, &line);
+        ql_buf_dispose(&line);
     }
     ql_buf_dispose(&place);
     return *status >= 0;

@@ -1,5 +1,6 @@
 /*
- * qloader ingest: progress on a terminal as one line that moves, elsewhere as plain lines; events; a summary; exit code.
+ * qloader ingest: progress on a terminal as one line that moves, elsewhere as plain lines, or for programs as lines of JSON; events; a
+ * summary; exit code.
  */
 #include <jansson.h>
 #include <stdio.h>
@@ -10,15 +11,19 @@
 
 #include "bring_model.h"
 #include "exit_code.h"
+#include "ingest_lines.h"
 #include "output.h"
 #include "session.h"
 
 #define PLAIN_EVERY_MS 5000
 
+typedef enum progress_form { PROGRESS_NONE, PROGRESS_PLAIN, PROGRESS_MOVING, PROGRESS_LINES } progress_form;
+
 typedef struct ingest_view {
     cli *cli;
     const cli_session *session;
     bool quiet, verbose, json, dry_run;
+    progress_form progress;
     bool line_open;      /* a progress line is on the terminal */
     uint64_t plain_ms;   /* when the last plain line was written, of this source */
     json_t *events;      /* with --json */
@@ -44,20 +49,11 @@ static void format_duration(uint64_t ms, char out[24])
     else snprintf(out, 24, "%llu:%02llu", s / 60, s % 60);
 }
 
-/* Documents differ much in size, but their sizes are not known for every source: the rate of documents is what there is. */
 static void format_eta(const ql_ingest_progress *progress, char out[24])
 {
-    if (progress->documents_done == 0 || progress->work_elapsed_ms < 1000) {
-        snprintf(out, 24, "-");
-        return;
-    }
-    uint64_t left = progress->documents_total - progress->documents_done;
-    format_duration(progress->work_elapsed_ms * left / progress->documents_done, out);
-}
-
-static double per_second(uint64_t count, uint64_t ms)
-{
-    return ms == 0 ? 0.0 : (double)count * 1000.0 / (double)ms;
+    uint64_t eta_ms = 0;
+    if (ingest_eta_ms(progress, &eta_ms)) format_duration(eta_ms, out);
+    else snprintf(out, 24, "-");
 }
 
 static void working_text(const ql_ingest_progress *progress, char *out, size_t size)
@@ -70,7 +66,7 @@ static void working_text(const ql_ingest_progress *progress, char *out, size_t s
     snprintf(out, size, "%.*s/%.*s: %llu of %llu documents, %s %s, %llu chunks, %.1f docs/s, %.0f tokens/s", (int)progress->source_type.len,
              progress->source_type.ptr, (int)progress->source.len, progress->source.ptr, (unsigned long long)progress->documents_done,
              (unsigned long long)progress->documents_total, done ? "in" : "ETA", time, (unsigned long long)progress->chunks_done,
-             per_second(progress->documents_done, progress->work_elapsed_ms), per_second(progress->tokens_done, progress->work_elapsed_ms));
+             ingest_per_second(progress->documents_done, progress->work_elapsed_ms), ingest_per_second(progress->tokens_done, progress->work_elapsed_ms));
 }
 
 static void show_line(ingest_view *self, const char *text)
@@ -85,56 +81,36 @@ static void show_line(ingest_view *self, const char *text)
 static void show_listing(ingest_view *self, const ql_ingest_progress *progress)
 {
     char text[256];
-    if (!self->cli->progress_tty || progress->source.len == 0) return;
+    if (self->progress != PROGRESS_MOVING || progress->source.len == 0) return;
     snprintf(text, sizeof text, "%.*s/%.*s: listing, %llu found", (int)progress->source_type.len, progress->source_type.ptr,
              (int)progress->source.len, progress->source.ptr, (unsigned long long)progress->listed);
     show_line(self, text);
 }
 
+static void show_working(ingest_view *self, const ql_ingest_progress *progress)
+{
+    char text[512];
+    bool done = progress->phase == QL_INGEST_SOURCE_DONE;
+    working_text(progress, text, sizeof text);
+    if (self->progress == PROGRESS_MOVING && !done) show_line(self, text);
+    else if (done || progress->work_elapsed_ms >= self->plain_ms + PLAIN_EVERY_MS) {
+        clear_line(self);
+        if (progress->documents_total > 0) text_put(stderr, ql_str_of(text));
+        if (progress->documents_total > 0) fputc('\n', stderr);
+        self->plain_ms = done ? 0 : progress->work_elapsed_ms;
+    }
+}
+
 static int on_progress(void *user, const ql_ingest_progress *progress)
 {
     ingest_view *self = user;
-    char text[512];
-    if (self->quiet) return stop_asked();
-    if (progress->phase == QL_INGEST_LISTING) show_listing(self, progress);
-    else {
-        working_text(progress, text, sizeof text);
-        bool done = progress->phase == QL_INGEST_SOURCE_DONE;
-        if (self->cli->progress_tty && !done) show_line(self, text);
-        else if (done || progress->work_elapsed_ms >= self->plain_ms + PLAIN_EVERY_MS) {
-            clear_line(self);
-            if (progress->documents_total > 0) text_put(stderr, ql_str_of(text));
-            if (progress->documents_total > 0) fputc('\n', stderr);
-            self->plain_ms = done ? 0 : progress->work_elapsed_ms;
-        }
+    if (self->progress == PROGRESS_LINES) {
+        if (progress->source.len > 0) line_progress(progress);
+    } else if (self->progress != PROGRESS_NONE) {
+        if (progress->phase == QL_INGEST_LISTING) show_listing(self, progress);
+        else show_working(self, progress);
     }
     return stop_asked();
-}
-
-static const char *action_name(int action)
-{
-    switch (action) {
-    case QL_INGEST_ADD: return "add";
-    case QL_INGEST_CHANGE: return "change";
-    case QL_INGEST_DELETE: return "delete";
-    case QL_INGEST_SKIP: return "skip";
-    case QL_INGEST_FAIL: return "failed";
-    case QL_INGEST_WARN: return "warning";
-    default: return "source failed";
-    }
-}
-
-static void keep_event(ingest_view *self, const ql_ingest_event *event)
-{
-    json_t *object = json_object();
-    const struct { const char *key; ql_str value; } texts[] = {{"project", event->project}, {"source_type", event->source_type},
-                                                               {"source", event->source}, {"url", event->url}, {"message", event->message}};
-    json_object_set_new(object, "action", json_string(action_name(event->action)));
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
-        if (texts[i].value.len == 0) continue;
-        json_object_set_new(object, texts[i].key, text_json(texts[i].value));
-    }
-    json_array_append_new(self->events, object);
 }
 
 /* What was done to which document is worth a line; what is left out on purpose would be the same in every run. */
@@ -143,25 +119,16 @@ static void keep_in_log(const ingest_view *self, const ql_ingest_event *event)
     ql_buf line = QL_BUF_INIT;
     if (self->cli->log == NULL || self->dry_run || event->action == QL_INGEST_SKIP) return;
     bool bad = event->action == QL_INGEST_FAIL || event->action == QL_INGEST_SOURCE_FAIL;
-    ql_buf_printf(&line, "%s: %.*s/%.*s: %.*s%s%.*s", action_name(event->action), (int)event->source_type.len, event->source_type.ptr, (int)event->source.len, event->source.ptr,
+    ql_buf_printf(&line, "%s: %.*s/%.*s: %.*s%s%.*s", ingest_action_name(event->action), (int)event->source_type.len, event->source_type.ptr, (int)event->source.len, event->source.ptr,
                   (int)event->url.len, event->url.ptr, event->message.len > 0 ? ": " : "", (int)event->message.len, event->message.ptr);
     session_log(self->session, bad ? "error" : event->action == QL_INGEST_WARN ? "warning" : "info", ql_buf_cstr(&line));
     ql_buf_dispose(&line);
 }
 
-static int on_event(void *user, const ql_ingest_event *event)
+static void show_event(ingest_view *self, const ql_ingest_event *event)
 {
-    ingest_view *self = user;
-    keep_in_log(self, event);
-    bool bad = event->action == QL_INGEST_FAIL || event->action == QL_INGEST_WARN || event->action == QL_INGEST_SOURCE_FAIL;
-    if (self->json) {
-        if (bad || self->verbose || self->dry_run) keep_event(self, event);
-        return stop_asked();
-    }
-    if (!bad && !self->verbose && !(self->dry_run && event->action != QL_INGEST_SKIP)) return stop_asked();
-    if (self->quiet && !bad) return stop_asked();
     clear_line(self);
-    fprintf(stderr, "%s: ", action_name(event->action));
+    fprintf(stderr, "%s: ", ingest_action_name(event->action));
     if (event->action == QL_INGEST_SOURCE_FAIL || event->url.len == 0) { /* what is told is of the source */
         text_put(stderr, event->source_type);
         fputc('/', stderr);
@@ -174,6 +141,19 @@ static int on_event(void *user, const ql_ingest_event *event)
     fprintf(stderr, event->url.len > 0 && event->message.len > 0 ? ": " : "");
     text_put(stderr, event->message);
     fputc('\n', stderr);
+}
+
+static int on_event(void *user, const ql_ingest_event *event)
+{
+    ingest_view *self = user;
+    keep_in_log(self, event);
+    bool bad = event->action == QL_INGEST_FAIL || event->action == QL_INGEST_WARN || event->action == QL_INGEST_SOURCE_FAIL;
+    bool wanted = bad || self->verbose || self->dry_run; /* by programs; people see what a dry run leaves out with --verbose only */
+    bool shown = bad || (!self->quiet && wanted && (self->verbose || event->action != QL_INGEST_SKIP));
+    if (!wanted) return stop_asked();
+    if (self->json) json_array_append_new(self->events, ingest_event_json(event));
+    if (self->progress == PROGRESS_LINES) line_event(event);
+    else if (!self->json && shown) show_event(self, event);
     return stop_asked();
 }
 
@@ -205,17 +185,12 @@ static void print_summary(const ingest_view *self, const ql_ingest_report *repor
 static void print_json(ingest_view *self, const cli_session *session, const ql_ingest_report *report, ql_status status, const ql_error *err)
 {
     json_t *object = json_object();
-    const struct { const char *key; uint64_t value; } facts[] = {
-        {"sources", report->sources}, {"sources_failed", report->sources_failed}, {"listed", report->listed}, {"unchanged", report->unchanged},
-        {"added", report->added}, {"changed", report->changed}, {"deleted", report->deleted}, {"skipped", report->skipped},
-        {"failed", report->failed}, {"warnings", report->warnings}, {"chunks", report->chunks}, {"tokens", report->tokens},
-        {"bytes", report->bytes}, {"elapsed_ms", report->elapsed_ms}};
     json_object_set_new(object, "status", json_string(status >= 0 ? "ok" : ql_status_name(status)));
     json_object_set_new(object, "dry_run", json_boolean(self->dry_run));
-    for (size_t i = 0; i < sizeof facts / sizeof *facts; i++) json_object_set_new(object, facts[i].key, json_integer((json_int_t)facts[i].value));
+    ingest_report_put(object, report);
     session_tell_choice(session, object);
     json_object_set(object, "events", self->events);
-    if (status < 0) json_object_set_new(object, "message", json_string(err->message));
+    if (status < 0) json_object_set_new(object, "message", text_json(ql_str_of(err->message)));
     json_dumpf(object, stdout, JSON_INDENT(2));
     printf("\n");
     json_decref(object);
@@ -248,6 +223,22 @@ static void log_summary(const ingest_view *self, const ql_ingest_report *report,
     session_log(self->session, "info", line);
 }
 
+/* What is told besides the report: to people in words, or as the last lines. */
+static int tell_end(ingest_view *self, const ql_ingest_report *report, ql_status status, const ql_error *err)
+{
+    bool stopped = ql_status_kind(status) == QL_E_CANCELLED, lines = self->progress == PROGRESS_LINES;
+    int code = stopped ? stop_exit_code() : cli_exit_of(status);
+    bool force = cli_has(self->cli, OPT_FORCE); /* what it made is as good as what it did not come to: nothing tells them apart */
+    if (stopped && !lines)
+        fprintf(stderr, force ? "stopped; the index is consistent. '%s ingest --force' begins anew.\n" : "stopped; the index is consistent. Run '%s ingest' again to go on.\n", self->cli->program);
+    if (!stopped && status < 0) {
+        if (self->json) cli_tell_error(self->cli, ql_status_name(status), err->message, code); /* the report tells it already */
+        else code = cli_fail(self->cli, status, err);
+    }
+    if (lines) line_end(report, status, code);
+    return code;
+}
+
 static int finish(ingest_view *self, const cli_session *session, ql_status status, const ql_ingest_report *report, const ql_error *err)
 {
     bool stopped = ql_status_kind(status) == QL_E_CANCELLED;
@@ -255,28 +246,33 @@ static int finish(ingest_view *self, const cli_session *session, ql_status statu
     log_summary(self, report, status);
     if (self->json) print_json(self, session, report, status, err);
     else if (!self->quiet && (status >= 0 || stopped || ql_status_kind(status) == QL_E_PARTIAL)) print_summary(self, report, stopped);
-    if (cli_has(self->cli, OPT_PROFILE)) print_profile(session->runtime);
-    if (stopped) {
-        bool force = cli_has(self->cli, OPT_FORCE); /* what it made is as good as what it did not come to: nothing tells them apart */
-        fprintf(stderr, force ? "stopped; the index is consistent. '%s ingest --force' begins anew.\n" : "stopped; the index is consistent. Run '%s ingest' again to go on.\n", self->cli->program);
-        return stop_exit_code();
+    if (cli_has(self->cli, OPT_PROFILE)) {
+        if (self->progress == PROGRESS_LINES) line_profile(session->runtime);
+        else print_profile(session->runtime);
     }
-    if (status >= 0) return EXIT_OK;
-    if (self->json) { /* the report tells it already */
-        fprintf(stderr, "error: ");
-        text_put(stderr, ql_str_of(err->message));
-        fputc('\n', stderr);
-        return cli_exit_of(status);
+    return tell_end(self, report, status, err);
+}
+
+/* What was asked for wins over --quiet, which is about what comes unasked. */
+static progress_form choose_progress(const cli *self)
+{
+    if (!cli_has(self, OPT_PROGRESS) && cli_has(self, OPT_QUIET)) return PROGRESS_NONE;
+    switch (cli_chosen(self, OPT_PROGRESS)->value) {
+    case CLI_PROGRESS_PLAIN: return PROGRESS_PLAIN;
+    case CLI_PROGRESS_NONE: return PROGRESS_NONE;
+    case CLI_PROGRESS_JSON: return PROGRESS_LINES;
+    default: return self->progress_tty ? PROGRESS_MOVING : PROGRESS_PLAIN;
     }
-    return cli_fail(self->cli, status, err);
 }
 
 int cmd_ingest(cli *self)
 {
     cli_session session;
+    progress_form progress = choose_progress(self);
+    self->progress_tty = progress == PROGRESS_MOVING && self->progress_tty;
     int code = session_open(self, cli_has(self, OPT_PROFILE), &session);
     if (code >= 0) return code;
-    ingest_view view = {.cli = self, .session = &session, .quiet = cli_has(self, OPT_QUIET), .verbose = cli_has(self, OPT_VERBOSE), .json = cli_has(self, OPT_JSON),
+    ingest_view view = {.cli = self, .session = &session, .progress = progress, .quiet = cli_has(self, OPT_QUIET), .verbose = cli_has(self, OPT_VERBOSE), .json = cli_has(self, OPT_JSON),
                  .dry_run = cli_has(self, OPT_DRY_RUN), .events = json_array()};
     ql_ingest_options options = QL_INGEST_OPTIONS_INIT;
     options.force = cli_has(self, OPT_FORCE);
@@ -291,8 +287,9 @@ int cmd_ingest(cli *self)
     ql_ingest_report report = QL_INGEST_REPORT_INIT;
     ql_error err = {0};
     if (!view.dry_run) session_log_open(&session);
-    if (!view.json && !view.quiet) session_tell_choice(&session, NULL);
-    stop_install();
+    if (progress == PROGRESS_LINES) line_begin(&session, view.dry_run);
+    else if (!view.json && !view.quiet) session_tell_choice(&session, NULL);
+    stop_install(self);
     ql_status status = ql_ingest(session.workspace, &options, &report, &err);
     if (bring_missing_model(self, !view.dry_run, &status, &err)) status = ql_ingest(session.workspace, &options, &report, &err);
     code = finish(&view, &session, status, &report, &err);

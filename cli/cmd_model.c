@@ -72,7 +72,9 @@ int cmd_model_info(cli *self)
                 continue;
             }
             char *text = json_is_string(value) ? NULL : json_dumps(value, JSON_ENCODE_ANY);
-            printf("%-20s %s\n", key, text != NULL ? text : json_string_value(value));
+            printf("%-20s ", key);
+            text_put(stdout, ql_str_of(text != NULL ? text : json_string_value(value)));
+            printf("\n");
             free(text);
         }
         json_decref(info);
@@ -84,7 +86,7 @@ int cmd_model_info(cli *self)
 /* {"name", "path" where it is known, fact: true} */
 static void print_fact(ql_str name, const char *path, const char *fact)
 {
-    json_t *object = json_pack("{s:s%, s:s*, s:b}", "name", name.ptr, name.len, "path", path, fact, 1);
+    json_t *object = json_pack("{s:o, s:o*, s:b}", "name", text_json(name), "path", path != NULL ? text_json(ql_str_of(path)) : NULL, fact, 1);
     if (object != NULL) json_dumpf(object, stdout, JSON_INDENT(2));
     printf("\n");
     json_decref(object);
@@ -108,7 +110,11 @@ int cmd_model_pull(cli *self)
     int code = EXIT_OK;
     if (status < 0) code = session_fail(self, status, &err);
     else if (self->json) print_fact(model_name(self), ql_buf_cstr(&place), "ready");
-    else if (!cli_has(self, OPT_QUIET)) printf("%s is ready in %s\n", model_name(self).ptr, ql_buf_cstr(&place));
+    else if (!cli_has(self, OPT_QUIET)) {
+        printf("%s is ready in ", model_name(self).ptr);
+        text_put(stdout, ql_buf_str(&place));
+        printf("\n");
+    }
     ql_buf_dispose(&place);
     return code;
 }

@@ -16,7 +16,9 @@ static void print_info(const cli *self, const ql_workspace *workspace, const cha
     ql_error err = {0};
     if (ql_workspace_info_json((ql_workspace *)workspace, &json, &err) >= 0) {
         json_t *info = json_loads(ql_buf_cstr(&json), 0, NULL);
-        printf("%s: %s store in %s\n", verb, json_string_value(json_object_get(info, "store")), json_string_value(json_object_get(info, "data_dir")));
+        printf("%s: %s store in ", verb, json_string_value(json_object_get(info, "store")));
+        text_put(stdout, ql_str_of(json_string_value(json_object_get(info, "data_dir"))));
+        printf("\n");
         if (cli_has(self, OPT_VERBOSE)) printf("  %s\n", json_string_value(json_object_get(info, "store_reason")));
         if (json_integer_value(json_object_get(info, "dims")) > 0) /* an emptied index has no model yet */
             printf("model: %s, %lld dimensions\n", json_string_value(json_object_get(info, "model")), (long long)json_integer_value(json_object_get(info, "dims")));

@@ -30,6 +30,15 @@ ql_str cli_str(const cli *self, cli_option_id id)
     return ql_str_of(self->values[id]);
 }
 
+const char *cli_next(const cli *self, cli_option_id id, int *at)
+{
+    while (*at < self->given_count) {
+        const cli_given *given = &self->given[(*at)++];
+        if (given->id == id) return given->value;
+    }
+    return NULL;
+}
+
 /* NULL: not one of them. */
 static const cli_choice *find_choice(const cli_value *value, const char *name)
 {
@@ -169,6 +178,7 @@ static void build_tables(const cli_command *command, getopt_tables *tables)
     tables->shorts[s] = '\0';
 }
 
+/* One name and letter may mean different options of different commands. */
 static int id_of(const cli_command *command, int found)
 {
     if (found >= 256) return found - 256;
@@ -236,8 +246,7 @@ static int check_value(const cli *self, const cli_option *option, const char *te
 static int check_values(const cli *self)
 {
     int code = -1;
-    for (const cli_option *option = cli_options; option->name != NULL && code < 0; option++)
-        if (option->value != NULL && cli_has(self, option->id)) code = check_value(self, option, self->values[option->id]);
+    for (int i = 0; i < self->given_count && code < 0; i++) code = check_value(self, cli_option_of(self->given[i].id), self->given[i].value);
     return code;
 }
 
@@ -245,6 +254,8 @@ static int parse_options(cli *self, int argc, char **argv)
 {
     getopt_tables tables;
     build_tables(self->command, &tables);
+    self->given = calloc((size_t)argc, sizeof *self->given); /* a cluster such as -qv holds several, but of switches only */
+    if (self->given == NULL) return cli_fail(self, QL_E_NOMEM, NULL);
     opterr = 0;
     optind = 1;
     int found;
@@ -252,6 +263,7 @@ static int parse_options(cli *self, int argc, char **argv)
         int id = found == '?' || found == ':' ? -1 : id_of(self->command, found);
         if (id < 0) return bad_option(self, argc, argv, found);
         self->values[id] = optarg != NULL ? optarg : "";
+        if (optarg != NULL) self->given[self->given_count++] = (cli_given){(cli_option_id)id, optarg};
     }
     self->positional = argv + optind;
     self->positional_count = argc - optind;
@@ -297,14 +309,14 @@ static bool asks_group_help(const cli *self, int argc, char **argv)
 }
 
 /* Known before anything can fail, so that failures are told in the form that was asked for. */
-static bool wants_json(int argc, char **argv)
+static void find_form(cli *self, int argc, char **argv)
 {
     for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
-        if (strcmp(argv[i], "--json") == 0 || strcasecmp(argv[i], "--format=json") == 0 || (strncmp(argv[i], "-f", 2) == 0 && strcasecmp(argv[i] + 2, "json") == 0)) return true;
+        bool json_follows = i + 1 < argc && strcasecmp(argv[i + 1], "json") == 0;
         bool format = strcmp(argv[i], "--format") == 0 || strcmp(argv[i], "-f") == 0;
-        if (format && i + 1 < argc && strcasecmp(argv[i + 1], "json") == 0) return true;
+        if (strcmp(argv[i], "--json") == 0 || strcasecmp(argv[i], "--format=json") == 0 || strcasecmp(argv[i], "-fjson") == 0 || (format && json_follows)) self->json = true;
+        if (strcasecmp(argv[i], "--progress=json") == 0 || (strcmp(argv[i], "--progress") == 0 && json_follows)) self->json_lines = true;
     }
-    return false;
 }
 
 int cli_parse(cli *self, int argc, char **argv)
@@ -313,7 +325,7 @@ int cli_parse(cli *self, int argc, char **argv)
         cli_help(self, NULL);
         return EXIT_USAGE;
     }
-    self->json = wants_json(argc, argv);
+    find_form(self, argc, argv);
     if (argv[1][0] == '-') return global_option(self, argv[1]);
     int words = cli_find_command(argc - 1, argv + 1, &self->command);
     if (words == 0 && asks_group_help(self, argc - 1, argv + 1)) return EXIT_OK;
@@ -321,6 +333,7 @@ int cli_parse(cli *self, int argc, char **argv)
     int code = parse_options(self, argc - words, argv + words);
     if (code >= 0) return code;
     self->json = self->json || cli_has(self, OPT_JSON); /* an abbreviation says it too */
+    self->json_lines = cli_has(self, OPT_PROGRESS) ? cli_chosen(self, OPT_PROGRESS)->value == CLI_PROGRESS_JSON : self->json_lines;
     if (cli_has(self, OPT_HELP)) {
         cli_help(self, self->command);
         return EXIT_OK;

@@ -48,10 +48,22 @@ typedef enum cli_option_id {
     OPT_FULL,
     OPT_FROM,
     OPT_TO,
+    OPT_PROGRESS,
+    OPT_VERIFY,
+    OPT_NETWORK,
+    OPT_PLACE,         /* --workspace of setup */
+    OPT_OUTPUT_DIR,
+    OPT_SETUP_MODE,    /* --mode of setup */
+    OPT_SETUP_PROJECT, /* --project of setup */
+    OPT_OVERWRITE,     /* --force of setup */
+    OPT_NON_INTERACTIVE,
+    OPT_LOCALFILE,
+    OPT_GIT,
     OPT_COUNT
 } cli_option_id;
 
 enum { CLI_COLOR_AUTO, CLI_COLOR_ALWAYS, CLI_COLOR_NEVER };
+enum { CLI_PROGRESS_AUTO, CLI_PROGRESS_PLAIN, CLI_PROGRESS_NONE, CLI_PROGRESS_JSON };
 
 /* One of the few values that an option takes. */
 typedef struct cli_choice {
@@ -79,6 +91,7 @@ typedef struct cli_value {
     const cli_choice *choices; /* ended by a NULL name */
     unsigned long preset;      /* not given: index of the choice, or the number (0: see the help) */
     unsigned long min, max;
+    bool repeats;              /* the option may be given several times, see cli_next */
 } cli_value;
 
 typedef struct cli_option {
@@ -104,13 +117,22 @@ typedef struct cli_command {
     int (*run)(struct cli *cli);
 } cli_command;
 
+/* An option as it was given; what may be repeated is read from here, see cli_next. */
+typedef struct cli_given {
+    cli_option_id id;
+    const char *value;
+} cli_given;
+
 typedef struct cli {
     const char *program; /* the name it was called by */
     const cli_command *command;
     const char *values[OPT_COUNT]; /* NULL: not given; switches hold "" */
+    cli_given *given; /* in order, freed by main */
+    int given_count;
     char **positional;
     int positional_count;
-    bool json; /* failures too are told as JSON: --json or --format json stands somewhere */
+    bool json;       /* failures too are told as JSON: --json or --format json stands somewhere */
+    bool json_lines; /* --progress json: whatever goes to stderr is a JSON object on a line */
     bool color_out, color_err, progress_tty;
     int32_t shown_level; /* lowest level of log messages on stderr */
     FILE *log;           /* of the workspace, NULL: none */
@@ -137,6 +159,8 @@ const char *cli_program_name(const char *argv0);
 int cli_parse(cli *self, int argc, char **argv);
 bool cli_has(const cli *self, cli_option_id id);
 ql_str cli_str(const cli *self, cli_option_id id); /* empty when not given */
+/* The values of an option that may be repeated, one a call: *at begins as 0. NULL: no more. */
+const char *cli_next(const cli *self, cli_option_id id, int *at);
 unsigned long cli_number(const cli *self, cli_option_id id); /* of a CLI_NUMBER; its preset when not given */
 const cli_choice *cli_chosen(const cli *self, cli_option_id id); /* of a CLI_CHOICE; its preset when not given */
 /* The name chosen for an option --format; "json" with --json. */
@@ -157,6 +181,8 @@ int cmd_model_list(cli *self);
 int cmd_model_pull(cli *self);
 int cmd_model_info(cli *self);
 int cmd_model_verify(cli *self);
+int cmd_doctor(cli *self);
+int cmd_setup(cli *self);
 int cmd_help(cli *self);
 
 #endif

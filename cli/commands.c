@@ -13,6 +13,8 @@ static const cli_choice modes[] = {{"hybrid", "meaning and words", QL_SEARCH_HYB
 static const cli_choice formats[] = {{"text", "for people", 0}, {"json", "for programs", 0}, {"md", "Markdown, for models", 0}, {NULL, NULL, 0}};
 static const cli_choice config_formats[] = {{"json", NULL, 0}, {"yaml", NULL, 0}, {NULL, NULL, 0}};
 static const cli_choice project_formats[] = {{"table", NULL, 0}, {"json", NULL, 0}, {NULL, NULL, 0}};
+static const cli_choice progress_forms[] = {{"auto", "a line that moves on a terminal, plain lines elsewhere", CLI_PROGRESS_AUTO}, {"plain", NULL, CLI_PROGRESS_PLAIN},
+                                            {"none", NULL, CLI_PROGRESS_NONE}, {"json", "stderr is a JSON object a line", CLI_PROGRESS_JSON}, {NULL, NULL, 0}};
 
 static const cli_value dir = {.placeholder = "DIR", .kind = CLI_DIR};
 static const cli_value file = {.placeholder = "FILE", .kind = CLI_FILE};
@@ -29,6 +31,7 @@ static const cli_value mode = {.placeholder = "NAME", .kind = CLI_CHOICE, .choic
 static const cli_value format = {.placeholder = "NAME", .kind = CLI_CHOICE, .choices = formats};
 static const cli_value config_format = {.placeholder = "NAME", .kind = CLI_CHOICE, .choices = config_formats};
 static const cli_value project_format = {.placeholder = "NAME", .kind = CLI_CHOICE, .choices = project_formats};
+static const cli_value progress = {.placeholder = "HOW", .kind = CLI_CHOICE, .choices = progress_forms};
 static const cli_value threads = {.placeholder = "N", .kind = CLI_NUMBER, .min = 1, .max = 256};
 static const cli_value limit = {.placeholder = "N", .kind = CLI_NUMBER, .preset = 5, .min = 1, .max = 1000};
 static const cli_value question = {.placeholder = "QUESTION", .kind = CLI_TEXT};
@@ -74,6 +77,7 @@ const cli_option cli_options[] = {
     {OPT_FULL, "full", 0, NULL, "print whole passages"},
     {OPT_FROM, "from", 0, &place, "folder, file, wheel, zip or URL"},
     {OPT_TO, "to", 0, &dir, "folder that receives the model (default: the user's data folder)"},
+    {OPT_PROGRESS, "progress", 0, &progress, "how progress is told on stderr"},
     {OPT_COUNT, NULL, 0, NULL, NULL},
 };
 
@@ -88,7 +92,7 @@ static const cli_option_id program_options[] = {OPT_VERSION, OPT_HELP, OPT_COUNT
 static const cli_option_id no_options[] = {OPT_COUNT};
 static const cli_option_id init_options[] = {OPT_FORCE, OPT_PULL, OPT_PULL_FROM, OPT_COUNT};
 static const cli_option_id ingest_options[] = {OPT_PROJECT, OPT_SOURCE_TYPE, OPT_SOURCE, OPT_FORCE, OPT_PRUNE, OPT_DRY_RUN, OPT_PULL, OPT_PULL_FROM,
-                                               OPT_PRECISION, OPT_PROFILE, OPT_NO_PROFILE, OPT_RESUME, OPT_NO_RESUME, OPT_COUNT};
+                                               OPT_PRECISION, OPT_PROFILE, OPT_NO_PROFILE, OPT_RESUME, OPT_NO_RESUME, OPT_PROGRESS, OPT_COUNT};
 static const cli_option_id search_options[] = {OPT_LIMIT, OPT_PROJECT, OPT_SOURCE_TYPE, OPT_SOURCE, OPT_PATH, OPT_SINCE, OPT_MODE,
                                                OPT_FORMAT, OPT_EXPLAIN, OPT_FULL, OPT_PRECISION, OPT_COUNT};
 static const cli_option_id config_options[] = {OPT_CONFIG_FORMAT, OPT_COUNT};
@@ -114,7 +118,8 @@ const cli_command cli_commands[] = {
     {"ingest", NULL, 0, 0, "bring the index up to date with its sources",
      "Lists every configured source, reads what is new or changed, and adds, replaces and deletes whole documents.\n"
      "Ctrl-C stops cleanly: what was stored stays, the next run goes on from there.",
-     "  qloader ingest\n  qloader ingest --source-type git --source handbook\n  qloader ingest --dry-run --verbose\n", ingest_options, common, cmd_ingest},
+     "  qloader ingest\n  qloader ingest --source-type git --source handbook\n  qloader ingest --dry-run --verbose\n"
+     "  qloader ingest --json --progress json 2>progress.jsonl\n", ingest_options, common, cmd_ingest},
     {"search", &question, 1, CLI_NO_LIMIT, "ask the index",
      "Finds the passages that answer a question, by meaning and by words. Several words need no quotes; '-' reads the question from stdin.",
      "  qloader search \"how do I undo the last commit?\"\n  qloader search --path docs/ --limit 3 --format md retry policy\n"

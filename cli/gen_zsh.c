@@ -45,6 +45,7 @@ static void put_option(FILE *out, const cli_command *command, const cli_option *
     (void)command;
     fputs(" \\\n    '", out);
     if (alone) fputs("(- *)", out);
+    else if (option->value != NULL && option->value->repeats) fputc('*', out);
     else if (option->letter != 0) fprintf(out, "(-%c --%s)", option->letter, option->name);
     if (option->letter != 0) fprintf(out, "'{-%c%s,--%s%s}'", option->letter, option->value != NULL ? "+" : "", option->name, value);
     else fprintf(out, "--%s%s", option->name, value);

@@ -26,19 +26,22 @@ static void rotate(const char *path)
     (void)rename(path, old);
 }
 
-FILE *log_file_open(const char *workspace, const char *command)
+FILE *log_file_open(const char *workspace, const char *command, char *why, size_t size)
 {
     char folder[PATH_MAX], path[PATH_MAX];
     if (workspace == NULL) workspace = ".";
     int folder_length = snprintf(folder, sizeof folder, "%s/logs", workspace);
     int length = snprintf(path, sizeof path, "%s/logs/%s.log", workspace, command);
-    if (folder_length < 0 || length < 0 || (size_t)length >= sizeof path) return NULL;
+    if (folder_length < 0 || length < 0 || (size_t)length >= sizeof path) {
+        snprintf(why, size, "the folder's name is too long");
+        return NULL;
+    }
     struct stat info;
     int fd = mkdir(folder, 0755) == 0 || errno == EEXIST ? (rotate(path), open_private(path)) : -1;
     bool is_file = fd >= 0 && fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && fchmod(fd, 0600) == 0; /* also one that was there */
     FILE *log = is_file ? fdopen(fd, "a") : NULL;
     if (log != NULL) return log;
-    fprintf(stderr, "warning: no log is kept: '%s': %s\n", path, fd >= 0 && !is_file ? "not a file of ours" : strerror(errno));
+    snprintf(why, size, "'%s': %s", path, fd >= 0 && !is_file ? "not a file of ours" : strerror(errno));
     if (fd >= 0) close(fd);
     return NULL;
 }

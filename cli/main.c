@@ -5,11 +5,13 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "command.h"
 #include "exit_code.h"
+#include "output.h"
 
 /*
  * A descriptor 0, 1 or 2 that the caller closed would be given to the next file opened, the index for one, and messages would be written
@@ -22,12 +24,14 @@ static void keep_standard_descriptors(void)
 }
 
 /* Success with half of the answer lost on a full disk would be a lie to the script that reads it. */
-static int flush_answer(int code)
+static int flush_answer(const cli *self, int code)
 {
     errno = 0;
     bool lost = fflush(stdout) != 0 || ferror(stdout) != 0;
     if (!lost || code != EXIT_OK) return code;
-    fprintf(stderr, "error: stdout: %s\n", errno != 0 ? strerror(errno) : "not everything could be written");
+    char message[160];
+    snprintf(message, sizeof message, "stdout: %s", errno != 0 ? strerror(errno) : "not everything could be written");
+    cli_tell_error(self, ql_status_name(QL_E_IO), message, EXIT_STORAGE);
     return EXIT_STORAGE;
 }
 
@@ -37,5 +41,7 @@ int main(int argc, char **argv)
     (void)signal(SIGXFSZ, SIG_IGN); /* a file size limit is an error of write(), as a full disk is */
     cli self = {.program = cli_program_name(argv[0])};
     int code = cli_parse(&self, argc, argv);
-    return flush_answer(code >= 0 ? code : self.command->run(&self));
+    code = flush_answer(&self, code >= 0 ? code : self.command->run(&self));
+    free(self.given);
+    return code;
 }

@@ -56,8 +56,6 @@ void text_put_passage(FILE *file, ql_str text)
         if (!text_is_control(text, i, &n) || text.ptr[i] == '\n' || text.ptr[i] == '\t') (void)fwrite(text.ptr + i, 1, n, file);
 }
 
-/* --- failures ------------------------------------------------------------------------------------------------------------------ */
-
 json_t *text_json(ql_str text)
 {
     ql_buf copy = QL_BUF_INIT;
@@ -66,17 +64,76 @@ json_t *text_json(ql_str text)
         if (broken) ql_buf_printf(&copy, "\\x%02x", (unsigned char)text.ptr[i]);
         else ql_buf_append(&copy, (ql_str){text.ptr + i, n});
     }
-    json_t *json = copy.status < 0 ? NULL : json_string(ql_buf_cstr(&copy));
+    json_t *json = copy.status < 0 ? NULL : json_stringn(ql_buf_cstr(&copy), copy.len);
+    if (json == NULL && copy.status >= 0) json = json_string("(no text)"); /* UTF-8 that JSON refuses: surrogates and overlong forms */
     ql_buf_dispose(&copy);
-    return json != NULL ? json : json_string("(out of memory)");
+    return json;
+}
+
+static bool is_plain_word(ql_str word)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./:@%+,=-~";
+    for (size_t i = 0; i < word.len; i++)
+        if (word.ptr[i] == '\0' || strchr(plain, word.ptr[i]) == NULL) return false;
+    return word.len > 0 && word.ptr[0] != '~';
+}
+
+void text_shell_quote(ql_buf *out, ql_str word)
+{
+    bool control = false;
+    for (size_t i = 0, n = 0; i < word.len; i += n) control |= text_is_control(word, i, &n);
+    if (is_plain_word(word)) {
+        ql_buf_append(out, word);
+        return;
+    }
+    ql_buf_append(out, ql_str_of(control ? "$'" : "'"));
+    for (size_t i = 0, n = 0; i < word.len; i += n) {
+        if (text_is_control(word, i, &n))
+            for (size_t b = 0; b < n; b++) ql_buf_printf(out, "\\x%02x", (unsigned char)word.ptr[i + b]);
+        else if (word.ptr[i] == '\'') ql_buf_append(out, ql_str_of(control ? "\\'" : "'\\''"));
+        else {
+            if (control && word.ptr[i] == '\\') ql_buf_append_char(out, '\\');
+            ql_buf_append(out, (ql_str){word.ptr + i, n});
+        }
+    }
+    ql_buf_append_char(out, '\'');
+}
+
+/* --- lines of JSON ------------------------------------------------------------------------------------------------------------- */
+
+void line_json(json_t *object)
+{
+    char *text = object != NULL ? json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(10)) : NULL;
+    flockfile(stderr);
+    if (text != NULL) fputs(text, stderr); /* for want of memory a line is lost, not the run */
+    if (text != NULL) fputc('\n', stderr);
+    funlockfile(stderr);
+    free(text);
+    json_decref(object);
+}
+
+void line_log(const char *level, const char *subsystem, ql_str message)
+{
+    line_json(json_pack("{s:s, s:s, s:s, s:o}", "type", "log", "level", level, "subsystem", subsystem, "message", text_json(message)));
+}
+
+/* --- failures ------------------------------------------------------------------------------------------------------------------ */
+
+void cli_tell_error(const cli *self, const char *kind, const char *message, int code)
+{
+    if (self->json_lines) {
+        line_json(json_pack("{s:s, s:s, s:o, s:i}", "type", "error", "kind", kind, "message", text_json(ql_str_of(message)), "exit_code", code));
+        return;
+    }
+    fprintf(stderr, "%serror:%s ", self->color_err ? "\033[1;31m" : "", self->color_err ? "\033[0m" : "");
+    text_put(stderr, ql_str_of(message));
+    fputc('\n', stderr);
 }
 
 static int tell(const cli *self, const char *kind, const char *message, int code)
 {
     if (self->command != NULL) log_file_write(self->log, "error", self->command->name, message);
-    fprintf(stderr, "%serror:%s ", self->color_err ? "\033[1;31m" : "", self->color_err ? "\033[0m" : "");
-    text_put(stderr, ql_str_of(message));
-    fputc('\n', stderr);
+    cli_tell_error(self, kind, message, code);
     if (!self->json) return code;
     json_t *object = json_pack("{s:{s:s, s:o, s:i}}", "error", "kind", kind, "message", text_json(ql_str_of(message)), "exit_code", code);
     if (object == NULL || json_dumpf(object, stdout, JSON_INDENT(2)) != 0) printf("{\"error\": {\"exit_code\": %d}}", code);

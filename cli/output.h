@@ -15,15 +15,24 @@ bool text_is_control(ql_str text, size_t at, size_t *bytes);
 void text_put(FILE *file, ql_str text);
 /* A passage: line breaks and tabs stay, such characters are left out. */
 void text_put_passage(FILE *file, ql_str text);
-
-/* As a JSON string, bytes that are no UTF-8 as \xNN. Never NULL while there is memory. */
+/* The same as a JSON string, with all characters; JSON is UTF-8, so bytes that are not become \xNN. NULL: no memory. */
 json_t *text_json(ql_str text);
+/* Appends a word as a shell takes it: as it is, in '...', or in $'...' where it holds what a terminal must not get. */
+void text_shell_quote(ql_buf *out, ql_str word);
+
+/* --progress json: stderr holds one JSON object a line and nothing else. Takes the object; any thread. See docs/json.md. */
+void line_json(json_t *object);
+/* {"type": "log", "level", "subsystem", "message"} as such a line. */
+void line_log(const char *level, const char *subsystem, ql_str message);
 
 /*
- * Tells a failure: "error: <message>" on stderr, and with JSON wanted the object {"error": {"kind", "message", "exit_code"}} on stdout.
+ * Tells a failure: "error: <message>" on stderr (with --progress json a line of JSON), and with JSON wanted the object
+ * {"error": {"kind", "message", "exit_code"}} on stdout.
  * Returns the exit code. A usage error has no ql_status of the library.
  */
 int cli_fail(const cli *self, ql_status status, const ql_error *err);
+/* The part on stderr alone, where stdout has told the failure already or cannot. */
+void cli_tell_error(const cli *self, const char *kind, const char *message, int code);
 int cli_usage_error(const cli *self, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

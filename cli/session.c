@@ -1,6 +1,7 @@
 /* Runtime, workspace, log lines, signals. */
 #include "session.h"
 
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,18 +12,21 @@
 #include "log_file.h"
 #include "output.h"
 
+#define STOPPING "stopping; what is not finished is done again next time (once more to stop at once)"
+
 static volatile sig_atomic_t stop_signal;
+static const char *stop_text = "\n" STOPPING "\n"; /* set before the handler is */
 
 static void on_stop(int signal_number)
 {
     if (stop_signal != 0) _exit(128 + signal_number);
     stop_signal = signal_number;
-    static const char text[] = "\nstopping; what is not finished is done again next time (once more to stop at once)\n";
-    if (write(STDERR_FILENO, text, sizeof text - 1) < 0) return;
+    if (write(STDERR_FILENO, stop_text, strlen(stop_text)) < 0) return;
 }
 
-void stop_install(void)
+void stop_install(const cli *self)
 {
+    if (self->json_lines) stop_text = "{\"type\":\"stopping\",\"message\":\"" STOPPING "\"}\n";
     struct sigaction action = {.sa_handler = on_stop, .sa_flags = SA_RESTART};
     sigemptyset(&action.sa_mask);
     static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
@@ -55,6 +59,10 @@ static void on_log(void *user, ql_log_level level, const char *subsystem, const 
     const char *name = level >= QL_LOG_ERROR ? "error" : level >= QL_LOG_WARNING ? "warning" : level >= QL_LOG_INFO ? "info" : "debug";
     log_file_write(self->log, name, subsystem, message);
     if ((int32_t)level < self->shown_level) return;
+    if (self->json_lines) {
+        line_log(name, subsystem, ql_str_of(message));
+        return;
+    }
     fprintf(stderr, "%s%s: %s: ", self->progress_tty ? "\r\033[K" : "", name, subsystem);
     text_put(stderr, ql_str_of(message));
     fputc('\n', stderr);
@@ -74,10 +82,22 @@ static unsigned long problem_count(const ql_error *err)
     return strncmp(end, " problems", 9) == 0 ? count : 1;
 }
 
+static void tell_problems(const cli *self, const char *text)
+{
+    for (size_t len; *text != '\0'; text += len + (text[len] == '\n')) {
+        len = strcspn(text, "\n");
+        if (self->json_lines) line_log("error", "config", (ql_str){text, len});
+        else {
+            text_put(stderr, (ql_str){text, len});
+            fputc('\n', stderr);
+        }
+    }
+}
+
 /* Every problem on a line of its own, then the error; without JSON the error need not say the first of them again. */
 static int fail_open(const cli *self, const ql_buf *problems, ql_status status, const ql_error *err)
 {
-    text_put_passage(stderr, ql_buf_str(problems));
+    tell_problems(self, ql_buf_cstr(problems));
     if (problems->len == 0 || self->json) return cli_fail(self, status, err);
     unsigned long count = problem_count(err);
     ql_error summary = {.status = status};
@@ -85,22 +105,28 @@ static int fail_open(const cli *self, const ql_buf *problems, ql_status status, 
     return cli_fail(self, status, &summary);
 }
 
+void session_place(const cli *self, ql_workspace_options *out)
+{
+    ql_workspace_options_init(out);
+    out->dir = self->values[OPT_WORKSPACE];
+    out->config_path = self->values[OPT_CONFIG];
+    out->env_path = self->values[OPT_ENV];
+    out->lenient = cli_has(self, OPT_LENIENT);
+    out->precision = cli_chosen(self, OPT_PRECISION)->name;
+}
+
 static int open_workspace(cli *self, cli_session *out)
 {
     ql_error err = {0};
     ql_buf problems = QL_BUF_INIT;
-    ql_workspace_options options = QL_WORKSPACE_OPTIONS_INIT;
-    options.dir = self->values[OPT_WORKSPACE];
-    options.config_path = self->values[OPT_CONFIG];
-    options.env_path = self->values[OPT_ENV];
-    options.lenient = cli_has(self, OPT_LENIENT);
-    options.precision = cli_chosen(self, OPT_PRECISION)->name;
+    ql_workspace_options options;
+    session_place(self, &options);
     ql_status status = ql_workspace_open(out->runtime, &options, &out->workspace, &problems, &err);
     int code = -1;
     if (status < 0) {
         bool missing = ql_status_kind(status) == QL_E_NOTFOUND; /* config.yaml, or the file that --env names */
         code = fail_open(self, &problems, missing ? QL_E_CONFIG : status, &err);
-        if (missing && !self->json && !cli_has(self, OPT_ENV)) {
+        if (missing && !self->json && !self->json_lines && !cli_has(self, OPT_ENV)) {
             fprintf(stderr, "A workspace is a folder with a config.yaml; --workspace DIR names another than this one. The smallest config.yaml:\n\n"
                             "    sources:\n      localfile:\n        docs:\n          base_url: \"file:///path/to/your/documents\"\n\n");
         }
@@ -148,7 +174,19 @@ void session_log_open(cli_session *self)
 {
     cli *program = self->cli;
     if (program->values[OPT_CONFIG] != NULL) return;
-    program->log = log_file_open(program->values[OPT_WORKSPACE], program->command->name);
+    char why[PATH_MAX + 64];
+    program->log = log_file_open(program->values[OPT_WORKSPACE], program->command->name, why, sizeof why);
+    if (program->log == NULL) {
+        ql_buf message = QL_BUF_INIT;
+        ql_buf_printf(&message, "no log is kept: %s", why);
+        if (program->json_lines) line_log("warning", "log", ql_buf_str(&message));
+        else {
+            fprintf(stderr, "warning: ");
+            text_put(stderr, ql_buf_str(&message));
+            fputc('\n', stderr);
+        }
+        ql_buf_dispose(&message);
+    }
     log_file_write(program->log, "info", program->command->name, "begins, qloader " QLOADER_VERSION);
 }
 

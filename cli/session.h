@@ -15,6 +15,8 @@ typedef struct cli_session {
 /* Returns -1, or the exit code after telling why. */
 int session_open(cli *cli, bool profile, cli_session *out);
 void session_close(cli_session *self);
+/* Where the command line says the workspace is. */
+void session_place(const cli *cli, ql_workspace_options *out);
 
 /* Keeps a log from here on, where a workspace is used (log_file.h): for commands that change the index. */
 void session_log_open(cli_session *self);
@@ -23,8 +25,8 @@ void session_log(const cli_session *self, const char *level, const char *message
 /* Which store and which embedder this run uses, and why: two lines on stderr, or members of `object` where one is given. */
 void session_tell_choice(const cli_session *self, json_t *object);
 
-/* First Ctrl-C or SIGTERM asks, the second ends the process at once (the index survives that too). */
-void stop_install(void);
+/* First Ctrl-C or SIGTERM asks, the second ends the process at once (the index survives that too). What is told then is a line of JSON where `cli` wants those. */
+void stop_install(const cli *cli);
 bool stop_asked(void);
 int stop_exit_code(void); /* 128 + signal */
 /* cli_fail(); a command that a signal stopped exits by the signal's own number, as every program that a signal ends. */

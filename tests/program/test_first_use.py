@@ -104,6 +104,14 @@ class FirstUse(harness.Case):
         self.assertEqual((again.returncode, "bringing" in again.stderr), (0, False), again.stderr)
         self.assertIn("a.md", self.run_here("search", "okapi").stdout)
 
+    def test_lines_for_programs(self):
+        done = self.run_here("ingest", "--progress", "json", "--pull-from", MODEL)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        lines = [json.loads(line) for line in done.stderr.splitlines()]
+        told = [line["message"] for line in lines if line["type"] == "log" and line["subsystem"] == "model"]
+        self.assertEqual((len(told), told[-1]), (2, "%s is ready in %s/%s" % (NAME, self.place, NAME)))
+        self.assertEqual((lines[0]["type"], lines[-1]["type"], lines[-1]["status"]), ("begin", "end", "ok"))
+
     def test_init_pulls_from_an_address(self):
         done = self.run_here("init", "--pull-from", serve(self))
         self.assertEqual(done.returncode, 0, done.stderr)
