@@ -102,11 +102,25 @@ int cmd_model_verify(cli *self)
     return EXIT_OK;
 }
 
+/* Whether there is a folder that may receive the model. */
+static ql_status check_place(const cli *self, ql_error *err)
+{
+    static const char remedy[] = "; --to DIR names one";
+    ql_buf dir = QL_BUF_INIT;
+    if (cli_has(self, OPT_TO)) return QL_OK;
+    ql_status status = ql_model_user_dir(&dir, err);
+    size_t len = strlen(err->message);
+    if (ql_status_kind(status) == QL_E_NOTFOUND && len + sizeof remedy <= sizeof err->message) memcpy(err->message + len, remedy, sizeof remedy);
+    ql_buf_dispose(&dir);
+    return status;
+}
+
 int cmd_model_pull(cli *self)
 {
     ql_error err = {0};
     ql_buf place = QL_BUF_INIT;
-    ql_status status = bring_model(self, model_name(self), self->values[OPT_FROM], self->values[OPT_TO], &place, &err);
+    ql_status status = check_place(self, &err);
+    if (status >= 0) status = bring_model(self, model_name(self), self->values[OPT_FROM], self->values[OPT_TO], &place, &err);
     int code = EXIT_OK;
     if (status < 0) code = session_fail(self, status, &err);
     else if (self->json) print_fact(model_name(self), ql_buf_cstr(&place), "ready");

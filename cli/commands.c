@@ -78,6 +78,8 @@ const cli_option cli_options[] = {
     {OPT_FROM, "from", 0, &place, "folder, file, wheel, zip or URL"},
     {OPT_TO, "to", 0, &dir, "folder that receives the model (default: the user's data folder)"},
     {OPT_PROGRESS, "progress", 0, &progress, "how progress is told on stderr"},
+    {OPT_VERIFY, "verify", 0, NULL, "read model and index as a whole and compare them with their hashes and checksums"},
+    {OPT_NETWORK, "network", 0, NULL, "ask the sources that lie elsewhere whether they answer"},
     {OPT_COUNT, NULL, 0, NULL, NULL},
 };
 
@@ -86,6 +88,7 @@ const cli_option cli_options[] = {
 static const cli_option_id common[] = {OPT_WORKSPACE, OPT_CONFIG, OPT_ENV, OPT_LENIENT, OPT_LOG_LEVEL, OPT_THREADS,
                                        OPT_JSON, OPT_QUIET, OPT_VERBOSE, OPT_COLOR, OPT_HELP, OPT_COUNT};
 static const cli_option_id model_common[] = {OPT_WORKSPACE, OPT_JSON, OPT_QUIET, OPT_COLOR, OPT_HELP, OPT_COUNT};
+static const cli_option_id doctor_common[] = {OPT_WORKSPACE, OPT_CONFIG, OPT_ENV, OPT_LENIENT, OPT_JSON, OPT_QUIET, OPT_COLOR, OPT_HELP, OPT_COUNT};
 static const cli_option_id help_common[] = {OPT_HELP, OPT_COUNT};
 static const cli_option_id program_options[] = {OPT_VERSION, OPT_HELP, OPT_COUNT};
 
@@ -98,6 +101,7 @@ static const cli_option_id search_options[] = {OPT_LIMIT, OPT_PROJECT, OPT_SOURC
 static const cli_option_id config_options[] = {OPT_CONFIG_FORMAT, OPT_COUNT};
 static const cli_option_id project_list_options[] = {OPT_PROJECT_FORMAT, OPT_COUNT};
 static const cli_option_id project_options[] = {OPT_PROJECT_ID, OPT_PROJECT_FORMAT, OPT_COUNT};
+static const cli_option_id doctor_options[] = {OPT_VERIFY, OPT_NETWORK, OPT_COUNT};
 static const cli_option_id pull_options[] = {OPT_FROM, OPT_TO, OPT_COUNT};
 
 const cli_command cli_program = {
@@ -136,6 +140,11 @@ const cli_command cli_commands[] = {
      "  qloader model pull\n  qloader model pull --from ./all-MiniLM-L6-v2\n", pull_options, model_common, cmd_model_pull},
     {"model info", &name, 0, 1, "facts of a model", NULL, NULL, no_options, model_common, cmd_model_info},
     {"model verify", &name, 0, 1, "check a model's files against their hashes", NULL, NULL, no_options, model_common, cmd_model_verify},
+    {"doctor", NULL, 0, 0, "check everything a workspace needs",
+     "Looks at machine, libraries, model, configuration, index, permissions, disk and clock, and says of each thing that is wrong why it\n"
+     "matters and what mends it. Nothing is changed, and nothing is asked over the network without --network. --quiet shows only what is wrong.\n"
+     "Exit codes: 0 nothing fails (there may be warnings), 1 something does.",
+     "  qloader doctor --workspace ~/kb\n  qloader doctor --verify --network --json | jq '.checks[] | select(.status == \"fail\")'\n", doctor_options, doctor_common, cmd_doctor},
     {"help", &command, 0, 2, "tell about a command", "Without a command: lists the commands. 'qloader help exit-codes' lists the exit codes.",
      "  qloader help project list\n  qloader help exit-codes\n", no_options, help_common, cmd_help},
     {NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL},

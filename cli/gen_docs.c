@@ -12,7 +12,7 @@
 
 bool gen_fact_matters(const gen_fact *fact, const cli_command *command)
 {
-    return command == &cli_program || cli_takes(command, fact->with[0]) || cli_takes(command, fact->with[1]);
+    return command == &cli_program || cli_takes(command, fact->with[0]) || cli_takes(command, fact->with[1]) || cli_takes(command, fact->with[2]);
 }
 
 bool gen_group_of(const cli_command *command, ql_str *group)

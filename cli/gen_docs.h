@@ -12,7 +12,7 @@
 /* A variable of the environment, or a file: it matters to the commands that take one of these options. */
 typedef struct gen_fact {
     const char *name;
-    cli_option_id with[2]; /* OPT_COUNT: none */
+    cli_option_id with[3]; /* OPT_COUNT: none */
     const char *text;
 } gen_fact;
 

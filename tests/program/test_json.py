@@ -91,6 +91,7 @@ class Schema(harness.Case):
         self.of("project-list", 0, "project", "list")
         self.of("project-status", 0, "project", "status")
         self.of("project-validate", 9, "project", "validate")
+        self.of("doctor", 1, "doctor")
 
     def test_models(self):
         env = {"XDG_DATA_HOME": os.path.join(self.ws.dir, "home")}
@@ -106,6 +107,13 @@ class Schema(harness.Case):
         self.ws.configure("sources: 3\n")
         for words in (["ingest"], ["init"], ["config"], ["search", "x"], ["project", "list"]):
             self.of("error", 3, *words)
+        self.of("doctor", 1, "doctor")
+
+    def test_doctor(self):
+        self.of("doctor", 0, "doctor")
+        self.fill()
+        self.ws.ingest()
+        self.of("doctor", 0, "doctor", "--verify", "--network")
 
     def test_progress_lines(self):
         self.fill()
