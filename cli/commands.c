@@ -1,5 +1,6 @@
 /* The tables: every option, every command. Data only; parsing, help and gen_docs read it. ASCII only, for the manual's sake. */
 #include "command.h"
+#include "setup_plan.h"
 
 /* --- values -------------------------------------------------------------------------------------------------------------------- */
 
@@ -15,6 +16,8 @@ static const cli_choice config_formats[] = {{"json", NULL, 0}, {"yaml", NULL, 0}
 static const cli_choice project_formats[] = {{"table", NULL, 0}, {"json", NULL, 0}, {NULL, NULL, 0}};
 static const cli_choice progress_forms[] = {{"auto", "a line that moves on a terminal, plain lines elsewhere", CLI_PROGRESS_AUTO}, {"plain", NULL, CLI_PROGRESS_PLAIN},
                                             {"none", NULL, CLI_PROGRESS_NONE}, {"json", "stderr is a JSON object a line", CLI_PROGRESS_JSON}, {NULL, NULL, 0}};
+static const cli_choice setup_modes[] = {{"default", NULL, SETUP_DEFAULT}, {"normal", "also asks for branches, file types and more sources", SETUP_NORMAL},
+                                         {"advanced", "also for projects and chunk sizes", SETUP_ADVANCED}, {NULL, NULL, 0}};
 
 static const cli_value dir = {.placeholder = "DIR", .kind = CLI_DIR};
 static const cli_value file = {.placeholder = "FILE", .kind = CLI_FILE};
@@ -32,6 +35,9 @@ static const cli_value format = {.placeholder = "NAME", .kind = CLI_CHOICE, .cho
 static const cli_value config_format = {.placeholder = "NAME", .kind = CLI_CHOICE, .choices = config_formats};
 static const cli_value project_format = {.placeholder = "NAME", .kind = CLI_CHOICE, .choices = project_formats};
 static const cli_value progress = {.placeholder = "HOW", .kind = CLI_CHOICE, .choices = progress_forms};
+static const cli_value setup_mode_name = {.placeholder = "NAME", .kind = CLI_CHOICE, .choices = setup_modes};
+static const cli_value dirs = {.placeholder = "DIR", .kind = CLI_DIR, .repeats = true};
+static const cli_value repositories = {.placeholder = "URL", .kind = CLI_PLACE, .repeats = true};
 static const cli_value threads = {.placeholder = "N", .kind = CLI_NUMBER, .min = 1, .max = 256};
 static const cli_value limit = {.placeholder = "N", .kind = CLI_NUMBER, .preset = 5, .min = 1, .max = 1000};
 static const cli_value question = {.placeholder = "QUESTION", .kind = CLI_TEXT};
@@ -80,6 +86,14 @@ const cli_option cli_options[] = {
     {OPT_PROGRESS, "progress", 0, &progress, "how progress is told on stderr"},
     {OPT_VERIFY, "verify", 0, NULL, "read model and index as a whole and compare them with their hashes and checksums"},
     {OPT_NETWORK, "network", 0, NULL, "ask the sources that lie elsewhere whether they answer"},
+    {OPT_PLACE, "workspace", 'w', &dir, "folder that becomes the workspace (default: workspace)"},
+    {OPT_OUTPUT_DIR, "output-dir", 0, &dir, "the same as --workspace"},
+    {OPT_SETUP_MODE, "mode", 0, &setup_mode_name, "how much is asked, and how much config.yaml explains"},
+    {OPT_LOCALFILE, "localfile", 0, &dirs, "a folder to index; may be repeated"},
+    {OPT_GIT, "git", 0, &repositories, "a git repository to index: https, ssh, user@host:path or a folder; may be repeated"},
+    {OPT_SETUP_PROJECT, "project", 'p', &name, "put the sources into a project of this name"},
+    {OPT_NON_INTERACTIVE, "non-interactive", 0, NULL, "ask nothing; as when stdin or stderr is no terminal"},
+    {OPT_OVERWRITE, "force", 0, NULL, "write over a config.yaml that is there; an .env that is there is only added to"},
     {OPT_COUNT, NULL, 0, NULL, NULL},
 };
 
@@ -88,11 +102,13 @@ const cli_option cli_options[] = {
 static const cli_option_id common[] = {OPT_WORKSPACE, OPT_CONFIG, OPT_ENV, OPT_LENIENT, OPT_LOG_LEVEL, OPT_THREADS,
                                        OPT_JSON, OPT_QUIET, OPT_VERBOSE, OPT_COLOR, OPT_HELP, OPT_COUNT};
 static const cli_option_id model_common[] = {OPT_WORKSPACE, OPT_JSON, OPT_QUIET, OPT_COLOR, OPT_HELP, OPT_COUNT};
+static const cli_option_id setup_common[] = {OPT_JSON, OPT_QUIET, OPT_COLOR, OPT_HELP, OPT_COUNT};
 static const cli_option_id doctor_common[] = {OPT_WORKSPACE, OPT_CONFIG, OPT_ENV, OPT_LENIENT, OPT_JSON, OPT_QUIET, OPT_COLOR, OPT_HELP, OPT_COUNT};
 static const cli_option_id help_common[] = {OPT_HELP, OPT_COUNT};
 static const cli_option_id program_options[] = {OPT_VERSION, OPT_HELP, OPT_COUNT};
 
 static const cli_option_id no_options[] = {OPT_COUNT};
+static const cli_option_id setup_options[] = {OPT_PLACE, OPT_OUTPUT_DIR, OPT_SETUP_MODE, OPT_LOCALFILE, OPT_GIT, OPT_SETUP_PROJECT, OPT_NON_INTERACTIVE, OPT_OVERWRITE, OPT_COUNT};
 static const cli_option_id init_options[] = {OPT_FORCE, OPT_PULL, OPT_PULL_FROM, OPT_COUNT};
 static const cli_option_id ingest_options[] = {OPT_PROJECT, OPT_SOURCE_TYPE, OPT_SOURCE, OPT_FORCE, OPT_PRUNE, OPT_DRY_RUN, OPT_PULL, OPT_PULL_FROM,
                                                OPT_PRECISION, OPT_PROFILE, OPT_NO_PROFILE, OPT_RESUME, OPT_NO_RESUME, OPT_PROGRESS, OPT_COUNT};
@@ -109,12 +125,20 @@ const cli_command cli_program = {
     "Turns documents (local folders and git repositories: Markdown, HTML, source code, JSON, text) into a search index, and answers questions\n"
     "from it with passages and their sources. Embeddings are computed on this machine; the index is a folder.\n"
     "A workspace is a folder with a config.yaml; commands use the current folder, or the one that --workspace names.",
+    "  qloader setup     # make a workspace\n"
     "  qloader init      # make the index of the workspace in this folder\n"
     "  qloader ingest    # bring it up to date with every configured source\n"
     "  qloader search \"how do I undo a commit?\"\n",
     program_options, no_options, NULL};
 
 const cli_command cli_commands[] = {
+    {"setup", NULL, 0, 0, "make a workspace: config.yaml, .env for tokens",
+     "Asks a few questions on a terminal; elsewhere, or with --non-interactive, takes what the options say. Without a source the workspace\n"
+     "gets a folder docs/. Writes config.yaml with comments, and for repositories over http(s) a private .env with a place for the token. What is\n"
+     "written is opened before it is put in place; nothing that is there is overwritten without --force, and nothing is left behind when\n"
+     "the questions are broken off.",
+     "  qloader setup\n  qloader setup --workspace ~/kb --localfile ~/notes --git https://example.com/org/handbook.git\n"
+     "  qloader setup --non-interactive --mode advanced --project handbook --localfile docs --json\n", setup_options, setup_common, cmd_setup},
     {"init", NULL, 0, 0, "make the index of a workspace",
      "Checks the configuration and makes the index if there is none. An index that is there stays as it is;\n"
      "--force drops every document in it first.",

@@ -224,7 +224,9 @@ show() { print -r -- "<""<$BUFFER>>" }; zle -N show; bindkey '^G' show"""
 
     def test_a_key_completes(self):
         for line, after in (("qloader ini", "qloader init "), ("qloader search how --fo", "qloader search how --format="), ("qloader search -fj", "qloader search -fjson "),
-                            ("qloader ingest -w a", "qloader ingest -w a\\ folder/")):
+                            ("qloader ingest -w a", "qloader ingest -w a\\ folder/"),
+                            ("qloader setup --localfile x --loc", "qloader setup --localfile x --localfile="),  # may be repeated; --limit may not:
+                            ("qloader search --limit 3 --lim", "qloader search --limit 3 --lim")):
             self.assertEqual(self.terminal.line(line, "\t"), after)
 
 

@@ -108,12 +108,20 @@ class Schema(harness.Case):
         for words in (["ingest"], ["init"], ["config"], ["search", "x"], ["project", "list"]):
             self.of("error", 3, *words)
         self.of("doctor", 1, "doctor")
+        self.of("error", 1, "setup", "--workspace", self.ws.dir)  # there is a config.yaml
 
     def test_doctor(self):
         self.of("doctor", 0, "doctor")
         self.fill()
         self.ws.ingest()
         self.of("doctor", 0, "doctor", "--verify", "--network")
+
+    def test_setup(self):
+        place = os.path.join(self.ws.dir, "new")
+        value = self.of("setup", 0, "setup", "--output-dir", place, "--git", "https://example.com/a.git", "--localfile", self.ws.docs, "--project", "P")
+        self.assertEqual([s["source_type"] for s in value["sources"]], ["localfile", "git"])
+        self.of("setup", 0, "setup", "--workspace", place, "--force")
+        self.of("setup", 0, "setup", "--workspace", os.path.join(self.ws.dir, "other"))
 
     def test_progress_lines(self):
         self.fill()

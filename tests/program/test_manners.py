@@ -215,7 +215,7 @@ class Manners(harness.Case):
 
     def test_help_of_every_command(self):
         top = self.expect(0, "--help").stdout
-        for command in ("doctor", "init", "ingest", "search", "config", "project list", "project status", "project validate", "model list",
+        for command in ("setup", "doctor", "init", "ingest", "search", "config", "project list", "project status", "project validate", "model list",
                         "model pull", "model info", "model verify"):
             self.assertIn(command, top)
             done = subprocess.run([harness.QLOADER] + command.split() + ["--help"], capture_output=True, text=True)
