@@ -82,14 +82,28 @@ static int look_at_place(setup *self)
     return -1;
 }
 
+/* "~/notes" is spelt out here, as a shell would have done. */
+static void expand_home(ql_buf *answer)
+{
+    const char *home = getenv("HOME"), *text = ql_buf_cstr(answer);
+    if (home == NULL || home[0] == '\0' || text[0] != '~' || (text[1] != '/' && text[1] != '\0')) return;
+    ql_buf whole = QL_BUF_INIT;
+    ql_buf_printf(&whole, "%s%s", home, text + 1);
+    ql_buf_dispose(answer);
+    *answer = whole;
+}
+
 static int choose_place(setup *self)
 {
     ql_buf answer = QL_BUF_INIT;
     const char *given = given_place(self->cli);
     bool answered = true, fits = false;
     if (given == NULL && self->asks) {
-        while ((answered = ask_text("Folder of the workspace", PLACE_DEFAULT, PLACE_DEFAULT, &answer)) && !(fits = plan_place(&self->plan, ql_buf_cstr(&answer), &self->why)))
-            ask_complain("%s", ql_buf_cstr(&self->why));
+        while (!fits && (answered = ask_text("Folder of the workspace", PLACE_DEFAULT, PLACE_DEFAULT, &answer))) {
+            expand_home(&answer);
+            fits = plan_place(&self->plan, ql_buf_cstr(&answer), &self->why);
+            if (!fits) ask_complain("%s", ql_buf_cstr(&self->why));
+        }
     } else {
         fits = plan_place(&self->plan, given != NULL ? given : PLACE_DEFAULT, &self->why);
     }
@@ -123,21 +137,10 @@ static int take_options(setup *self)
 
 /* All of these: false when the input has ended. */
 
-/* "~/notes" is spelt out here, as a shell would have done. */
-static void expand_home(ql_buf *answer)
-{
-    const char *home = getenv("HOME"), *text = ql_buf_cstr(answer);
-    if (home == NULL || home[0] == '\0' || text[0] != '~' || (text[1] != '/' && text[1] != '\0')) return;
-    ql_buf whole = QL_BUF_INIT;
-    ql_buf_printf(&whole, "%s%s", home, text + 1);
-    ql_buf_dispose(answer);
-    *answer = whole;
-}
-
 static json_t *add_answer(setup *self, json_t *project, ql_buf *answer)
 {
-    if (plan_is_git(ql_buf_cstr(answer))) return plan_add_git(&self->plan, project, ql_buf_cstr(answer), &self->why);
     expand_home(answer);
+    if (plan_is_git(ql_buf_cstr(answer))) return plan_add_git(&self->plan, project, ql_buf_cstr(answer), &self->why);
     return plan_add_folder(&self->plan, project, ql_buf_cstr(answer), &self->why);
 }
 

@@ -72,7 +72,9 @@ bool plan_place(setup_plan *self, const char *dir, ql_buf *why)
     ql_buf_clear(&self->dir);
     ql_buf_append(&self->dir, ql_str_of(dir));
     while (self->dir.len > 1 && self->dir.ptr[self->dir.len - 1] == '/') self->dir.ptr[--self->dir.len] = '\0';
-    if (stat(dir, &info) == 0 && !S_ISDIR(info.st_mode)) ql_buf_printf(why, "'%s' is not a folder", dir);
+    bool home = dir[0] == '~' && (dir[1] == '/' || dir[1] == '\0'); /* as in --workspace=~/kb, which no shell replaces */
+    if (home) ql_buf_printf(why, "'%s' begins with ~, which nobody replaced by the home folder; write that out (or ./~ for a folder of this name)", dir);
+    else if (stat(dir, &info) == 0 && !S_ISDIR(info.st_mode)) ql_buf_printf(why, "'%s' is not a folder", dir);
     else if (!resolve(dir, &self->absolute)) ql_buf_printf(why, "'%s': %s", dir, errno != 0 ? strerror(errno) : "the name cannot be used");
     return why->len == 0;
 }
@@ -147,10 +149,10 @@ static bool is_taken(const setup_plan *self, const json_t *but, const char *name
 
 void plan_rename(setup_plan *self, json_t *source, const char *name)
 {
-    char base[NAME_BYTES_MAX], unique[NAME_BYTES_MAX], variable[NAME_BYTES_MAX + 16];
+    char base[NAME_BYTES_MAX], unique[NAME_BYTES_MAX + 16], variable[NAME_BYTES_MAX + 16];
     make_name(name, strcmp(text_of(source, "source_type"), "git") == 0 ? "repository" : "folder", base);
     snprintf(unique, sizeof unique, "%s", base);
-    for (int i = 2; is_taken(self, source, unique) && i < 1000; i++) snprintf(unique, sizeof unique, "%.56s-%d", base, i);
+    for (int i = 2; is_taken(self, source, unique) && i < 1000; i++) snprintf(unique, sizeof unique, "%s-%d", base, i);
     set_text(source, "source", unique);
     if (json_object_get(source, "token_name") == NULL) return;
     make_variable(unique, variable);

@@ -149,7 +149,7 @@ class Setup(unittest.TestCase):
 
     def test_refusals(self):
         for code, words, text in ((2, ["--mode", "expert"], "expert"), (2, ["--localfile", "nosuch"], "nosuch"), (2, ["--localfile", "my notes/a.md"], "not a folder"),
-                                  (2, ["--git", "./nosuch"], "nosuch"), (2, ["--workspace", "my notes/a.md"], "not a folder"), (2, ["--workspace", "a", "--output-dir", "b"], "two"),
+                                  (2, ["--git", "./nosuch"], "nosuch"), (2, ["--workspace", "my notes/a.md"], "not a folder"), (2, ["--workspace", "a", "--output-dir", "b"], "two"), (2, ["--workspace=~/kb"], "begins with ~"),
                                   (2, ["--project", "1"], "letter"), (2, ["--git", ""], "empty"), (2, ["--git", "https://example.com/${X}"], "replaced"), (3, ["--git", "foo://x/y"], "config.yaml")):
             done = self.run_setup(code, *words)
             self.assertIn(text, done.stderr)
@@ -257,9 +257,10 @@ class Setup(unittest.TestCase):
         self.assertEqual(list(self.config_of("kb")["default"]["sources"]["localfile"]), ["my-notes"])
 
     def test_questions_of_the_normal_mode(self):
-        t = Terminal("setup", "--mode", "normal", "--output-dir", "kb", cwd=self.dir, env=dict(os.environ, HOME=self.dir))
+        t = Terminal("setup", "--mode", "normal", cwd=self.path("my notes"), env=dict(os.environ, HOME=self.dir))
+        t.answer("Folder of the workspace", "~/kb")
         t.answer("Name of the project", "Team 1")
-        t.answer("[kb/docs]: ", "https://example.com/org/handbook.git")
+        t.answer("/kb/docs]: ", "https://example.com/org/handbook.git")
         t.answer("Name of this source [handbook]: ", "the book")
         t.answer("Branch", "trunk")
         t.answer("File types", "*.md, *.rst")
