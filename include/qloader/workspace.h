@@ -113,7 +113,7 @@ enum {
  *
  * @param self   not NULL. Nothing in it is changed.
  * @param parts  bits of QL_CHECK_; QL_CHECK_INDEX_WHOLE includes QL_CHECK_INDEX.
- * Cost:    opening maps the model; QL_CHECK_INDEX_WHOLE reads the index once (about a second per 100,000 chunks).
+ * Cost:    opening maps the model; QL_CHECK_INDEX_WHOLE reads the index once (some 10 s for 100,000 chunks).
  * Errors:  QL_E_INVALID, QL_E_NOMEM. What is wrong with the workspace is told in the object, not an error.
  * Threads: safe; beside searches and an ingest too.
  * Since:   0.1
