@@ -288,7 +288,7 @@ static void check_index_facts(doctor *self, const json_t *index, ql_buf *fix)
 {
     if (number_at(index, "documents") == 0)
         ADD("index", "there", VERDICT_WARNING, "a search finds nothing", command(self, "ingest", fix), "the index is empty");
-    else ADD("index", "there", VERDICT_OK, NULL, NULL, "%llu documents, %llu chunks, collection %s, model %s", (unsigned long long)number_at(index, "documents"),
+    else ADD("index", "there", VERDICT_OK, NULL, NULL, "documents: %llu, chunks: %llu, collection: %s, model: %s", (unsigned long long)number_at(index, "documents"),
              (unsigned long long)number_at(index, "chunks"), text_at(index, "collection"), text_at(index, "model"));
     if (true_at(index, "whole")) ADD("index", "whole", VERDICT_OK, NULL, NULL, "every page, vector and posting matches its checksum");
     else ADD("index", "whole", VERDICT_SKIPPED, NULL, NULL, "not read as a whole; --verify does");
