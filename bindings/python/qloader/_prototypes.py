@@ -41,11 +41,13 @@ PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
     "ql_runtime_new": (ql_status, [POINTER(ql_runtime_options), _out, _error]),
     "ql_runtime_free": (None, [c_void_p]),
     "ql_runtime_stats_json": (ql_status, [c_void_p, _buf, _error]),
+    "ql_runtime_describe_json": (ql_status, [c_void_p, _buf, _error]),
     "ql_workspace_open": (ql_status, [c_void_p, POINTER(ql_workspace_options), _out, _buf, _error]),
     "ql_workspace_free": (None, [c_void_p]),
     "ql_workspace_init": (ql_status, [c_void_p, c_int, _error]),
     "ql_workspace_config": (ql_status, [c_void_p, c_char_p, _buf, _error]),
     "ql_workspace_projects_json": (ql_status, [c_void_p, ql_str, c_uint32, _buf, _error]),
+    "ql_workspace_check_json": (ql_status, [c_void_p, c_uint32, _buf, _error]),
     "ql_workspace_info_json": (ql_status, [c_void_p, _buf, _error]),
     "ql_ingest": (ql_status, [c_void_p, POINTER(ql_ingest_options), POINTER(ql_ingest_report), _error]),
     "ql_ingest_source": (

@@ -151,6 +151,13 @@ class Runtime:
         stats: dict[str, Any] = json.loads(text)
         return stats
 
+    def describe(self) -> dict[str, Any]:
+        """What this machine and this installation have: machine, arithmetic, libraries, modules. Opens each of them."""
+        with self._handle as pointer:
+            text = text_of(lambda out, error: lib.ql_runtime_describe_json(pointer, out, error), self._call())
+        facts: dict[str, Any] = json.loads(text)
+        return facts
+
     @property
     def closed(self) -> bool:
         return self._handle.closed

@@ -9,7 +9,17 @@ from ._call import text_of
 from ._handle import Handle
 from ._library import lib
 from ._ops import OpsTable
-from ._structs import PROJECTS_CHECK, PROJECTS_STATUS, ql_source_ops, ql_workspace_options, sized
+from ._structs import (
+    CHECK_INDEX,
+    CHECK_INDEX_WHOLE,
+    CHECK_MODEL,
+    PROJECTS_CHECK,
+    PROJECTS_REACH,
+    PROJECTS_STATUS,
+    ql_source_ops,
+    ql_workspace_options,
+    sized,
+)
 from ._values import Buffer, PathLike, Time, c_text, path_in, text_in
 from .ingest import EventFunction, IngestCall, IngestOptions, IngestReport, ProgressFunction
 from .runtime import Runtime
@@ -192,15 +202,26 @@ class Workspace:
         with self._handle as workspace:
             return text_of(lambda out, error: lib.ql_workspace_config(workspace, form, out, error), self._runtime._call())
 
-    def projects(self, project: str = "", *, status: bool = False, check: bool = False) -> list[dict[str, Any]]:
-        """Each project with its sources; `status` adds counts from the index, `check` whether each source can be opened."""
+    def projects(self, project: str = "", *, status: bool = False, check: bool = False, reach: bool = False) -> list[dict[str, Any]]:
+        """Each project with its sources; `status` adds counts from the index, `check` whether each source can be opened.
+
+        `reach` asks the sources that lie elsewhere, over the network, whether they answer.
+        """
         view = text_in(project)
-        parts = (PROJECTS_STATUS if status else 0) | (PROJECTS_CHECK if check else 0)
+        parts = (PROJECTS_STATUS if status else 0) | (PROJECTS_CHECK if check else 0) | (PROJECTS_REACH if reach else 0)
         with self._handle as workspace:
             call = self._runtime._call()
             text = text_of(lambda out, error: lib.ql_workspace_projects_json(workspace, view, parts, out, error), call)
         projects: list[dict[str, Any]] = json.loads(text)
         return projects
+
+    def check(self, *, whole: bool = False) -> dict[str, Any]:
+        """Whether model and index are there, usable and made for each other; `whole` reads all of the index and compares it with its checksums."""
+        parts = CHECK_MODEL | CHECK_INDEX | (CHECK_INDEX_WHOLE if whole else 0)
+        with self._handle as workspace:
+            text = text_of(lambda out, error: lib.ql_workspace_check_json(workspace, parts, out, error), self._runtime._call())
+        verdict: dict[str, Any] = json.loads(text)
+        return verdict
 
     def info(self) -> dict[str, Any]:
         """Which store and embedder, why, where; documents, chunks, dims, model, bytes."""

@@ -131,12 +131,27 @@ class Workspace(support.Case):
         (project,) = workspace.projects("default")
         self.assertNotIn("document_count", project)
         self.assertNotIn("ready", project["sources"][0])
+        self.assertNotIn("reachable", workspace.projects(reach=True)[0]["sources"][0])  # it is on this machine
         with self.assertRaises(qloader.NotFoundError):
             workspace.projects("other")
         self.assertIn("localfile", json.dumps(workspace.config()))
         self.assertIn("localfile:", workspace.config_yaml())
         workspace.init(force=True)
         self.assertEqual(workspace.info()["documents"], 0)
+
+    def test_check_and_describe(self):
+        workspace = self.open()
+        verdict = workspace.check()
+        self.assertEqual((verdict["supported"]["ready"], verdict["model"]["ready"], verdict["index"]["there"]), (True, True, False))
+        workspace.ingest()
+        index = workspace.check()["index"]
+        self.assertEqual((index["ready"], index["whole"], index["documents"]), (True, None, 3))
+        self.assertTrue(workspace.check(whole=True)["index"]["whole"])
+        with qloader.Runtime() as runtime:
+            facts = runtime.describe()
+        self.assertEqual(facts["version"], qloader.__version__)
+        self.assertGreaterEqual(facts["machine"]["cores"], facts["machine"]["cores_usable"])
+        self.assertIn("git", [module["name"] for module in facts["modules"]])
 
     def test_other_ways_to_open(self):
         os.rename(self.path("kb/config.yaml"), self.path("elsewhere.yaml"))
