@@ -148,7 +148,7 @@ class Setup(unittest.TestCase):
         self.assertEqual(self.config_of("moved")["default"]["sources"]["localfile"]["texts"]["base_url"], "file://" + os.path.realpath(self.path("moved/texts")))
 
     def test_refusals(self):
-        for code, words, text in ((2, ["--mode", "expert"], "expert"), (2, ["--localfile", "nosuch"], "nosuch"), (2, ["--localfile", "my notes/a.md"], "not a folder"),
+        for code, words, text in ((2, ["--mode", "expert"], "expert"), (2, ["--localfile", "", "--localfile", "my notes"], "empty"), (2, ["--localfile", "nosuch"], "nosuch"), (2, ["--localfile", "my notes/a.md"], "not a folder"),
                                   (2, ["--git", "./nosuch"], "nosuch"), (2, ["--workspace", "my notes/a.md"], "not a folder"), (2, ["--workspace", "a", "--output-dir", "b"], "two"), (2, ["--workspace=~/kb"], "begins with ~"),
                                   (2, ["--project", "1"], "letter"), (2, ["--git", ""], "empty"), (2, ["--git", "https://example.com/${X}"], "replaced"), (3, ["--git", "foo://x/y"], "config.yaml")):
             done = self.run_setup(code, *words)
