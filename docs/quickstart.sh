@@ -11,7 +11,7 @@ started=$(date +%s)
 mkdir -p build
 
 cat <<TEXT
-This installs packages of the distribution (on a bare Debian 12: 250 MB to fetch, 1.1 GB on disk), fetches pinned sources and the model
+This installs packages of the distribution (on a bare Debian 12: 280 MB to fetch, 1.2 GB on disk), fetches pinned sources and the model
 and builds (0.5 GB in build/), then indexes 600 documents and asks three questions. On two idle cores expect about ten minutes.
 TEXT
 
