@@ -370,7 +370,6 @@ static ql_status do_extend(ql_buf *out, ql_error *err)
     shell("rm -rf '%s/extended'", root);
     options.threads = 1;
     const char *config = ql_test_path(root, "extended.yaml"), *data = ql_test_path(root, "extended");
-    ql_test_file_write(config, QL_STR("sources: {text: {s: {key: value}}}\n"));
     place.config_path = config;
     place.data_dir = data;
     place.embedder = "two";
@@ -902,6 +901,7 @@ static void make_folders(void)
     small_model model;
     root = ql_test_dir_new();
     saved = ql_test_dir_new();
+    ql_test_file_write(ql_test_path(root, "extended.yaml"), QL_STR("sources: {text: {s: {key: value}}}\n"));
     small_model_make(&model, &shape, ql_test_path(root, "model"));
     small_model_free(&model);
     shell("mkdir '%s/repo' && cd '%s/repo' && git init -q -b main && printf '# A\\n\\nw7 aardvark\\n' > a.md && printf 'def b():\\n    return 1\\n' > b.py && git add -A && "
