@@ -120,25 +120,38 @@ static ql_status read_known(ql__ingest *ingest, const ql__ingest_source *source,
     return status == QL_E_CALLBACK ? ql__fail_nomem(err) : ql__ingest_store_status(ingest, status);
 }
 
+/* The language asked for last: looking for a grammar that is not there costs a dozen calls, and the documents of a language follow each other. */
+typedef struct grammar_answer {
+    ql_str language; /* into what the store told; empty: nothing asked yet */
+    bool missing;
+} grammar_answer;
+
+static bool is_still_missing(grammar_answer *self, ql_str language)
+{
+    if (!ql_str_equal(self->language, language)) *self = (grammar_answer){language, ql__convert_is_missing(language)};
+    return self->missing;
+}
+
 /* What a document was made with is what would be used now; a grammar that was not there then is still not there. */
-static bool same_pipeline(const ql__ingest *ingest, ql_str stored)
+static bool same_pipeline(const ql__ingest *ingest, grammar_answer *grammar, ql_str stored)
 {
     static const ql_str mark = {QL__PIPELINE_WITHOUT, sizeof QL__PIPELINE_WITHOUT - 1};
     ql_str now = ingest->pipeline;
     if (stored.len <= now.len + mark.len) return ql_str_equal(stored, now);
     if (memcmp(stored.ptr, now.ptr, now.len) != 0 || memcmp(stored.ptr + now.len, mark.ptr, mark.len) != 0) return false;
-    return ql__convert_is_missing((ql_str){stored.ptr + now.len + mark.len, stored.len - now.len - mark.len});
+    return is_still_missing(grammar, (ql_str){stored.ptr + now.len + mark.len, stored.len - now.len - mark.len});
 }
 
-static bool is_unchanged(const ql__ingest *ingest, const ql_item *item, const ql__store_known *known)
+static bool is_unchanged(const ql__ingest *ingest, grammar_answer *grammar, const ql_item *item, const ql__store_known *known)
 {
     return !ingest->options->force && item->version.len > 0 && ql_str_equal(item->version, known->version) &&
-           same_pipeline(ingest, known->pipeline);
+           same_pipeline(ingest, grammar, known->pipeline);
 }
 
 static ql_status join(ql__ingest *ingest, const collect *listed, const known_list *known, ql__plan *plan)
 {
     size_t i = 0, k = 0;
+    grammar_answer grammar = {0};
     while (i < listed->count || k < known->count) {
         int order = i == listed->count ? 1 : k == known->count ? -1 : ql_str_compare(listed->items[i].url, known->items[k].url);
         ql__plan_entry entry = {0};
@@ -150,7 +163,7 @@ static ql_status join(ql__ingest *ingest, const collect *listed, const known_lis
         }
         const ql__store_known *match = order == 0 ? &known->items[k++] : NULL;
         entry.item = listed->items[i++];
-        if (match != NULL && is_unchanged(ingest, &entry.item, match)) {
+        if (match != NULL && is_unchanged(ingest, &grammar, &entry.item, match)) {
             plan->unchanged++;
             continue;
         }
@@ -158,7 +171,7 @@ static ql_status join(ql__ingest *ingest, const collect *listed, const known_lis
         if (match != NULL) {
             entry.id = match->id;
             entry.known_version = match->version;
-            if (!ingest->options->force && same_pipeline(ingest, match->pipeline)) entry.known_hash = match->content_hash;
+            if (!ingest->options->force && same_pipeline(ingest, &grammar, match->pipeline)) entry.known_hash = match->content_hash;
         }
         if (!ql__array_push(plan->work, plan->work_count, plan->work_capacity, entry)) return QL_E_NOMEM;
     }
