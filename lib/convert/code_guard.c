@@ -1,9 +1,12 @@
 /*
  * The fence around scanners. Invariants: a scanner takes at most STEPS_AT_END steps per call once the file is at its end; then it is left by
- * longjmp and counts as having found nothing (what it may have allocated is lost; the grammars' scanners do not allocate while they look).
- * Threads: which grammar a parse uses is kept per thread, between begin and end. Cost: one more indirect call per character a scanner reads.
+ * longjmp and counts as having found nothing (what it may have allocated is given back with the run of code_memory.h).
+ * Threads: which grammar a parse uses is kept per thread, between begin and end. Cost: one more indirect call per character a scanner reads, and a new state
+ * per call of a scanner.
  */
 #include "code_guard.h"
+
+#include "code_memory.h"
 
 #include <setjmp.h>
 #include <string.h>
@@ -14,8 +17,7 @@
 
 _Static_assert(sizeof(TSLanguage) <= sizeof(ql__code_guarded), "room for a grammar's table");
 
-static _Thread_local const TSLanguage *current;
-static _Thread_local void *scanner; /* the state of the scanner of the parse that runs */
+static _Thread_local const ql__code_original *current;
 
 typedef struct fence {
     jmp_buf way_out;
@@ -32,13 +34,18 @@ static void fenced_advance(TSLexer *lexer, bool skip)
     self->advance(lexer, skip);
 }
 
+/* What the parser holds as a scanner's state: the real one can be exchanged. */
+typedef struct holder {
+    void *state;
+} holder;
+
 static bool fenced_scan(void *payload, TSLexer *lexer, const bool *valid_symbols)
 {
     fence self = {.advance = lexer->advance};
     bool found = false;
     active = &self;
     lexer->advance = fenced_advance;
-    if (setjmp(self.way_out) == 0) found = current->external_scanner.scan(payload, lexer, valid_symbols);
+    if (setjmp(self.way_out) == 0) found = current->grammar->external_scanner.scan(((holder *)payload)->state, lexer, valid_symbols);
     else found = false;
     lexer->advance = self.advance;
     active = NULL;
@@ -47,13 +54,28 @@ static bool fenced_scan(void *payload, TSLexer *lexer, const bool *valid_symbols
 
 static void *fenced_create(void)
 {
-    return scanner = current->external_scanner.create();
+    holder *self = ql__code_memory()->take(sizeof *self);
+    self->state = current->grammar->external_scanner.create();
+    return self;
 }
 
 static void fenced_destroy(void *payload)
 {
-    scanner = NULL;
-    current->external_scanner.destroy(payload);
+    current->grammar->external_scanner.destroy(((holder *)payload)->state);
+    ql__code_memory()->give_back(payload);
+}
+
+static unsigned fenced_serialize(void *payload, char *bytes)
+{
+    return current->grammar->external_scanner.serialize(((holder *)payload)->state, bytes);
+}
+
+static void fenced_deserialize(void *payload, const char *bytes, unsigned count)
+{
+    holder *self = payload;
+    current->grammar->external_scanner.destroy(self->state);
+    self->state = current->grammar->external_scanner.create();
+    current->grammar->external_scanner.deserialize(self->state, bytes, count);
 }
 
 const TSLanguage *ql__code_guard(const TSLanguage *grammar, ql__code_guarded *room)
@@ -64,29 +86,31 @@ const TSLanguage *ql__code_guard(const TSLanguage *grammar, ql__code_guarded *ro
     memset(room, 0, sizeof *room);
     memcpy(room, grammar, size);
     TSLanguage *copy = (TSLanguage *)(void *)room->bytes;
+    copy->external_scanner.create = fenced_create;
+    copy->external_scanner.destroy = fenced_destroy;
     copy->external_scanner.scan = fenced_scan;
-    if (grammar->external_scanner.create && grammar->external_scanner.destroy) {
-        copy->external_scanner.create = fenced_create;
-        copy->external_scanner.destroy = fenced_destroy;
-    }
+    copy->external_scanner.serialize = fenced_serialize;
+    copy->external_scanner.deserialize = fenced_deserialize;
     return copy;
 }
 
-const TSLanguage *ql__code_guard_begin(const TSLanguage *original)
+const ql__code_original *ql__code_guard_begin(const ql__code_original *original)
 {
-    const TSLanguage *before = current;
+    const ql__code_original *before = current;
     current = original;
+    original->use_memory(ql__code_memory());
     return before;
 }
 
 void ql__code_guard_abandon(void)
 {
-    if (scanner) current->external_scanner.destroy(scanner);
-    scanner = NULL;
+    if (current) current->use_memory(NULL);
     current = NULL;
 }
 
-void ql__code_guard_end(const TSLanguage *before)
+void ql__code_guard_end(const ql__code_original *before)
 {
+    current->use_memory(NULL);
     current = before;
+    if (before) before->use_memory(ql__code_memory());
 }

@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "base/status.h"
-#include "code_guard.h"
 #include "convert/convert.h"
 #include "dep/dynlib.h"
 
@@ -202,7 +201,7 @@ typedef const TSLanguage *(*grammar_fn)(void);
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct loaded {
     const TSLanguage *language; /* `room`, when the grammar has a scanner */
-    const TSLanguage *original;
+    ql__code_original original;
     ql__code_guarded room;
     const ql__code_rule *rule_of[SYMBOLS_MAX];
     bool ready;
@@ -218,16 +217,18 @@ static void fill_rules(struct loaded *self, const ql__code_rule *rules)
 
 static ql_status load(const ql__code_language *language, struct loaded *self, ql_error *err)
 {
-    void *symbol = NULL;
-    QL_TRY(ql__dynlib_load(language->module, &language->symbol, 1, &symbol, err));
+    const char *const names[] = {language->symbol, QL__GRAMMAR_MEMORY_USE};
+    void *symbols[2] = {NULL};
+    QL_TRY(ql__dynlib_load(language->module, names, 2, symbols, err));
     grammar_fn make;
-    memcpy(&make, &symbol, sizeof make); /* POSIX: a function's address fits an object pointer */
+    memcpy(&make, &symbols[0], sizeof make); /* POSIX: a function's address fits an object pointer */
+    memcpy(&self->original.use_memory, &symbols[1], sizeof self->original.use_memory);
     const TSLanguage *grammar = make();
     uint32_t version = grammar ? ts_language_abi_version(grammar) : 0;
     if (version < TREE_SITTER_MIN_COMPATIBLE_LANGUAGE_VERSION || version > TREE_SITTER_LANGUAGE_VERSION)
         return ql__fail(err, QL_E_UNSUPPORTED, "%s has version %u of the grammar interface, this build reads %d to %d", language->module, version,
                         TREE_SITTER_MIN_COMPATIBLE_LANGUAGE_VERSION, TREE_SITTER_LANGUAGE_VERSION);
-    self->original = grammar;
+    self->original.grammar = grammar;
     self->language = ql__code_guard(grammar, &self->room);
     fill_rules(self, language->rules);
     fill_rules(self, language->more);
@@ -243,7 +244,7 @@ ql_status ql__code_grammar_load(const ql__code_language *language, ql__code_gram
     pthread_mutex_unlock(&lock);
     QL_TRY(status);
     uint32_t count = ts_language_symbol_count(self->language);
-    *out = (ql__code_grammar){self->language, self->original, self->rule_of, count < SYMBOLS_MAX ? count : SYMBOLS_MAX};
+    *out = (ql__code_grammar){self->language, &self->original, self->rule_of, count < SYMBOLS_MAX ? count : SYMBOLS_MAX};
     return QL_OK;
 }
 

@@ -6,6 +6,8 @@
 
 #include <qloader/base.h>
 
+#include "code_guard.h"
+
 /* What a kind of node means to the outline. */
 typedef enum ql__code_act {
     QL__CODE_NOTHING = 0,
@@ -58,7 +60,7 @@ const ql__code_language *ql__code_languages(size_t *count);
 
 typedef struct ql__code_grammar {
     const TSLanguage *language; /* with the fence of code_guard.h */
-    const TSLanguage *original; /* without */
+    const ql__code_original *original; /* without */
     const ql__code_rule *const *rule_of; /* by symbol; symbol_count entries, NULL: no rule */
     uint32_t symbol_count;
 } ql__code_grammar;

@@ -1,5 +1,5 @@
 /*
- * Purpose: memory for tree-sitter, a list of pieces per run, so that a run can be left by longjmp.
+ * Purpose: memory for tree-sitter and scanners, a list of pieces per run, so that a run can be left by longjmp.
  *
  * Invariants: tree-sitter is called only inside a run; pieces belong to the run of their thread and do not outlive it. A run inside a run
  * has a list of its own. Threads: runs are per thread. Cost: two pointers in front of each piece.
@@ -89,6 +89,12 @@ static void *resize(void *bytes, size_t size)
 static void install(void)
 {
     ts_set_allocator(take, take_zeros, resize, give_back);
+}
+
+const ql__grammar_memory *ql__code_memory(void)
+{
+    static const ql__grammar_memory memory = {take, take_zeros, resize, give_back};
+    return &memory;
 }
 
 bool ql__code_memory_run(void (*work)(void *user), void *user)

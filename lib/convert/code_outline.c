@@ -417,7 +417,7 @@ static const char *read_source(void *payload, uint32_t at, TSPoint position, uin
 /* NULL when the parser gave up. */
 static TSTree *parse(ql_str text, const ql__code_grammar *grammar)
 {
-    const TSLanguage *before = ql__code_guard_begin(grammar->original);
+    const ql__code_original *before = ql__code_guard_begin(grammar->original);
     TSParser *parser = ts_parser_new();
     TSTree *tree = NULL;
     if (ts_parser_set_language(parser, grammar->language)) {

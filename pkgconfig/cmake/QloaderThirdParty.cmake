@@ -74,14 +74,16 @@ qloader_foreign_static(tree_sitter_core)
 target_include_directories(tree_sitter_core SYSTEM PUBLIC ${dir}/include PRIVATE ${dir}/src)
 target_compile_definitions(tree_sitter_core PRIVATE _POSIX_C_SOURCE=200112L _DEFAULT_SOURCE TREE_SITTER_HIDE_SYMBOLS)
 
-# qloader_grammar(NAME CRATE [FOLDER]): a module that exports tree_sitter_NAME.
+# qloader_grammar(NAME CRATE [FOLDER]): a module that exports tree_sitter_NAME. Its scanner takes memory from whoever parses.
 set(QLOADER_GRAMMAR_NAMES "")
 function(qloader_grammar name crate)
   qloader_pinned(dir ${crate})
   set(src ${dir}/${ARGV2}/src)
-  set(sources ${src}/parser.c)
+  set(sources ${src}/parser.c ${PROJECT_SOURCE_DIR}/lib/convert/grammar_memory.c)
   if(EXISTS ${src}/scanner.c)
     list(APPEND sources ${src}/scanner.c)
+    set_source_files_properties(${src}/scanner.c PROPERTIES COMPILE_DEFINITIONS
+      "malloc=ql__grammar_malloc;calloc=ql__grammar_calloc;realloc=ql__grammar_realloc;free=ql__grammar_free")
   endif()
   add_library(qloader_grammar_${name} MODULE ${sources})
   qloader_foreign_module(qloader_grammar_${name} qloader-grammar-${name})

@@ -53,12 +53,12 @@ static atomic_long left, counted, live;
 static atomic_bool armed, sticky, hit;
 
 /*
- * Whoever cannot live without memory, whatever the library does (docs/internals/faults.md lists them): oneDNN with C++ and OpenMP below it,
- * jansson's reader, and the scanners in the modules of the grammars. They are not struck.
+ * Whoever cannot live without memory, whatever the library does (docs/internals/faults.md lists them): oneDNN with C++ and OpenMP below it, and
+ * jansson's reader. They are not struck.
  */
 static bool is_spared(void *caller)
 {
-    static const char *const names[] = {"libdnnl.so", "libstdc++.so", "libgomp.so", "libjansson.so", "qloader-grammar-"};
+    static const char *const names[] = {"libdnnl.so", "libstdc++.so", "libgomp.so", "libjansson.so"};
     Dl_info info;
     if (!dladdr(caller, &info) || !info.dli_fname) return false;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
