@@ -47,10 +47,11 @@ typedef struct ql_workspace_options {
     const char *model_dir;    /**< folder of the embedding model; NULL: found by name */
     const char *precision;    /**< "auto" (NULL), "fp32" or "bf16": arithmetic of the local model */
     const char *embedder;     /**< name of one that was registered (embed.h); NULL: what the configuration says, else the local model */
+    const char *store;        /**< name of one that was registered (store.h); NULL: what the configuration says, else the embedded store */
     uint64_t reserved[4];
 } ql_workspace_options;
 
-#define QL_WORKSPACE_OPTIONS_INIT {(uint32_t)sizeof(ql_workspace_options), 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, {0, 0, 0, 0}}
+#define QL_WORKSPACE_OPTIONS_INIT {(uint32_t)sizeof(ql_workspace_options), 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, {0, 0, 0, 0}}
 /** The macro as a function. Inline, because only the program knows how large its struct is. */
 static inline void ql_workspace_options_init(ql_workspace_options *options)
 {
@@ -64,7 +65,7 @@ static inline void ql_workspace_options_init(ql_workspace_options *options)
  * @param runtime   outlives the workspace.
  * @param options   NULL: the current folder.
  * @param problems  optional; on QL_E_CONFIG every problem of the configuration, one a line, as file:line:column: sentence.
- * Errors:  QL_E_CONFIG, QL_E_NOTFOUND (no folder, no config.yaml, no such embedder), QL_E_INVALID.
+ * Errors:  QL_E_CONFIG, QL_E_NOTFOUND (no folder, no config.yaml, no such embedder or store), QL_E_INVALID.
  * Since:   0.1
  */
 QL_API QL_MUST_USE ql_status ql_workspace_open(ql_runtime *runtime, const ql_workspace_options *options,

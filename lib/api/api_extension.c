@@ -74,3 +74,23 @@ ql_status ql_reranker_register(ql_runtime *runtime, const ql_reranker_ops *given
     const ql__extension item = {.ops = &ops, .ops_bytes = sizeof ops, .name = ops.name, .self = self, .close_fn = ops.close_fn};
     return ql__extensions_add(&runtime->extensions, QL__EXTENSION_RERANKER, &item, err);
 }
+
+/* What a store can do without is not among them. */
+static bool is_whole(const ql_store_ops *ops)
+{
+    return ops->open_fn != NULL && ops->close_fn != NULL && ops->begin_fn != NULL && ops->replace_fn != NULL && ops->touch_fn != NULL && ops->remove_fn != NULL &&
+           ops->commit_fn != NULL && ops->rollback_fn != NULL && ops->clear_fn != NULL && ops->facts_fn != NULL && ops->known_fn != NULL && ops->owner_fn != NULL &&
+           ops->source_done_fn != NULL && ops->source_forget_fn != NULL && ops->sources_fn != NULL && ops->view_open_fn != NULL && ops->view_close_fn != NULL &&
+           ops->find_fn != NULL && ops->chunk_fn != NULL;
+}
+
+ql_status ql_store_register(ql_runtime *runtime, const ql_store_ops *given, void *user, ql_error *err)
+{
+    ql_store_ops ops;
+    QL_TRY(check(runtime, given, err));
+    QL_TRY(ql__struct_read(&ops, sizeof ops, sizeof ops, given, "ql_store_ops", err));
+    QL_TRY(check_reserved(ops.reserved, "ql_store_ops", err));
+    if (!is_whole(&ops)) return missing("a member other than check_fn, compact_fn and verify_fn", err);
+    const ql__extension item = {.ops = &ops, .ops_bytes = sizeof ops, .name = ops.name, .self = user}; /* close_fn is for what open_fn makes */
+    return ql__extensions_add(&runtime->extensions, QL__EXTENSION_STORE, &item, err);
+}

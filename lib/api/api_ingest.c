@@ -13,6 +13,7 @@
 #include "convert/convert.h"
 #include "ingest/ingest.h"
 #include "ingest/prepare.h"
+#include "store/store.h"
 
 /*
  * Size of a chunk in the model's own tokens when the configuration does not say one: it leaves room in a window of 256 for title and
@@ -26,6 +27,7 @@
 typedef struct run {
     ql_workspace *workspace;
     ql__ingest ingest;
+    ql__backend store; /* open when ingest.store points to it */
     ql_ingest_report report;
     ql_buf pipeline;
     const ql__config *config;
@@ -80,15 +82,18 @@ static ql_status describe_pipeline(run *self, ql_error *err)
 static ql_status open_store(run *self, ql_error *err)
 {
     ql__ingest *ingest = &self->ingest;
-    if (ingest->options->dry_run && !ql__workspace_has_store(self->workspace)) return QL_OK;
     uint32_t dims = ingest->embedder->dims_fn(ingest->embedder_self);
     const char *model = ingest->embedder->model_fn(ingest->embedder_self);
-    return ql__workspace_store_open(self->workspace, !ingest->options->dry_run, dims, model, &ingest->store, err);
+    bool there = true;
+    if (ingest->options->dry_run) QL_TRY(ql__workspace_store_read(self->workspace, dims, model, &self->store, &there, err));
+    else QL_TRY(ql__workspace_store_open(self->workspace, true, dims, model, &self->store, err));
+    if (there) ingest->store = &self->store;
+    return QL_OK;
 }
 
 static void end(run *self)
 {
-    if (self->ingest.store != NULL) ql__store_free(self->ingest.store);
+    ql__backend_close(&self->store);
     if (self->ingest.embedder != NULL) self->ingest.embedder->close_fn(self->ingest.embedder_self);
     ql_buf_dispose(&self->pipeline);
     ql__ingest_dispose(&self->ingest);

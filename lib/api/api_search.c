@@ -43,7 +43,7 @@ ql_status ql__search_options_read(const ql_search_options *given, ql_search_opti
 
 static void reader_free(ql__reader *self)
 {
-    ql__store_free(self->store);
+    ql__backend_close(&self->store);
     ql__analyzer_free(self->analyzer);
     ql__free(self);
 }
@@ -68,7 +68,7 @@ static ql_status reader_take(ql_workspace *workspace, ql__reader **out, ql_error
     ql__reader *idle = workspace->idle;
     if (idle != NULL) workspace->idle = idle->next;
     pthread_mutex_unlock(&workspace->lock);
-    if (idle != NULL && ql__store_check_place(idle->store, NULL) < 0) { /* another index is there now, or none */
+    if (idle != NULL && ql__backend_check(&idle->store, NULL) < 0) { /* another index is there now, or none */
         reader_free(idle);
         idle = NULL;
     }
@@ -139,7 +139,7 @@ static const ql_embedder_ops locked_ops = {.struct_size = sizeof(ql_embedder_ops
 /* --- hits ----------------------------------------------------------------------------------------------------------------------- */
 
 /* What every chunk of a document shares is stored once, with the document, and joined here to what the chunk says of itself. */
-static ql_status join_metadata(ql__search_results *found, ql__stored_chunk *chunk)
+static ql_status join_metadata(ql__search_results *found, ql_stored_chunk *chunk)
 {
     QL_AUTO(ql_buf, ql_buf_dispose) json = QL_BUF_INIT;
     ql__json_writer writer;
@@ -161,7 +161,7 @@ static ql_status join_metadata(ql__search_results *found, ql__stored_chunk *chun
 static void fill_hit(const ql__search_results *found, size_t index, ql_hit *out)
 {
     const ql__search_hit *hit = &found->hits[index];
-    const ql__stored_chunk *chunk = &hit->chunk;
+    const ql_stored_chunk *chunk = &hit->chunk;
     *out = (ql_hit){.struct_size = sizeof *out, .rank = (uint32_t)index + 1, .score = hit->score, .score_dense = hit->cosine, .score_sparse = hit->bm25,
                     .rank_dense = hit->rank_dense, .rank_sparse = hit->rank_sparse, .part_dense = hit->part_dense, .part_sparse = hit->part_sparse,
                     .id = chunk->id, .document_id = chunk->document_id,
@@ -229,9 +229,9 @@ static ql_status rerank(ql_results *self, const ql__extension *item, uint32_t li
 
 static ql_status search_with(ql_workspace *workspace, ql__reader *reader, ql_str query, const ql_search_options *options, uint32_t limit, ql_results **out, ql_error *err)
 {
-    ql__snapshot *snapshot = NULL;
-    QL_TRY(ql__snapshot_open(reader->store, &snapshot, err));
-    ql__search_engine engine = {.snapshot = snapshot, .analyzer = reader->analyzer};
+    ql__backend_view view;
+    QL_TRY(ql__backend_view_open(&reader->store, &view, err));
+    ql__search_engine engine = {.view = &view, .analyzer = reader->analyzer};
     ql__search_options internal = {.limit = limit, .mode = (ql_search_mode)options->mode, .filter = &options->filter};
     ql__search_results found;
     ql_status status = QL_OK;
@@ -241,7 +241,7 @@ static ql_status search_with(ql_workspace *workspace, ql__reader *reader, ql_str
         engine.embedder_self = workspace;
     }
     if (status >= 0) status = ql__workspace_store_failed(workspace, ql__search_run(&engine, query, &internal, &found, err), err);
-    ql__snapshot_free(snapshot);
+    ql__backend_view_close(&view);
     return status < 0 ? status : keep(&found, query, out, err);
 }
 

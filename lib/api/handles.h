@@ -8,7 +8,7 @@
 #include "model/config.h"
 #include "model/extension.h"
 #include "prof/span.h"
-#include "store/store.h"
+#include "store/backend.h"
 #include "sys/log.h"
 #include "sys/pool.h"
 #include "text/analyze.h"
@@ -25,7 +25,7 @@ struct ql_runtime {
 /* A connection for searches, with what one search needs at a time. */
 typedef struct ql__reader {
     struct ql__reader *next;
-    ql__store *store;
+    ql__backend store;
     ql__analyzer *analyzer;
 } ql__reader;
 
@@ -34,6 +34,7 @@ struct ql_workspace {
     ql__config_set *config; /* NULL: opened with data_dir alone */
     char *dir, *data_dir, *model_dir;
     char *embedder_name; /* of a registered one; NULL: the local model */
+    const ql__extension *store; /* registered; NULL: the built-in one */
     ql__precision precision;
 
     pthread_mutex_t lock; /* guards idle */
@@ -53,12 +54,12 @@ static inline const ql__config *ql__workspace_config(const ql_workspace *self)
 ql_status ql__workspace_supported(const ql_workspace *self, ql_error *err);
 ql_status ql__workspace_embedder_open(const ql_workspace *self, const ql_embedder_ops **ops, void **out, ql_error *err);
 const char *ql__workspace_collection(const ql_workspace *self);
-/* Opens for writing; creates the index when there is none. */
-ql_status ql__workspace_store_open(const ql_workspace *self, bool write, uint32_t dims, const char *model, ql__store **out, ql_error *err);
+/* Opens the index; for writing it is made when there is none. dims 0, model NULL: whatever is there. */
+ql_status ql__workspace_store_open(const ql_workspace *self, bool write, uint32_t dims, const char *model, ql__backend *out, ql_error *err);
 /* Passes a status on; where it tells damage of a file of the index, what to do is added. */
 ql_status ql__workspace_store_failed(const ql_workspace *self, ql_status status, ql_error *err);
-/* False when nothing was ever ingested here; an index that cannot be looked at counts as one, so that opening it tells why. */
-bool ql__workspace_has_store(const ql_workspace *self);
+/* The same for reading; *there is false when nothing was ever ingested here. An index that cannot be looked at is there: opening it tells why. */
+ql_status ql__workspace_store_read(const ql_workspace *self, uint32_t dims, const char *model, ql__backend *out, bool *there, ql_error *err);
 
 /* What a caller's options mean: defaults filled in, what cannot be refused. given may be NULL. */
 ql_status ql__ingest_options_read(const ql_ingest_options *given, ql_ingest_options *options, ql_error *err);

@@ -5,8 +5,9 @@
 #include "api/leftover.h"
 
 #include "base/alloc.h"
+#include "base/arena.h"
+#include "base/array.h"
 #include "base/status.h"
-#include "dep/json.h"
 
 /* Documents of types that no configuration can name were brought by the application, through ql_ingest_source(). */
 static bool is_configurable(const ql__ingest *ingest, ql_str type)
@@ -41,25 +42,39 @@ static ql_status tell(ql__ingest *ingest, const ql__ingest_source *source, uint6
     return go_on ? QL_OK : ql__fail(err, QL_E_CANCELLED, "stopped");
 }
 
-static ql_status treat(ql__ingest *ingest, const ql__config *config, const ql__json *row, ql_error *err)
+static ql_status treat(ql__ingest *ingest, const ql__config *config, const ql_store_source *stored, ql_error *err)
 {
-    const ql__ingest_source source = {.project = ql__json_str(ql__json_get(row, "project"), QL_STR("")),
-                                      .source_type = ql__json_str(ql__json_get(row, "source_type"), QL_STR("")),
-                                      .source = ql__json_str(ql__json_get(row, "source"), QL_STR(""))};
-    int64_t documents = ql__json_int_of(ql__json_get(row, "documents"), 0);
+    const ql__ingest_source source = {.project = stored->project, .source_type = stored->source_type, .source = stored->source};
     if (!is_configurable(ingest, source.source_type) || is_configured(config, &source)) return QL_OK;
     if (ingest->options->prune) return ql__ingest_source_remove(ingest, &source, err);
-    return documents > 0 ? tell(ingest, &source, (uint64_t)documents, err) : QL_OK;
+    return stored->documents > 0 ? tell(ingest, &source, stored->documents, err) : QL_OK;
+}
+
+/* Copies: what is deleted must not be listed at the same time. */
+typedef struct stored_list {
+    ql__arena arena;
+    ql_store_source *items;
+    size_t count, capacity;
+} stored_list;
+
+static int collect(void *user, const ql_store_source *source)
+{
+    stored_list *self = user;
+    ql_store_source copy = {.documents = source->documents};
+    bool ok = ql__arena_copy(&self->arena, source->project, &copy.project) && ql__arena_copy(&self->arena, source->source_type, &copy.source_type) &&
+              ql__arena_copy(&self->arena, source->source, &copy.source) && ql__array_push(self->items, self->count, self->capacity, copy);
+    return ok ? 0 : 1;
 }
 
 ql_status ql__leftover_sources(ql__ingest *ingest, const ql__config *config, ql_error *err)
 {
-    QL_AUTO(ql_buf, ql_buf_dispose) json = QL_BUF_INIT;
-    ql__json *rows = NULL;
+    stored_list list = {.count = 0};
     if (ingest->store == NULL) return QL_OK;
-    ql_status status = ql__store_sources_json(ingest->store, &json, err);
-    if (status >= 0) status = ql__json_parse(ql_buf_str(&json), &rows, err);
-    for (size_t i = 0; status >= 0 && i < ql__json_count(rows); i++) status = treat(ingest, config, ql__json_at(rows, i), err);
-    ql__json_free(rows);
+    ql__arena_init(&list.arena, 0);
+    ql_status status = ql__backend_sources(ingest->store, collect, &list, err);
+    if (status == QL_E_CALLBACK) status = ql__fail_nomem(err);
+    for (size_t i = 0; status >= 0 && i < list.count; i++) status = treat(ingest, config, &list.items[i], err);
+    ql__free(list.items);
+    ql__arena_dispose(&list.arena);
     return status;
 }

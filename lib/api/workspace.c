@@ -16,6 +16,7 @@
 #include "dep/json.h"
 #include "embed/model_file.h"
 #include "source/source.h"
+#include "store/store.h"
 
 static ql_status read_options(const ql_workspace_options *given, ql_workspace_options *options, ql__precision *precision, ql_error *err)
 {
@@ -66,6 +67,10 @@ static ql_status fill(ql_workspace *self, const ql_workspace_options *options, q
     }
     if (self->embedder_name != NULL && ql__extensions_find(&self->runtime->extensions, QL__EXTENSION_EMBEDDER, self->embedder_name) == NULL)
         return ql__fail(err, QL_E_NOTFOUND, "no embedder '%s' is registered on this runtime", self->embedder_name);
+    if (options->store != NULL && strcmp(options->store, "embedded") != 0) {
+        self->store = ql__extensions_find(&self->runtime->extensions, QL__EXTENSION_STORE, options->store);
+        if (self->store == NULL) return ql__fail(err, QL_E_NOTFOUND, "no store '%s' is registered on this runtime", options->store);
+    }
     bool needs_config = options->data_dir == NULL || options->dir != NULL || options->config_path != NULL;
     return needs_config ? load_config(self, options, problems, err) : QL_OK;
 }
@@ -96,7 +101,7 @@ static void free_readers(ql__reader *reader)
 {
     while (reader != NULL) {
         ql__reader *next = reader->next;
-        ql__store_free(reader->store);
+        ql__backend_close(&reader->store);
         ql__analyzer_free(reader->analyzer);
         ql__free(reader);
         reader = next;
@@ -122,7 +127,7 @@ ql_status ql__workspace_supported(const ql_workspace *self, ql_error *err)
 {
     const ql__config *config = ql__workspace_config(self);
     if (config == NULL) return QL_OK;
-    if (!config->store_embedded)
+    if (!config->store_embedded && self->store == NULL)
         return ql__fail(err, QL_E_UNSUPPORTED, "the Qdrant store is not in this build (%.*s); unset it to use the embedded store",
                         (int)config->store_reason.len, config->store_reason.ptr);
     if (!config->embedder_local && self->embedder_name == NULL)
@@ -231,12 +236,14 @@ const char *ql__workspace_collection(const ql_workspace *self)
     return config != NULL && config->collection_name.len > 0 ? config->collection_name.ptr : "documents";
 }
 
-ql_status ql__workspace_store_open(const ql_workspace *self, bool write, uint32_t dims, const char *model, ql__store **out, ql_error *err)
+ql_status ql__workspace_store_open(const ql_workspace *self, bool write, uint32_t dims, const char *model, ql__backend *out, ql_error *err)
 {
-    ql__store_options options = {.dir = self->data_dir, .collection = ql__workspace_collection(self), .write = write, .dims = dims, .model = model,
-                                 .sys = self->runtime->sys, .log = &self->runtime->log};
+    const ql_store_settings settings = {.struct_size = sizeof settings, .write = write, .collection = ql_str_of(ql__workspace_collection(self)),
+                                        .data_dir = ql_str_of(self->data_dir), .dims = dims, .model = {model, model != NULL ? strlen(model) : 0}};
+    if (self->store != NULL) return ql__backend_open_foreign(out, self->store->ops, self->store->self, &settings, err);
+    const ql__store_host host = {.sys = self->runtime->sys, .log = &self->runtime->log};
     if (write) QL_TRY(ql__dir_make(self->runtime->sys, self->data_dir, 0755, err));
-    return ql__workspace_store_failed(self, ql__store_open(&options, out, err), err);
+    return ql__workspace_store_failed(self, ql__backend_open(out, &host, &settings, err), err);
 }
 
 ql_status ql__workspace_store_failed(const ql_workspace *self, ql_status status, ql_error *err)
@@ -249,7 +256,7 @@ ql_status ql__workspace_store_failed(const ql_workspace *self, ql_status status,
     return status;
 }
 
-bool ql__workspace_has_store(const ql_workspace *self)
+static bool has_files(const ql_workspace *self)
 {
     ql_buf path = QL_BUF_INIT;
     struct stat st;
@@ -260,21 +267,41 @@ bool ql__workspace_has_store(const ql_workspace *self)
     return found;
 }
 
+ql_status ql__workspace_store_read(const ql_workspace *self, uint32_t dims, const char *model, ql__backend *out, bool *there, ql_error *err)
+{
+    ql_error why = {0};
+    *out = (ql__backend){.ops = NULL};
+    *there = self->store != NULL || has_files(self);
+    if (!*there) return QL_OK;
+    ql_status status = ql__workspace_store_open(self, false, dims, model, out, &why);
+    *there = self->store == NULL || ql_status_kind(status) != QL_E_NOTFOUND;
+    if (!*there) return QL_OK;
+    if (status < 0 && err != NULL) *err = why;
+    return status;
+}
+
 static ql_status make(const ql_workspace *self, uint32_t dims, const char *model, ql_error *err)
 {
-    ql__store *store = NULL;
-    ql_status status = ql__workspace_store_open(self, true, dims, model, &store, err);
-    ql__store_free(store);
+    ql__backend store;
+    QL_TRY(ql__workspace_store_open(self, true, dims, model, &store, err));
+    ql__backend_close(&store);
+    return QL_OK;
+}
+
+static ql_status clear(const ql_workspace *self, uint32_t dims, const char *model, ql_error *err)
+{
+    ql__backend store;
+    QL_TRY(ql__workspace_store_open(self, true, dims, model, &store, err));
+    ql_status status = ql__backend_clear(&store, err);
+    ql__backend_close(&store);
     return status;
 }
 
 /* Clears an index that is sound, so that readers keep what they see; one that is damaged or was made for another model is removed and made anew. */
 static ql_status renew(const ql_workspace *self, uint32_t dims, const char *model, ql_error *err)
 {
-    ql__store *store = NULL;
-    ql_status status = ql__workspace_store_open(self, true, dims, model, &store, err);
-    if (status >= 0) status = ql__store_clear(store, err);
-    ql__store_free(store);
+    if (self->store != NULL) return clear(self, 0, NULL, err);
+    ql_status status = clear(self, dims, model, err);
     if (ql_status_kind(status) != QL_E_CORRUPT && ql_status_kind(status) != QL_E_MISMATCH) return status;
     QL_TRY(ql__store_destroy(self->data_dir, self->runtime->sys, err));
     return make(self, dims, model, err);
@@ -338,42 +365,37 @@ static ql_status write_source(ql__json_writer *writer, const ql_workspace *self,
     return QL_OK;
 }
 
-/* Sums over the sources of a project; the array is small (a row a source). */
-static void write_status(ql__json_writer *writer, const ql__json *rows, ql_str project)
+/* Sums over the sources of a project. */
+typedef struct project_sum {
+    ql_str project;
+    uint64_t documents, chunks;
+    int64_t latest_ms;
+} project_sum;
+
+static int add_source(void *user, const ql_store_source *source)
 {
-    uint64_t documents = 0, chunks = 0;
-    int64_t latest = QL_TIME_UNKNOWN;
-    for (size_t i = 0; i < ql__json_count(rows); i++) {
-        const ql__json *row = ql__json_at(rows, i);
-        if (!ql_str_equal(ql__json_str(ql__json_get(row, "project"), QL_STR("")), project)) continue;
-        documents += (uint64_t)ql__json_int_of(ql__json_get(row, "documents"), 0);
-        chunks += (uint64_t)ql__json_int_of(ql__json_get(row, "chunks"), 0);
-        int64_t done = ql__json_int_of(ql__json_get(row, "last_complete_ms"), QL_TIME_UNKNOWN);
-        if (done > latest) latest = done;
-    }
+    project_sum *self = user;
+    if (!ql_str_equal(source->project, self->project)) return 0;
+    self->documents += source->documents;
+    self->chunks += source->chunks;
+    if (source->last_complete_ms > self->latest_ms) self->latest_ms = source->last_complete_ms;
+    return 0;
+}
+
+static ql_status write_status(ql__json_writer *writer, const ql__backend *store, ql_str project, ql_error *err)
+{
+    project_sum sum = {.project = project, .latest_ms = QL_TIME_UNKNOWN};
+    if (store->ops != NULL) QL_TRY(ql__backend_sources(store, add_source, &sum, err));
     ql__json_key(writer, "document_count");
-    ql__json_uint(writer, documents);
+    ql__json_uint(writer, sum.documents);
     ql__json_key(writer, "chunk_count");
-    ql__json_uint(writer, chunks);
+    ql__json_uint(writer, sum.chunks);
     ql__json_key(writer, "latest_ingestion");
-    ql__json_time(writer, latest);
+    ql__json_time(writer, sum.latest_ms);
+    return QL_OK;
 }
 
-static ql_status read_rows(ql_workspace *self, ql__json **out, ql_error *err)
-{
-    *out = NULL;
-    if (!ql__workspace_has_store(self)) return QL_OK;
-    ql__store *store = NULL;
-    ql_buf json = QL_BUF_INIT;
-    ql_status status = ql__workspace_store_open(self, false, 0, NULL, &store, err);
-    if (status >= 0) status = ql__store_sources_json(store, &json, err);
-    if (status >= 0) status = ql__json_parse(ql_buf_str(&json), out, err);
-    ql__store_free(store);
-    ql_buf_dispose(&json);
-    return status;
-}
-
-static ql_status write_project(ql__json_writer *writer, const ql_workspace *self, const ql__config_project *project, uint32_t parts, const ql__json *rows, ql_error *err)
+static ql_status write_project(ql__json_writer *writer, const ql_workspace *self, const ql__config_project *project, uint32_t parts, const ql__backend *store, ql_error *err)
 {
     ql__json_object(writer);
     ql__json_member(writer, "project_id", project->id);
@@ -387,7 +409,7 @@ static ql_status write_project(ql__json_writer *writer, const ql_workspace *self
     for (size_t i = 0; i < project->source_count; i++)
         QL_TRY(write_source(writer, self, project->id, &project->sources[i], parts, err));
     ql__json_array_end(writer);
-    if (parts & QL_PROJECTS_STATUS) write_status(writer, rows, project->id);
+    if (parts & QL_PROJECTS_STATUS) QL_TRY(write_status(writer, store, project->id, err));
     ql__json_object_end(writer);
     return QL_OK;
 }
@@ -399,14 +421,14 @@ static bool has_project(const ql__config *config, ql_str project)
     return project.len == 0;
 }
 
-static ql_status write_projects(const ql_workspace *self, ql_str project, uint32_t parts, const ql__json *rows, ql_buf *out, ql_error *err)
+static ql_status write_projects(const ql_workspace *self, ql_str project, uint32_t parts, const ql__backend *store, ql_buf *out, ql_error *err)
 {
     const ql__config *config = ql__workspace_config(self);
     ql__json_writer writer;
     ql__json_begin(&writer, out);
     ql__json_array(&writer);
     for (size_t i = 0; i < config->project_count; i++)
-        if (project.len == 0 || ql_str_equal(project, config->projects[i].id)) QL_TRY(write_project(&writer, self, &config->projects[i], parts, rows, err));
+        if (project.len == 0 || ql_str_equal(project, config->projects[i].id)) QL_TRY(write_project(&writer, self, &config->projects[i], parts, store, err));
     ql__json_array_end(&writer);
     return out->status < 0 ? ql__fail(err, out->status, "cannot write the list of projects") : QL_OK;
 }
@@ -417,12 +439,13 @@ ql_status ql_workspace_projects_json(ql_workspace *self, ql_str project, uint32_
     if (parts & ~(uint32_t)(QL_PROJECTS_STATUS | QL_PROJECTS_CHECK | QL_PROJECTS_REACH)) return ql__fail(err, QL_E_INVALID, "parts is %#x", parts);
     if (self->config == NULL) return ql__fail(err, QL_E_INVALID, "this workspace was opened without a configuration");
     if (!has_project(ql__workspace_config(self), project)) return ql__fail(err, QL_E_NOTFOUND, "no project '%.*s' in the configuration", (int)project.len, project.ptr);
-    ql__json *rows = NULL;
+    ql__backend store = {.ops = NULL};
+    bool there = false;
     QL_AUTO(ql_buf, ql_buf_dispose) json = QL_BUF_INIT; /* out gets all of it or nothing */
     if (parts & QL_PROJECTS_CHECK) QL_TRY(ql__workspace_supported(self, err));
-    if (parts & QL_PROJECTS_STATUS) QL_TRY(read_rows(self, &rows, err));
-    ql_status status = write_projects(self, project, parts, rows, &json, err);
-    ql__json_free(rows);
+    if (parts & QL_PROJECTS_STATUS) QL_TRY(ql__workspace_store_read(self, 0, NULL, &store, &there, err));
+    ql_status status = write_projects(self, project, parts, &store, &json, err);
+    ql__backend_close(&store);
     if (status >= 0 && ql_buf_append(out, ql_buf_str(&json)) < 0) status = ql__fail(err, out->status, "cannot write the list of projects");
     return status;
 }
@@ -431,8 +454,9 @@ static void write_choice(ql__json_writer *writer, const ql_workspace *self)
 {
     const ql__config *config = ql__workspace_config(self);
     bool embedded = config == NULL || config->store_embedded, local = config == NULL || config->embedder_local;
-    ql__json_member(writer, "store", embedded ? QL_STR("embedded") : QL_STR("qdrant"));
-    if (config != NULL) ql__json_member(writer, "store_reason", config->store_reason);
+    ql__json_member(writer, "store", self->store != NULL ? ql_str_of(self->store->name) : embedded ? QL_STR("embedded") : QL_STR("qdrant"));
+    if (self->store != NULL) ql__json_member(writer, "store_reason", QL_STR("named by the application"));
+    else if (config != NULL) ql__json_member(writer, "store_reason", config->store_reason);
     if (self->embedder_name != NULL) {
         ql__json_member(writer, "embedder", ql_str_of(self->embedder_name));
         ql__json_member(writer, "embedder_reason", QL_STR("named by the application"));
@@ -442,17 +466,22 @@ static void write_choice(ql__json_writer *writer, const ql_workspace *self)
     if (config != NULL) ql__json_member(writer, "embedder_reason", config->embedder_reason);
 }
 
+static ql_status read_facts(const ql_workspace *self, ql_store_facts *out, ql_error *err)
+{
+    ql__backend store;
+    bool there = false;
+    QL_TRY(ql__workspace_store_read(self, 0, NULL, &store, &there, err));
+    if (!there) return QL_OK;
+    ql_status status = ql__backend_facts(&store, out, err);
+    ql__backend_close(&store);
+    return status;
+}
+
 ql_status ql_workspace_info_json(ql_workspace *self, ql_buf *out, ql_error *err)
 {
     if (self == NULL || out == NULL) return ql__fail(err, QL_E_INVALID, "%s is NULL", self == NULL ? "self" : "out");
-    ql__store_stats stats = {0};
-    if (ql__workspace_has_store(self)) {
-        ql__store *store = NULL;
-        QL_TRY(ql__workspace_store_open(self, false, 0, NULL, &store, err));
-        ql_status status = ql__store_stats_read(store, &stats, err);
-        ql__store_free(store);
-        if (status < 0) return status;
-    }
+    ql_store_facts stats = {0};
+    QL_TRY(read_facts(self, &stats, err));
     ql__json_writer writer;
     ql__json_begin(&writer, out);
     ql__json_object(&writer);

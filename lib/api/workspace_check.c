@@ -58,25 +58,26 @@ static ql_status check_model(const ql_workspace *self, ql__json_writer *writer, 
 }
 
 /* Opens and looks; *read: the facts are there although something is wrong. */
-static ql_status read_index(const ql_workspace *self, const found_model *model, bool whole, ql__store_stats *stats, bool *read, ql_error *err)
+static ql_status read_index(const ql_workspace *self, const found_model *model, bool whole, ql_store_facts *facts, bool *read, ql_error *err)
 {
-    ql__store *store = NULL;
+    ql__backend store;
+    bool there = false;
     *read = false;
-    if (!ql__workspace_has_store(self)) return ql__fail(err, QL_E_NOTFOUND, "there is no index in '%s' yet: run 'qloader ingest' first", self->data_dir);
-    ql_status status = ql__workspace_store_open(self, false, 0, NULL, &store, err);
-    if (status >= 0) status = ql__store_stats_read(store, stats, err);
+    QL_TRY(ql__workspace_store_read(self, 0, NULL, &store, &there, err));
+    if (!there) return ql__fail(err, QL_E_NOTFOUND, "there is no index in '%s' yet: run 'qloader ingest' first", self->data_dir);
+    ql_status status = ql__backend_facts(&store, facts, err);
     *read = status >= 0;
-    if (status >= 0 && whole) status = ql__workspace_store_failed(self, ql__store_verify(store, err), err);
-    ql__store_free(store);
+    if (status >= 0 && whole) status = ql__workspace_store_failed(self, ql__backend_verify(&store, err), err);
+    ql__backend_close(&store);
     if (status < 0 || model->dims == 0) return status;
     status = ql__workspace_store_open(self, false, model->dims, model->name, &store, err); /* tells what does not match */
-    if (status >= 0) ql__store_free(store);
+    if (status >= 0) ql__backend_close(&store);
     return status;
 }
 
 static ql_status check_index(const ql_workspace *self, ql__json_writer *writer, const found_model *model, bool whole, ql_error *err)
 {
-    ql__store_stats stats = {0};
+    ql_store_facts stats = {0};
     bool read = false;
     ql_error why = {0};
     ql_status status = read_index(self, model, whole, &stats, &read, &why);

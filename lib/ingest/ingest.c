@@ -111,14 +111,14 @@ static ql_status delete_vanished(ql__ingest *self, const ql__ingest_source *sour
 {
     if (plan->vanished_count == 0) return QL_OK;
     QL_SPAN(STORE);
-    QL_TRY(ql__store_begin(self->store, err));
+    QL_TRY(ql__backend_begin(self->store, err));
     ql_status status = QL_OK;
-    for (size_t i = 0; i < plan->vanished_count && status >= 0; i++) status = ql__store_remove(self->store, plan->vanished[i].id, err);
+    for (size_t i = 0; i < plan->vanished_count && status >= 0; i++) status = ql__backend_remove(self->store, plan->vanished[i].id, err);
     if (status < 0) {
-        ql__store_rollback(self->store);
+        ql__backend_rollback(self->store);
         return status;
     }
-    QL_TRY(ql__store_commit(self->store, err));
+    QL_TRY(ql__backend_commit(self->store, err));
     for (size_t i = 0; i < plan->vanished_count; i++)
         (void)ql__ingest_event(self, source, QL_INGEST_DELETE, QL_OK, plan->vanished[i].item.url, QL_STR(""));
     return QL_OK;
@@ -140,9 +140,9 @@ static ql_status note_done(ql__ingest *self, const ql__ingest_source *source, co
         ql__json_uint(&writer, facts[i].value);
     }
     ql__json_object_end(&writer);
-    ql_status status = json.status < 0 ? ql__fail_nomem(err)
-                                       : ql__store_source_done(self->store, source->project, source->source_type, source->source,
-                                                               ql__wall_ms(self->sys), ql_buf_str(&json), err);
+    const ql_store_source done = {.struct_size = sizeof done, .project = source->project, .source_type = source->source_type, .source = source->source,
+                                  .last_complete_ms = ql__wall_ms(self->sys), .report_json = ql_buf_str(&json)};
+    ql_status status = json.status < 0 ? ql__fail_nomem(err) : ql__backend_source_done(self->store, &done, err);
     ql_buf_dispose(&json);
     return status;
 }
@@ -153,7 +153,7 @@ static void reclaim(ql__ingest *self)
     ql_error err = {0};
     if (atomic_load(&self->stop)) return;
     QL_SPAN(STORE);
-    if (ql__store_compact(self->store, &err) < 0)
+    if (ql__backend_compact(self->store, &err) < 0)
         ql__log_write(self->log, QL_LOG_WARNING, "ingest", "the index is complete, but its unused space could not be reclaimed: %s", err.message);
 }
 
@@ -213,7 +213,7 @@ static ql_status remove_planned(ql__ingest *self, const ql__ingest_source *sourc
     }
     QL_TRY(delete_vanished(self, source, plan, err));
     if (atomic_load(&self->cancelled)) return ql__fail(err, QL_E_CANCELLED, "stopped");
-    return ql__store_source_forget(self->store, source->project, source->source_type, source->source, err);
+    return ql__backend_source_forget(self->store, source->project, source->source_type, source->source, err);
 }
 
 ql_status ql__ingest_source_remove(ql__ingest *self, const ql__ingest_source *source, ql_error *err)

@@ -10,7 +10,7 @@
 
 #include "model/extension.h"
 #include "prof/span.h"
-#include "store/store.h"
+#include "store/backend.h"
 #include "sys/pool.h"
 #include <qloader/chunk.h>
 #include <qloader/embed.h>
@@ -22,7 +22,7 @@ typedef struct ql__ingest {
     ql__log *log;
     ql__pool *pool;
     ql__prof *prof;
-    ql__store *store; /* open for writing; NULL in a dry run on an index that does not exist */
+    const ql__backend *store; /* open for writing; NULL in a dry run on an index that does not exist */
     const ql_embedder_ops *embedder;
     void *embedder_self;
     const ql__extensions *extensions; /* converters and chunkers of the application; NULL: none */

@@ -145,15 +145,15 @@ static void count_written(pipeline *self, const ql__prepared *document)
 
 static ql_status write_one(pipeline *self, ql__prepared *document, ql_error *err)
 {
-    ql__store *store = self->ingest->store;
+    const ql__backend *store = self->ingest->store;
     if (!self->in_transaction) {
-        QL_TRY(ql__store_begin(store, err));
+        QL_TRY(ql__backend_begin(store, err));
         self->in_transaction = true;
         self->pending_since_ns = ql__monotonic_ns(self->ingest->sys);
     }
     const ql_store_document *stored = &document->document;
-    if (document->kind != QL__PREPARED_UNCHANGED) return ql__store_replace(store, stored, err);
-    return ql__store_touch(store, document->entry->id, stored, err);
+    if (document->kind != QL__PREPARED_UNCHANGED) return ql__backend_replace(store, stored, err);
+    return ql__backend_touch(store, document->entry->id, stored, err);
 }
 
 /* Once a language and run. */
@@ -208,14 +208,14 @@ static void write_commit(pipeline *self)
     QL_SPAN(STORE);
     ql_error err = {0};
     self->in_transaction = false;
-    ql_status status = ql__store_commit(self->ingest->store, &err);
+    ql_status status = ql__backend_commit(self->ingest->store, &err);
     if (status < 0) fail_for_good(self, status, &err);
     drop_written(self, status >= 0);
 }
 
 static void write_rollback(pipeline *self)
 {
-    if (self->in_transaction) ql__store_rollback(self->ingest->store);
+    if (self->in_transaction) ql__backend_rollback(self->ingest->store);
     self->in_transaction = false;
     drop_written(self, false);
 }

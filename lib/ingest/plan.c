@@ -96,14 +96,14 @@ static void drop_duplicates(collect *self)
 /* What the merge walks over on the store's side. */
 typedef struct known_list {
     ql__arena *arena;
-    ql__store_known *items;
+    ql_store_known *items;
     size_t count, capacity;
 } known_list;
 
-static int collect_known(void *user, const ql__store_known *known)
+static int collect_known(void *user, const ql_store_known *known)
 {
     known_list *self = user;
-    ql__store_known copy = {0};
+    ql_store_known copy = {0};
     bool ok = ql__arena_copy(self->arena, known->id, &copy.id) && ql__arena_copy(self->arena, known->url, &copy.url) &&
               ql__arena_copy(self->arena, known->version, &copy.version) &&
               ql__arena_copy(self->arena, known->content_hash, &copy.content_hash) &&
@@ -116,7 +116,7 @@ static ql_status read_known(ql__ingest *ingest, const ql__ingest_source *source,
 {
     QL_SPAN(STATE);
     if (ingest->store == NULL) return QL_OK;
-    ql_status status = ql__store_known_each(ingest->store, source->project, source->source_type, source->source, collect_known, out, err);
+    ql_status status = ql__backend_known(ingest->store, source->project, source->source_type, source->source, collect_known, out, err);
     return status == QL_E_CALLBACK ? ql__fail_nomem(err) : ql__ingest_store_status(ingest, status);
 }
 
@@ -142,7 +142,7 @@ static bool same_pipeline(const ql__ingest *ingest, grammar_answer *grammar, ql_
     return is_still_missing(grammar, (ql_str){stored.ptr + now.len + mark.len, stored.len - now.len - mark.len});
 }
 
-static bool is_unchanged(const ql__ingest *ingest, grammar_answer *grammar, const ql_item *item, const ql__store_known *known)
+static bool is_unchanged(const ql__ingest *ingest, grammar_answer *grammar, const ql_item *item, const ql_store_known *known)
 {
     return !ingest->options->force && item->version.len > 0 && ql_str_equal(item->version, known->version) &&
            same_pipeline(ingest, grammar, known->pipeline);
@@ -161,7 +161,7 @@ static ql_status join(ql__ingest *ingest, const collect *listed, const known_lis
             if (!ql__array_push(plan->vanished, plan->vanished_count, plan->vanished_capacity, entry)) return QL_E_NOMEM;
             continue;
         }
-        const ql__store_known *match = order == 0 ? &known->items[k++] : NULL;
+        const ql_store_known *match = order == 0 ? &known->items[k++] : NULL;
         entry.item = listed->items[i++];
         if (match != NULL && is_unchanged(ingest, &grammar, &entry.item, match)) {
             plan->unchanged++;
@@ -178,7 +178,7 @@ static ql_status join(ql__ingest *ingest, const collect *listed, const known_lis
     return QL_OK;
 }
 
-/* The exact key of a document, as ql__store_id_owner tells it. */
+/* The exact key of a document, as the store tells it. */
 static ql_status exact_key(const ql__ingest_source *source, ql_str url, ql_buf *out)
 {
     ql_buf_clear(out);
@@ -198,7 +198,7 @@ static ql_status id_taken(ql__ingest *ingest, const ql__map *given, const ql__ma
     *out = ql__map_find(given, id) != NULL;
     if (*out || ingest->store == NULL || ql__map_find(vanished, id) != NULL) return QL_OK;
     ql_buf owner = QL_BUF_INIT;
-    ql_status status = ql__ingest_store_status(ingest, ql__store_id_owner(ingest->store, id, &owner, err));
+    ql_status status = ql__ingest_store_status(ingest, ql__backend_owner(ingest->store, id, &owner, err));
     if (status >= 0) *out = owner.len > 0 && !ql_str_equal(ql_buf_str(&owner), key);
     ql_buf_dispose(&owner);
     return status;

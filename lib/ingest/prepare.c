@@ -205,8 +205,26 @@ static ql_status make_chunks(ql__ingest *ingest, chunking *self, ql_error *err)
     return status == QL_E_CALLBACK ? ql__fail_nomem(err) : status;
 }
 
+/* Where the document lies within its source, for path filters: what the file sources say of themselves. */
+static ql_status path_of(ql__arena *arena, ql_str metadata_json, ql_str *out)
+{
+    ql__json *json = NULL;
+    QL_AUTO(ql_buf, ql_buf_dispose) path = QL_BUF_INIT;
+    *out = (ql_str){0};
+    if (metadata_json.len == 0) return QL_OK;
+    ql_status status = ql__json_parse(metadata_json, &json, NULL); /* that it is an object was checked where it came in */
+    if (status < 0) return ql_status_kind(status) == QL_E_NOMEM ? QL_E_NOMEM : QL_OK;
+    ql_str folder = ql__json_str(ql__json_get(json, "file_directory"), QL_STR("")), name = ql__json_str(ql__json_get(json, "file_name"), QL_STR(""));
+    while (folder.len > 0 && folder.ptr[folder.len - 1] == '/') folder.len--;
+    while (folder.len > 0 && folder.ptr[0] == '/') folder.ptr++, folder.len--; /* some sources root it at '/', filters never do */
+    if (folder.len > 0 && !ql_str_equal(folder, QL_STR("."))) ql_buf_printf(&path, "%.*s/", (int)folder.len, folder.ptr);
+    ql_buf_append(&path, name);
+    ql__json_free(json);
+    return path.status >= 0 && ql__arena_copy(arena, ql_buf_str(&path), out) ? QL_OK : QL_E_NOMEM;
+}
+
 /* Keys of the source, then what the converter found. */
-static ql_status document_metadata(ql__arena *arena, const ql_document *document, const ql_canonical *canonical, ql_str *out)
+static ql_status describe(ql__arena *arena, const ql_document *document, const ql_canonical *canonical, ql_store_document *out)
 {
     ql_buf json = QL_BUF_INIT;
     ql__json_writer writer;
@@ -222,9 +240,9 @@ static ql_status document_metadata(ql__arena *arena, const ql_document *document
     }
     ql__json_object_end(&writer);
     ql_status status = json.status;
-    if (status >= 0 && !ql__arena_copy(arena, ql_buf_str(&json), out)) status = QL_E_NOMEM;
+    if (status >= 0 && !ql__arena_copy(arena, ql_buf_str(&json), &out->metadata_json)) status = QL_E_NOMEM;
     ql_buf_dispose(&json);
-    return status;
+    return status < 0 ? status : path_of(arena, document->metadata_json, &out->path);
 }
 
 /* A document that was cut by lines for want of a grammar is made again when there is one. */
@@ -249,7 +267,7 @@ static ql_status fill_document(ql__ingest *ingest, const ql__ingest_source *sour
     to->id = self->entry->id;
     if (pipeline_of(ingest, self, &to->pipeline) < 0) return QL_E_NOMEM;
     if (!ql__arena_copy(arena, from->title, &to->title) || !ql__arena_copy(arena, from->content_type, &to->content_type)) return QL_E_NOMEM;
-    return document_metadata(arena, from, canonical, &to->metadata_json);
+    return describe(arena, from, canonical, to);
 }
 
 static void point_texts(ql__prepared *self)
@@ -303,7 +321,7 @@ static ql_status describe_again(ql__ingest *ingest, ql__prepared *self, const ql
         canonical = (ql_canonical){.struct_size = sizeof canonical};
         status = QL_OK;
     }
-    if (status >= 0 && document_metadata(&self->memory.arena, document, &canonical, &self->document.metadata_json) < 0) status = ql__fail_nomem(err);
+    if (status >= 0 && describe(&self->memory.arena, document, &canonical, &self->document) < 0) status = ql__fail_nomem(err);
     ql__arena_dispose(&scratch.arena);
     self->missing_grammar = NULL; /* told when it was cut */
     self->kind = QL__PREPARED_UNCHANGED;

@@ -7,9 +7,9 @@
 #include "base/limits.h"
 #include "base/status.h"
 
-static const char *const kind_names[QL__EXTENSION_KIND_COUNT] = {"source", "converter", "chunker", "embedder", "reranker"};
+static const char *const kind_names[QL__EXTENSION_KIND_COUNT] = {"source", "converter", "chunker", "embedder", "reranker", "store"};
 /* Names of what the library brings; ended by NULL. */
-static const char *const taken[QL__EXTENSION_KIND_COUNT][8] = {{"confluence", "git", "jira", "publicdocs", "localfile", "sharepoint"}, {"markdown", "json", "html", "code", "text"}, {"structure"}, {"local", "remote"}, {"none"}};
+static const char *const taken[QL__EXTENSION_KIND_COUNT][8] = {{"confluence", "git", "jira", "publicdocs", "localfile", "sharepoint"}, {"markdown", "json", "html", "code", "text"}, {"structure"}, {"local", "remote"}, {"none"}, {"embedded", "qdrant"}};
 
 void ql__extensions_init(ql__extensions *self)
 {

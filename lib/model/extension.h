@@ -1,5 +1,5 @@
 /*
- * What an application added to a runtime: types of sources, converters, chunkers, embedders, rerankers. A list a kind, in the order of registration; nothing is
+ * What an application added to a runtime: types of sources, converters, chunkers, embedders, rerankers, stores. A list a kind, in the order of registration; nothing is
  * added once the first workspace was opened, so that readers need no lock.
  */
 #ifndef QL_EXTENSION_H
@@ -16,6 +16,7 @@ typedef enum ql__extension_kind {
     QL__EXTENSION_CHUNKER,
     QL__EXTENSION_EMBEDDER,
     QL__EXTENSION_RERANKER,
+    QL__EXTENSION_STORE,
     QL__EXTENSION_KIND_COUNT
 } ql__extension_kind;
 

@@ -13,7 +13,7 @@
 
 #include <stddef.h>
 
-#define QL__FUSE_BM25_CEILING 2.2 /* k1 + 1: ql__snapshot_sparse gives a term less than this times its idf */
+#define QL__FUSE_BM25_CEILING 2.2 /* k1 + 1: a store gives a term less than this times its idf */
 
 /* How a query looks to the model's tokenizer. */
 typedef struct ql__fuse_reading {
@@ -30,7 +30,7 @@ typedef struct ql__fuse_plan {
 } ql__fuse_plan;
 
 double ql__fuse_trust(const ql__fuse_reading *reading);
-/* idf of a term in the sense of ql__snapshot_sparse: ln(1 + (count - df + 0.5) / (df + 0.5)). */
+/* idf of a term in the sense of ql_store_match: ln(1 + (count - df + 0.5) / (df + 0.5)). */
 double ql__fuse_idf(double count, double df);
 ql__fuse_plan ql__fuse_plan_hybrid(double trust, double information);
 ql__fuse_plan ql__fuse_plan_dense(void);

@@ -1,8 +1,8 @@
 /*
  * One search.
  *
- * Both sides give their best CANDIDATES_MIN or more passages; each passage of the union gets both scores (what one side did
- * not list is computed), so that the order does not depend on where the lists were cut. Scores closer than SCORE_GRADES tells are
+ * The store gives the best CANDIDATES_MIN or more passages of both sides, each with both scores, so that the order does not depend on
+ * where the lists were cut. Scores closer than SCORE_GRADES tells are
  * equal: the same text embedded in another batch must not change places from one index to the next. Equals go in the order of
  * a reader, by url and place in the document. Texts are fetched for what is shown only, plus what ties with the last of it. No
  * state survives a call. Cost: one query embedding, one
@@ -15,6 +15,7 @@
 #include "base/status.h"
 #include "prof/span.h"
 #include "search/query.h"
+#include "store/store.h"
 #include "text/utf8.h"
 
 #include <math.h>
@@ -32,10 +33,8 @@ typedef struct search {
     ql__arena scratch; /* dropped at the end of the call */
     ql__query query;
     float *vector;     /* (dims) of the query; NULL in sparse mode */
-    ql__mask *mask;
-    ql__score *dense, *sparse; /* (capacity) candidates of each side, best first */
-    size_t dense_count, sparse_count, capacity;
-    ql__search_hit *hits;      /* union of both */
+    ql_store_found found; /* candidates of both sides */
+    ql__search_hit *hits; /* the same */
     size_t hit_count;
 } search;
 
@@ -50,9 +49,9 @@ static const char *model_of(const ql__search_engine *engine)
 static ql_status check_model(const ql__search_engine *engine, ql_error *err)
 {
     if (engine->embedder == NULL) return ql__fail(err, QL_E_INVALID, "this search needs an embedder");
-    ql_str stored = ql__snapshot_model(engine->snapshot);
+    ql_str stored = engine->view->view.model;
     const char *model = model_of(engine);
-    uint32_t dims = engine->embedder->dims_fn(engine->embedder_self), stored_dims = ql__snapshot_dims(engine->snapshot);
+    uint32_t dims = engine->embedder->dims_fn(engine->embedder_self), stored_dims = engine->view->view.dims;
     if (ql__store_model_same(stored, ql_str_of(model)) && dims == stored_dims) return QL_OK;
     return ql__fail(err, QL_E_MISMATCH, "the index was made with model '%.*s' (%u dimensions), the query would be embedded with '%s' (%u): use that model, or ingest anew",
                     (int)(stored.len < 128 ? stored.len : 128), stored.ptr != NULL ? stored.ptr : "", stored_dims, model, dims);
@@ -75,16 +74,10 @@ static ql_status fail_filtered(const ql_filter *filter, uint64_t stored, ql_erro
     return ql__fail(err, QL_E_NOTFOUND, "none of the %llu passages passes the filter (%s)", (unsigned long long)stored, ql_buf_cstr(&conditions));
 }
 
-static ql_status check_store(search *self, ql_error *err)
+static ql_status check_store(const search *self, ql_error *err)
 {
-    ql__snapshot *snapshot = self->engine->snapshot;
-    uint64_t stored = ql__snapshot_chunk_count(snapshot);
-    if (stored == 0) return ql__fail(err, QL_E_NOTFOUND, "the index is empty: nothing has been ingested yet");
-    if (self->options.mode != QL_SEARCH_SPARSE) QL_TRY(check_model(self->engine, err));
-    if (self->options.filter == NULL) return QL_OK;
-    QL_TRY(ql__snapshot_mask(snapshot, self->options.filter, &self->mask, err));
-    if (self->mask != NULL && ql__mask_count(self->mask) == 0) return fail_filtered(self->options.filter, stored, err);
-    return QL_OK;
+    if (self->engine->view->view.chunks == 0) return ql__fail(err, QL_E_NOTFOUND, "the index is empty: nothing has been ingested yet");
+    return self->options.mode != QL_SEARCH_SPARSE ? check_model(self->engine, err) : QL_OK;
 }
 
 /* --- candidates */
@@ -93,7 +86,7 @@ static ql_status embed_query(search *self, ql_error *err)
 {
     QL_SPAN(QUERY_EMBED);
     const ql__search_engine *engine = self->engine;
-    uint32_t dims = ql__snapshot_dims(engine->snapshot);
+    uint32_t dims = engine->view->view.dims;
     self->vector = ql__arena_alloc_zero(&self->scratch, dims, sizeof *self->vector);
     if (self->vector == NULL) return ql__fail_nomem(err);
     ql_str text = self->query.text;
@@ -105,30 +98,25 @@ static ql_status embed_query(search *self, ql_error *err)
     return QL_OK;
 }
 
-static ql_status find_dense(search *self, ql_error *err)
+static uint32_t candidates_wanted(const search *self)
 {
-    QL_TRY(embed_query(self, err));
-    QL_SPAN(DENSE);
-    return ql__snapshot_dense(self->engine->snapshot, self->vector, self->mask, self->capacity, self->dense, &self->dense_count, err);
-}
-
-static ql_status find_sparse(search *self, ql_error *err)
-{
-    QL_SPAN(SPARSE);
-    return ql__snapshot_sparse(self->engine->snapshot, self->query.terms, self->query.weights, self->query.term_count, self->mask,
-                               self->capacity, self->sparse, &self->sparse_count, err);
+    uint32_t wanted = self->options.limit * CANDIDATES_FACTOR;
+    return wanted > CANDIDATES_MIN ? wanted : CANDIDATES_MIN;
 }
 
 static ql_status find_candidates(search *self, ql_error *err)
 {
-    self->capacity = (size_t)self->options.limit * CANDIDATES_FACTOR;
-    if (self->capacity < CANDIDATES_MIN) self->capacity = CANDIDATES_MIN;
-    self->dense = ql__arena_alloc_zero(&self->scratch, self->capacity, sizeof *self->dense);
-    self->sparse = ql__arena_alloc_zero(&self->scratch, self->capacity, sizeof *self->sparse);
-    if (self->dense == NULL || self->sparse == NULL) return ql__fail_nomem(err);
-    if (self->options.mode != QL_SEARCH_SPARSE) QL_TRY(find_dense(self, err));
-    if (self->options.mode != QL_SEARCH_DENSE && self->query.term_count > 0) QL_TRY(find_sparse(self, err));
-    return QL_OK;
+    static const uint32_t sides[] = {[QL_SEARCH_HYBRID] = QL_STORE_DENSE | QL_STORE_SPARSE, [QL_SEARCH_DENSE] = QL_STORE_DENSE, [QL_SEARCH_SPARSE] = QL_STORE_SPARSE};
+    const ql__query *words = &self->query;
+    if (self->options.mode != QL_SEARCH_SPARSE) QL_TRY(embed_query(self, err));
+    const ql_store_query query = {.struct_size = sizeof query, .sides = sides[self->options.mode], .limit = candidates_wanted(self), .vector = self->vector,
+                                  .words = words->terms, .weights = words->weights, .word_count = words->term_count, .filter = self->options.filter};
+    ql_store_found *found = &self->found;
+    *found = (ql_store_found){.struct_size = sizeof *found, .matches = ql__arena_alloc_zero(&self->scratch, 2 * (size_t)query.limit, sizeof *found->matches),
+                              .dfs = ql__arena_alloc_zero(&self->scratch, words->term_count + 1, sizeof *found->dfs)};
+    if (found->matches == NULL || found->dfs == NULL) return ql__fail_nomem(err);
+    QL_TRY(ql__backend_find(self->engine->view, &query, found, err));
+    return found->passing > 0 ? QL_OK : fail_filtered(query.filter, self->engine->view->view.chunks, err);
 }
 
 /* --- fusion */
@@ -155,87 +143,46 @@ static int by_place(const void *a, const void *b)
     return x->chunk.chunk_index < y->chunk.chunk_index ? -1 : x->chunk.chunk_index > y->chunk.chunk_index;
 }
 
-/* Both lists as one, each slot once, with the ranks of both. */
-static ql_status unite(search *self, ql_error *err)
+static ql_status take_matches(search *self, ql_error *err)
 {
-    size_t total = self->dense_count + self->sparse_count, kept = 0;
-    ql__search_hit *hits = ql__arena_alloc_zero(&self->scratch, total + 1, sizeof *hits);
+    const ql_store_found *found = &self->found;
+    ql__search_hit *hits = ql__arena_alloc_zero(&self->scratch, found->match_count + 1, sizeof *hits);
     if (hits == NULL) return ql__fail_nomem(err);
-    for (size_t i = 0; i < self->dense_count; i++) {
-        hits[i] = (ql__search_hit){.slot = self->dense[i].slot, .rank_dense = (uint32_t)i + 1};
-    }
-    for (size_t i = 0; i < self->sparse_count; i++) {
-        hits[self->dense_count + i] = (ql__search_hit){.slot = self->sparse[i].slot, .rank_sparse = (uint32_t)i + 1};
-    }
-    qsort(hits, total, sizeof *hits, by_slot);
-    for (size_t i = 0; i < total; i++) {
-        if (kept > 0 && hits[kept - 1].slot == hits[i].slot) {
-            hits[kept - 1].rank_dense += hits[i].rank_dense; /* one of each pair is 0 */
-            hits[kept - 1].rank_sparse += hits[i].rank_sparse;
-        } else {
-            hits[kept++] = hits[i];
-        }
+    for (size_t i = 0; i < found->match_count; i++) {
+        const ql_store_match *match = &found->matches[i];
+        hits[i] = (ql__search_hit){.slot = match->slot, .cosine = (double)match->score_dense, .bm25 = (double)match->score_sparse, .rank_dense = match->rank_dense,
+                                   .rank_sparse = match->rank_sparse};
     }
     self->hits = hits;
-    self->hit_count = kept;
+    self->hit_count = found->match_count;
     return QL_OK;
 }
 
-/* Both scores of every candidate, whatever the mode: a hit shows them. */
-static ql_status score_sides(search *self, ql_error *err)
+static double find_information(const search *self)
 {
-    ql__snapshot *snapshot = self->engine->snapshot;
-    ql__score *scores = ql__arena_alloc_zero(&self->scratch, self->hit_count + 1, sizeof *scores);
-    if (scores == NULL) return ql__fail_nomem(err);
-    for (size_t i = 0; i < self->hit_count; i++) scores[i].slot = self->hits[i].slot;
-    if (self->vector != NULL) {
-        QL_TRY(ql__snapshot_dense_of(snapshot, self->vector, scores, self->hit_count, err));
-        for (size_t i = 0; i < self->hit_count; i++) self->hits[i].cosine = (double)scores[i].score;
-    }
-    if (self->query.term_count > 0) {
-        QL_TRY(ql__snapshot_sparse_of(snapshot, self->query.terms, self->query.weights, self->query.term_count, scores, self->hit_count, err));
-        for (size_t i = 0; i < self->hit_count; i++) self->hits[i].bm25 = (double)scores[i].score;
-    }
-    return QL_OK;
+    double count = (double)self->engine->view->view.chunks, sum = 0;
+    for (size_t i = 0; i < self->query.term_count; i++) sum += ql__fuse_idf(count, (double)self->found.dfs[i]);
+    return sum;
 }
 
-static ql_status find_information(search *self, double *out, ql_error *err)
+static ql__fuse_plan plan(const search *self)
 {
-    const ql__query *query = &self->query;
-    double count = (double)ql__snapshot_chunk_count(self->engine->snapshot), sum = 0;
-    uint64_t *dfs = ql__arena_alloc_zero(&self->scratch, query->term_count + 1, sizeof *dfs);
-    if (dfs == NULL) return ql__fail_nomem(err);
-    QL_TRY(ql__snapshot_dfs(self->engine->snapshot, query->terms, query->weights, query->term_count, dfs, err));
-    for (size_t i = 0; i < query->term_count; i++) sum += ql__fuse_idf(count, (double)dfs[i]);
-    *out = sum;
-    return QL_OK;
-}
-
-static ql_status plan(search *self, ql__fuse_plan *out, ql_error *err)
-{
-    double information = 0;
-    if (self->options.mode == QL_SEARCH_DENSE) {
-        *out = ql__fuse_plan_dense();
-        return QL_OK;
-    }
-    QL_TRY(find_information(self, &information, err));
-    *out = self->options.mode == QL_SEARCH_SPARSE ? ql__fuse_plan_sparse(information)
-                                                  : ql__fuse_plan_hybrid(ql__fuse_trust(&self->query.reading), information);
-    return QL_OK;
+    if (self->options.mode == QL_SEARCH_DENSE) return ql__fuse_plan_dense();
+    double information = find_information(self);
+    return self->options.mode == QL_SEARCH_SPARSE ? ql__fuse_plan_sparse(information) : ql__fuse_plan_hybrid(ql__fuse_trust(&self->query.reading), information);
 }
 
 static ql_status fuse(search *self, ql__fuse_plan *out, ql_error *err)
 {
     QL_SPAN(FUSE);
-    QL_TRY(unite(self, err));
-    QL_TRY(score_sides(self, err));
-    QL_TRY(plan(self, out, err));
+    QL_TRY(take_matches(self, err));
+    *out = plan(self);
     for (size_t i = 0; i < self->hit_count; i++) {
         ql__search_hit *hit = &self->hits[i];
         hit->score = ql__fuse_score(out, hit->cosine, hit->bm25, &hit->part_dense, &hit->part_sparse);
         hit->grade = (uint32_t)lround(hit->score * SCORE_GRADES);
     }
-    qsort(self->hits, self->hit_count, sizeof *self->hits, by_score);
+    if (self->hit_count > 1) qsort(self->hits, self->hit_count, sizeof *self->hits, by_score);
     return QL_OK;
 }
 
@@ -244,7 +191,7 @@ static ql_status fuse(search *self, ql__fuse_plan *out, ql_error *err)
 static ql_status fetch_group(search *self, size_t begin, size_t end, ql__search_results *out, ql_error *err)
 {
     for (size_t i = begin; i < end; i++) {
-        QL_TRY(ql__snapshot_chunk(self->engine->snapshot, self->hits[i].slot, &out->arena, &self->hits[i].chunk, err));
+        QL_TRY(ql__backend_chunk(self->engine->view, self->hits[i].slot, &out->arena, &self->hits[i].chunk, err));
     }
     if (end - begin > 1) qsort(self->hits + begin, end - begin, sizeof *self->hits, by_place);
     return QL_OK;
@@ -311,7 +258,6 @@ ql_status ql__search_run(const ql__search_engine *engine, ql_str query, const ql
     ql__arena_init(&self.scratch, 0);
     ql__arena_init(&found.arena.arena, 0);
     ql_status status = run(&self, query, &found, err);
-    ql__mask_free(self.mask);
     ql__arena_dispose(&self.scratch);
     if (status < 0) {
         ql__search_results_dispose(&found);

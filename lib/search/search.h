@@ -1,20 +1,20 @@
 /*
  * One search: understand the query, find candidates by meaning and by words, fuse, and fetch what is shown.
- * Sees one snapshot and nothing else: the same query on the same snapshot gives the same hits.
+ * Sees one view of the store and nothing else: the same query on the same view gives the same hits.
  */
 #ifndef QL_SEARCH_INTERNAL_H
 #define QL_SEARCH_INTERNAL_H
 
 #include "base/arena.h"
 #include "search/fuse.h"
-#include "store/store.h"
+#include "store/backend.h"
 #include "text/analyze.h"
 #include <qloader/embed.h>
 #include <qloader/search.h>
 
 /* All borrowed; used by one thread during the call. */
 typedef struct ql__search_engine {
-    ql__snapshot *snapshot;
+    const ql__backend_view *view;
     ql__analyzer *analyzer;
     const ql_embedder_ops *embedder; /* not needed (may be NULL) for QL_SEARCH_SPARSE */
     void *embedder_self;
@@ -34,7 +34,7 @@ typedef struct ql__search_hit {
     double cosine, bm25;
     double part_dense, part_sparse;    /* the two summands of score */
     uint32_t rank_dense, rank_sparse;  /* 1 is best; 0: not among that side's candidates */
-    ql__stored_chunk chunk;
+    ql_stored_chunk chunk;
 } ql__search_hit;
 
 typedef struct ql__search_results {

@@ -52,13 +52,9 @@ ql_status ql__store_clear(ql__store *self, ql_error *err);
 ql_status ql__store_destroy(const char *dir, const ql__sys *sys, ql_error *err);
 
 /* --- state: what an ingest needs to know of what is stored. */
-typedef struct ql__store_known {
-    ql_str id, url, version, content_hash, pipeline;
-} ql__store_known;
-typedef int (*ql__store_known_fn)(void *user, const ql__store_known *known); /* non-zero stops: QL_E_CALLBACK */
 /* Every document of (project, source_type, source), ordered by url bytes. */
 ql_status ql__store_known_each(ql__store *self, ql_str project, ql_str source_type, ql_str source,
-                               ql__store_known_fn fn, void *user, ql_error *err);
+                               ql_store_known_fn fn, void *user, ql_error *err);
 /* Who holds a public id: writes the exact key "project\0type\0source\0url" into out, or leaves it empty. */
 ql_status ql__store_id_owner(ql__store *self, ql_str id, ql_buf *out, ql_error *err);
 /* When a source was last listed completely, and the counts of that run; for project status. */
@@ -71,8 +67,8 @@ typedef struct ql__store_stats {
     char model[128];
 } ql__store_stats;
 ql_status ql__store_stats_read(ql__store *self, ql__store_stats *out, ql_error *err);
-/* JSON array: one object per (project, source_type, source): documents, chunks, last_complete_ms, report. */
-ql_status ql__store_sources_json(ql__store *self, ql_buf *out, ql_error *err);
+/* Every source that has documents or was listed to the end, by project, type and name. Non-zero from fn stops: QL_E_CALLBACK. */
+ql_status ql__store_sources_each(ql__store *self, ql_store_source_fn fn, void *user, ql_error *err);
 
 /*
  * The whole content in canonical order, one JSON object a line without newline: documents with their chunks (and vectors as hex of
@@ -123,14 +119,6 @@ ql_status ql__snapshot_sparse_of(ql__snapshot *self, const ql_str *terms, const 
 ql_status ql__snapshot_dfs(ql__snapshot *self, const ql_str *terms, const float *weights, size_t count, uint64_t *out, ql_error *err);
 const float *ql__snapshot_vector(ql__snapshot *self, uint64_t slot); /* (dims) */
 
-typedef struct ql__stored_chunk { /* views borrowed from arena */
-    ql_str id, document_id, project, source_type, source, url, title, document_title, content_type;
-    ql_str text, section_path, metadata_json, document_metadata_json;
-    uint32_t chunk_index, chunk_count;
-    uint64_t source_begin, source_end;
-    int64_t created_at_ms, updated_at_ms, ingested_at_ms;
-} ql__stored_chunk;
-struct ql_arena;
-ql_status ql__snapshot_chunk(ql__snapshot *self, uint64_t slot, struct ql_arena *arena, ql__stored_chunk *out, ql_error *err);
+ql_status ql__snapshot_chunk(ql__snapshot *self, uint64_t slot, struct ql_arena *arena, ql_stored_chunk *out, ql_error *err);
 
 #endif

@@ -11,10 +11,17 @@
 
 #include "base/alloc.h"
 #include "base/status.h"
-#include "dep/json.h"
 #include "store/store_internal.h"
 
-ql_status ql__store_known_each(ql__store *self, ql_str project, ql_str source_type, ql_str source, ql__store_known_fn fn, void *user, ql_error *err)
+static ql_status stopped(ql__stmt *stmt, int value, const char *what, ql_error *err)
+{
+    ql__stmt_reset(stmt);
+    ql_status st = ql__fail(err, QL_E_CALLBACK, "the caller stopped the listing of %s", what);
+    if (err) err->callback_value = value;
+    return st;
+}
+
+ql_status ql__store_known_each(ql__store *self, ql_str project, ql_str source_type, ql_str source, ql_store_known_fn fn, void *user, ql_error *err)
 {
     ql__stmt *stmt = NULL;
     ql_status st;
@@ -23,17 +30,14 @@ ql_status ql__store_known_each(ql__store *self, ql_str project, ql_str source_ty
     ql__stmt_bind_bytes(stmt, 2, source_type);
     ql__stmt_bind_bytes(stmt, 3, source);
     while ((st = ql__stmt_step(stmt, err)) == QL_OK) {
-        ql__store_known known = {.id = ql__stmt_bytes(stmt, 0),
+        ql_store_known known = {.struct_size = sizeof known,
+                                .id = ql__stmt_bytes(stmt, 0),
                                  .url = ql__stmt_bytes(stmt, 1),
                                  .version = ql__stmt_bytes(stmt, 2),
                                  .content_hash = ql__stmt_bytes(stmt, 3),
                                  .pipeline = ql__stmt_bytes(stmt, 4)};
         int value = fn(user, &known);
-        if (value == 0) continue;
-        ql__stmt_reset(stmt);
-        st = ql__fail(err, QL_E_CALLBACK, "the caller stopped the listing of known documents");
-        if (err) err->callback_value = value;
-        return st;
+        if (value != 0) return stopped(stmt, value, "known documents", err);
     }
     return st < 0 ? st : QL_OK;
 }
@@ -105,37 +109,24 @@ ql_status ql__store_stats_read(ql__store *self, ql__store_stats *out, ql_error *
     return QL_OK;
 }
 
-static void write_source(ql__json_writer *json, const ql__stmt *stmt)
-{
-    ql__json_object(json);
-    ql__json_member(json, "project", ql__stmt_bytes(stmt, 0));
-    ql__json_member(json, "source_type", ql__stmt_bytes(stmt, 1));
-    ql__json_member(json, "source", ql__stmt_bytes(stmt, 2));
-    ql__json_key(json, "documents");
-    ql__json_int(json, ql__stmt_int(stmt, 3));
-    ql__json_key(json, "chunks");
-    ql__json_int(json, ql__stmt_int(stmt, 4));
-    ql__json_key(json, "last_complete_ms");
-    if (ql__stmt_is_null(stmt, 5)) ql__json_null(json);
-    else ql__json_int(json, ql__stmt_int(stmt, 5));
-    ql__json_key(json, "report");
-    if (ql__stmt_bytes(stmt, 6).len == 0) ql__json_null(json);
-    else ql__json_raw(json, ql__stmt_bytes(stmt, 6));
-    ql__json_object_end(json);
-}
-
-ql_status ql__store_sources_json(ql__store *self, ql_buf *out, ql_error *err)
+ql_status ql__store_sources_each(ql__store *self, ql_store_source_fn fn, void *user, ql_error *err)
 {
     ql__stmt *stmt = NULL;
-    ql__json_writer json;
     ql_status st;
     QL_TRY(ql__store_stmt(self, STMT_SOURCES, &stmt, err));
-    ql__json_begin(&json, out);
-    ql__json_array(&json);
-    while ((st = ql__stmt_step(stmt, err)) == QL_OK) write_source(&json, stmt);
-    if (st < 0) return st;
-    ql__json_array_end(&json);
-    return out->status == QL_OK ? QL_OK : ql__fail(err, out->status, "the list of sources");
+    while ((st = ql__stmt_step(stmt, err)) == QL_OK) {
+        ql_store_source source = {.struct_size = sizeof source,
+                                  .project = ql__stmt_bytes(stmt, 0),
+                                  .source_type = ql__stmt_bytes(stmt, 1),
+                                  .source = ql__stmt_bytes(stmt, 2),
+                                  .documents = (uint64_t)ql__stmt_int(stmt, 3),
+                                  .chunks = (uint64_t)ql__stmt_int(stmt, 4),
+                                  .last_complete_ms = ql__stmt_is_null(stmt, 5) ? QL_TIME_UNKNOWN : ql__stmt_int(stmt, 5),
+                                  .report_json = ql__stmt_bytes(stmt, 6)};
+        int value = fn(user, &source);
+        if (value != 0) return stopped(stmt, value, "sources", err);
+    }
+    return st < 0 ? st : QL_OK;
 }
 
 static ql_status clear_steps(ql__store *self, ql__store_meta *meta, ql_error *err)

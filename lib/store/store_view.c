@@ -356,7 +356,7 @@ static bool copy_columns(ql__stmt *stmt, struct ql_arena *arena, ql_str *const *
     return true;
 }
 
-static ql_status read_document(ql__store *self, int64_t num, struct ql_arena *arena, ql__stored_chunk *out, ql_error *err)
+static ql_status read_document(ql__store *self, int64_t num, struct ql_arena *arena, ql_stored_chunk *out, ql_error *err)
 {
     ql__stmt *stmt = NULL;
     ql_str *const fields[] = {&out->document_id, &out->project, &out->source_type, &out->source, &out->url, &out->document_title, &out->content_type, &out->document_metadata_json};
@@ -374,7 +374,7 @@ static ql_status read_document(ql__store *self, int64_t num, struct ql_arena *ar
     return ok ? QL_OK : ql__fail_nomem(err);
 }
 
-static ql_status read_chunk(ql__store *self, int64_t key, struct ql_arena *arena, ql__stored_chunk *out, ql_error *err)
+static ql_status read_chunk(ql__store *self, int64_t key, struct ql_arena *arena, ql_stored_chunk *out, ql_error *err)
 {
     ql__stmt *stmt = NULL;
     ql_str *const fields[] = {&out->id, &out->title, &out->text, &out->section_path, &out->metadata_json};
@@ -390,9 +390,9 @@ static ql_status read_chunk(ql__store *self, int64_t key, struct ql_arena *arena
     return ok ? QL_OK : ql__fail_nomem(err);
 }
 
-ql_status ql__snapshot_chunk(ql__snapshot *self, uint64_t slot, struct ql_arena *arena, ql__stored_chunk *out, ql_error *err)
+ql_status ql__snapshot_chunk(ql__snapshot *self, uint64_t slot, struct ql_arena *arena, ql_stored_chunk *out, ql_error *err)
 {
-    ql__stored_chunk chunk = {0};
+    ql_stored_chunk chunk = {.struct_size = sizeof chunk};
     int64_t document = 0, key = 0;
     if (slot >= self->view->slots || !ql__bit(self->view->live, slot)) return ql__fail(err, QL_E_NOTFOUND, "store: no chunk %llu in this snapshot", (unsigned long long)slot);
     QL_TRY(ql__store_chunk_key(self->store, slot, &document, &key, err));

@@ -348,40 +348,19 @@ static ql_status check_document(const ql__store *self, const ql_store_document *
 
 /* --- new content */
 
-/* Where the document lies within its source, for path filters: what the file sources say of themselves. */
-static ql_status path_of(ql_str metadata_json, ql_buf *out, ql_error *err)
-{
-    ql__json *json = NULL;
-    if (metadata_json.len == 0) return QL_OK;
-    ql_status st = ql__json_parse(metadata_json, &json, err);
-    if (st == QL_E_NOMEM) return st;
-    if (st != QL_OK) return ql__fail(err, QL_E_INVALID, "store: the metadata of a document is not JSON");
-    ql_str folder = ql__json_str(ql__json_get(json, "file_directory"), QL_STR(""));
-    ql_str name = ql__json_str(ql__json_get(json, "file_name"), QL_STR(""));
-    while (folder.len && folder.ptr[folder.len - 1] == '/') folder.len--;
-    while (folder.len && folder.ptr[0] == '/') folder.ptr++, folder.len--; /* some sources root it at '/', filters never do */
-    if (folder.len && !ql_str_equal(folder, QL_STR("."))) {
-        ql_buf_append(out, folder);
-        ql_buf_append(out, QL_STR("/"));
-    }
-    ql_buf_append(out, name);
-    ql__json_free(json);
-    return out->status == QL_OK ? QL_OK : ql__fail_nomem(err);
-}
-
 static void bind_time(ql__stmt *stmt, int index, int64_t time_ms)
 {
     if (time_ms == QL_TIME_UNKNOWN) ql__stmt_bind_null(stmt, index);
     else ql__stmt_bind_int(stmt, index, time_ms);
 }
 
-static ql_status write_document(ql__store *self, const ql_store_document *document, ql_str path, stored_document *row, ql_error *err)
+static ql_status write_document(ql__store *self, const ql_store_document *document, stored_document *row, ql_error *err)
 {
     ql__stmt *stmt = NULL;
     QL_TRY(ql__store_stmt(self, row->found ? STMT_DOCUMENT_UPDATE : STMT_DOCUMENT_INSERT, &stmt, err));
     bind_key(stmt, document);
     ql__stmt_bind_bytes(stmt, 5, document->id);
-    ql__stmt_bind_bytes(stmt, 6, path);
+    ql__stmt_bind_bytes(stmt, 6, document->path);
     ql__stmt_bind_bytes(stmt, 7, document->title);
     ql__stmt_bind_bytes(stmt, 8, document->content_type);
     ql__stmt_bind_bytes(stmt, 9, document->version);
@@ -479,10 +458,10 @@ static ql_status add_content(ql__store *self, const ql_store_document *document,
     return QL_OK;
 }
 
-static ql_status replace(ql__store *self, const ql_store_document *document, ql_str path, stored_document *row, ql_error *err)
+static ql_status replace(ql__store *self, const ql_store_document *document, stored_document *row, ql_error *err)
 {
     QL_TRY(drop_content(self, row, err));
-    QL_TRY(write_document(self, document, path, row, err));
+    QL_TRY(write_document(self, document, row, err));
     if (!row->found) self->work.documents++;
     return add_content(self, document, row->num, err);
 }
@@ -490,13 +469,11 @@ static ql_status replace(ql__store *self, const ql_store_document *document, ql_
 ql_status ql__store_replace(ql__store *self, const ql_store_document *document, ql_error *err)
 {
     stored_document row;
-    QL_AUTO(ql_buf, ql_buf_dispose) path = QL_BUF_INIT;
     QL_TRY(need_transaction(self, err));
     QL_TRY(check_document(self, document, err));
-    QL_TRY(path_of(document->metadata_json, &path, err));
     ql_status st = find_document(self, document, &row, err);
     if (st == QL_E_EXISTS) return st; /* nothing was changed */
-    if (st == QL_OK) st = replace(self, document, ql_buf_str(&path), &row, err);
+    if (st == QL_OK) st = replace(self, document, &row, err);
     return keep_failure(self, st);
 }
 
@@ -514,13 +491,13 @@ static ql_status find_by_id(ql__store *self, ql_str id, stored_document *out, ql
     return QL_OK;
 }
 
-static ql_status touch_row(ql__store *self, ql_str id, const ql_store_document *facts, ql_str path, ql_error *err)
+static ql_status touch_row(ql__store *self, ql_str id, const ql_store_document *facts, ql_error *err)
 {
     ql__stmt *stmt = NULL;
     QL_TRY(ql__store_stmt(self, STMT_DOCUMENT_TOUCH, &stmt, err));
     ql__stmt_bind_bytes(stmt, 1, id);
     ql__stmt_bind_bytes(stmt, 2, facts->version);
-    ql__stmt_bind_bytes(stmt, 3, path); /* it comes from the metadata and stays with it */
+    ql__stmt_bind_bytes(stmt, 3, facts->path); /* it comes from the metadata and stays with it */
     if (facts->metadata_json.len > 0) ql__stmt_bind_bytes(stmt, 4, facts->metadata_json);
     else ql__stmt_bind_null(stmt, 4);
     bind_time(stmt, 5, facts->created_at_ms);
@@ -531,12 +508,10 @@ static ql_status touch_row(ql__store *self, ql_str id, const ql_store_document *
 ql_status ql__store_touch(ql__store *self, ql_str id, const ql_store_document *facts, ql_error *err)
 {
     stored_document row;
-    QL_AUTO(ql_buf, ql_buf_dispose) path = QL_BUF_INIT;
     QL_TRY(need_transaction(self, err));
-    QL_TRY(path_of(facts->metadata_json, &path, err));
     ql_status st = find_by_id(self, id, &row, err);
     if (st == QL_E_NOTFOUND) return st;
-    if (st == QL_OK) st = touch_row(self, id, facts, ql_buf_str(&path), err);
+    if (st == QL_OK) st = touch_row(self, id, facts, err);
     return keep_failure(self, st);
 }
 

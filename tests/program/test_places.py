@@ -21,7 +21,7 @@ locale.setlocale(locale.LC_ALL, sys.argv[2])
 assert locale.localeconv()["decimal_point"] == ","
 lib = ctypes.CDLL(sys.argv[1])
 class Options(ctypes.Structure):
-    _fields_ = [("struct_size", ctypes.c_uint32), ("lenient", ctypes.c_uint32)] + [(n, ctypes.c_char_p) for n in ("dir", "config", "env", "data", "model", "precision", "embedder")] + [("reserved", ctypes.c_uint64 * 4)]
+    _fields_ = [("struct_size", ctypes.c_uint32), ("lenient", ctypes.c_uint32)] + [(n, ctypes.c_char_p) for n in ("dir", "config", "env", "data", "model", "precision", "embedder", "store")] + [("reserved", ctypes.c_uint64 * 4)]
 class Buf(ctypes.Structure):
     _fields_ = [("ptr", ctypes.c_char_p), ("len", ctypes.c_size_t), ("capacity", ctypes.c_size_t), ("limit", ctypes.c_size_t), ("status", ctypes.c_int32), ("reserved", ctypes.c_uint32)]
 class Str(ctypes.Structure):

@@ -117,6 +117,8 @@ static inline void test_document_make(test_document *self, uint64_t number, uint
     document->pipeline = QL_STR("test");
     snprintf(text, sizeof text, "{\"file_directory\": \"folder%u\", \"file_name\": \"document-%llu.md\"}", (unsigned)(number % 5), (unsigned long long)number);
     document->metadata_json = test_keep(self, text);
+    snprintf(text, sizeof text, "folder%u/document-%llu.md", (unsigned)(number % 5), (unsigned long long)number);
+    document->path = test_keep(self, text);
     document->created_at_ms = QL_TIME_UNKNOWN;
     document->updated_at_ms = number % 7 == 0 ? QL_TIME_UNKNOWN : 1700000000000 + (int64_t)number * 1000;
     document->chunk_count = shape->chunks_min + (size_t)(test_random(&state) % (shape->chunks_max - shape->chunks_min + 1));

@@ -94,7 +94,7 @@ static inline void expect_document(ql__snapshot *snapshot, uint64_t number, uint
     test_document_make(&document, number, version, shape);
     for (size_t i = 0; i < document.document.chunk_count; i++) {
         const ql_store_chunk *want = &document.document.chunks[i];
-        ql__stored_chunk have;
+        ql_stored_chunk have;
         ql__score score;
         size_t count = 0;
         expect_ok(ql__snapshot_dense(snapshot, want->vector, NULL, 1, &score, &count, &err));

@@ -111,6 +111,7 @@ class ql_workspace_options(Structure):
         ("model_dir", c_char_p),
         ("precision", c_char_p),
         ("embedder", c_char_p),
+        ("store", c_char_p),
         ("reserved", c_uint64 * 4),
     ]
 

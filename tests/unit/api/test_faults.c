@@ -30,6 +30,7 @@
 #include "support/disk.h"
 #include "support/index_compare.h"
 #include "support/memory.h"
+#include "support/memory_store.h"
 #include "support/testing.h"
 
 static char *root;  /* what a scenario works on: work/ (config.yaml, data/), docs/, repo/, model/ */
@@ -381,6 +382,44 @@ static ql_status do_extend(ql_buf *out, ql_error *err)
     return st;
 }
 
+/* Twice, so that documents are known, and the second run touches or removes nothing; then everything is cleared. */
+static ql_status use_store(ql_workspace *workspace, ql_buf *out, ql_error *err)
+{
+    QL_AUTO(ql_buf, ql_buf_dispose) json = QL_BUF_INIT;
+    ql_status st = use_all(workspace, out, err);
+    if (st >= 0) st = ql_ingest(workspace, NULL, NULL, err);
+    if (st >= 0) st = ql_workspace_info_json(workspace, &json, err);
+    if (st >= 0) st = ql_workspace_projects_json(workspace, QL_STR(""), QL_PROJECTS_STATUS, &json, err);
+    const char *count = st >= 0 ? strstr(ql_buf_cstr(&json), "\"document_count\"") : NULL;
+    if (count) st = ql_buf_printf(out, " %.40s", count);
+    return st >= 0 ? ql_workspace_init(workspace, 1, err) : st;
+}
+
+static ql_status do_extend_store(ql_buf *out, ql_error *err)
+{
+    ql_runtime_options options = QL_RUNTIME_OPTIONS_INIT;
+    ql_workspace_options place = QL_WORKSPACE_OPTIONS_INIT;
+    ql_runtime *runtime = NULL;
+    ql_workspace *workspace = NULL;
+    options.threads = 1;
+    const char *config = ql_test_path(root, "extended.yaml"), *data = ql_test_path(root, "elsewhere");
+    place.config_path = config;
+    place.data_dir = data;
+    place.embedder = "two";
+    place.store = "memory";
+    void *store = ql_test_memory_store_new();
+    ql_status st = store != NULL ? QL_OK : QL_E_NOMEM;
+    if (st < 0) *err = (ql_error){.status = QL_E_NOMEM, .message = "no memory"};
+    if (st >= 0) st = ql_runtime_new(&options, &runtime, err);
+    if (st >= 0) st = register_all(runtime, err);
+    if (st >= 0) st = ql_store_register(runtime, ql_test_memory_store_ops(), store, err);
+    if (st >= 0) st = ql_workspace_open(runtime, &place, &workspace, NULL, err);
+    if (st >= 0) st = use_store(workspace, out, err);
+    close_all(runtime, workspace);
+    ql_test_memory_store_free(store);
+    return st;
+}
+
 static ql_status do_search(ql_buf *out, ql_error *err)
 {
     ql_runtime *runtime = NULL;
@@ -490,6 +529,7 @@ static const scenario scenarios[] = {
     {"again", do_ingest, true, true, false, false, "ql_ingest"},
     {"source", do_ingest_source, true, true, false, false, "ql_ingest_source"},
     {"extend", do_extend, false, false, false, false, "ql_source_register ql_converter_register ql_chunker_register ql_embedder_register ql_reranker_register"},
+    {"extend store", do_extend_store, false, false, false, false, "ql_store_register"},
     {"git", do_ingest, false, true, true, false, "ql_ingest"},
 };
 #define SCENARIOS (sizeof scenarios / sizeof *scenarios)

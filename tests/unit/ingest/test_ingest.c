@@ -3,6 +3,7 @@
  * Documents come from memory, vectors from a hash, so that a run takes milliseconds; converters, chunker and store are the real ones.
  */
 #include "ingest/ingest.h"
+#include "store/store.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -64,11 +65,12 @@ static ql_status run_named(bench *self, memory_source *from, const char *project
     ingest.pipeline = QL_STR("test 1");
     ingest.options = &self->options;
     ingest.report = &self->report;
-    ingest.store = open_store(self, !self->options.dry_run, err);
+    const ql__backend backend = {.ops = ql__store_embedded(), .store = open_store(self, !self->options.dry_run, err)};
+    ingest.store = backend.store != NULL ? &backend : NULL;
     ql_status status = ingest.store == NULL && !self->options.dry_run ? err->status : QL_OK;
     ql__ingest_source source = {.project = ql_str_of(project), .source_type = QL_STR("memory"), .source = QL_STR("s"), .ops = &memory_source_ops, .self = from};
     if (status >= 0) status = ql__ingest_source_run(&ingest, &source, err);
-    ql__store_free(ingest.store);
+    ql__store_free(backend.store);
     ql__ingest_dispose(&ingest);
     return status;
 }
@@ -80,7 +82,7 @@ static ql_status run(bench *self, memory_source *from)
 }
 
 /* "url id version\n" of everything stored for a project. */
-static int append_known(void *user, const ql__store_known *known)
+static int append_known(void *user, const ql_store_known *known)
 {
     ql_buf *out = user;
     return ql_buf_printf(out, "%.*s %.*s %.*s\n", (int)known->url.len, known->url.ptr, (int)known->id.len, known->id.ptr, (int)known->version.len,

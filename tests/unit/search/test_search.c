@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "search/search.h"
+#include "store/store.h"
 #include "support/testing.h"
 
 #define DIMS 8
@@ -70,7 +71,8 @@ static const passage passages[] = {
 typedef struct world {
     char *dir;
     ql__store *store;
-    ql__snapshot *snapshot;
+    ql__backend backend;
+    ql__backend_view view;
     ql__analyzer *analyzer;
     embedder embedder;
     ql__search_engine engine;
@@ -111,15 +113,16 @@ static void world_open(world *self, bool filled)
     assert_int_equal(ql__store_begin(self->store, &self->err), QL_OK);
     for (size_t i = 0; filled && i < 5; i++) put(self->store, documents[i], i);
     assert_int_equal(ql__store_commit(self->store, &self->err), QL_OK);
-    assert_int_equal(ql__snapshot_open(self->store, &self->snapshot, &self->err), QL_OK);
+    self->backend = (ql__backend){.ops = ql__store_embedded(), .store = self->store};
+    assert_int_equal(ql__backend_view_open(&self->backend, &self->view, &self->err), QL_OK);
     assert_int_equal(ql__analyzer_new(&self->analyzer, &self->err), QL_OK);
-    self->engine = (ql__search_engine){self->snapshot, self->analyzer, &embedder_ops, &self->embedder};
+    self->engine = (ql__search_engine){&self->view, self->analyzer, &embedder_ops, &self->embedder};
 }
 
 static void world_close(world *self)
 {
     ql__analyzer_free(self->analyzer);
-    ql__snapshot_free(self->snapshot);
+    ql__backend_view_close(&self->view);
     ql__store_free(self->store);
     ql_test_dir_remove(self->dir);
 }

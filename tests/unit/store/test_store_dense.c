@@ -71,7 +71,7 @@ static void check_filter(ql__snapshot *snapshot, const ql_filter *filter, uint64
     expect_ok(ql__snapshot_dense(snapshot, query, mask, K, hits, &hit_count, &err));
     assert_int_equal(hit_count, count < K ? count : K);
     for (size_t i = 0; i < hit_count; i++) {
-        ql__stored_chunk chunk;
+        ql_stored_chunk chunk;
         expect_ok(ql__snapshot_chunk(snapshot, hits[i].slot, &arena, &chunk, &err));
         assert_true(strncmp(chunk.id.ptr, expected[i].id, 36) == 0);
         assert_true(fabs((double)hits[i].score - expected[i].score) < 1e-5);

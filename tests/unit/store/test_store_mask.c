@@ -7,18 +7,18 @@
 static const test_shape shape = {.dims = 16};
 
 typedef struct entry {
-    const char *url, *folder, *name;
+    const char *url, *path;
     int64_t updated_at_ms;
 } entry;
 
 static const entry entries[] = {
-    {"file:///data/a/one.md", "a", "one.md", 1000},
-    {"file:///data/a/two.md", "a/", "two.md", 2000},
-    {"file:///data/a%20b/three.md", "a b", "three.md", 3000},
-    {"file:///data/a_b/four.md", "a_b", "four.md", QL_TIME_UNKNOWN},
-    {"file:///data/axb/five.md", "axb", "five.md", 5000},
-    {"file:///data/six.md", ".", "six.md", -5},
-    {"file:///data/%/seven.md", "%", "seven.md", 0},
+    {"file:///data/a/one.md", "a/one.md", 1000},
+    {"file:///data/a/two.md", "a/two.md", 2000},
+    {"file:///data/a%20b/three.md", "a b/three.md", 3000},
+    {"file:///data/a_b/four.md", "a_b/four.md", QL_TIME_UNKNOWN},
+    {"file:///data/axb/five.md", "axb/five.md", 5000},
+    {"file:///data/six.md", "six.md", -5},
+    {"file:///data/%/seven.md", "%/seven.md", 0},
 };
 #define ENTRIES (sizeof entries / sizeof entries[0])
 
@@ -29,13 +29,12 @@ static ql__store *make(const char *dir)
     ql__store *store = store_open(dir, true, &shape);
     expect_ok(ql__store_begin(store, &err));
     for (size_t i = 0; i < ENTRIES; i++) {
-        char metadata[120], id[40];
+        char id[40];
         ql_store_chunk chunks[3] = {{.struct_size = sizeof chunks[0], .id = QL_STR("c0"), .vector = vector}, {.struct_size = sizeof chunks[0], .id = QL_STR("c1"), .vector = vector},
                                     {.struct_size = sizeof chunks[0], .id = QL_STR("c2"), .vector = vector}};
-        snprintf(metadata, sizeof metadata, "{\"file_directory\": \"%s\", \"file_name\": \"%s\"}", entries[i].folder, entries[i].name);
         snprintf(id, sizeof id, "id-%zu", i);
         ql_store_document document = {.struct_size = sizeof document, .project = QL_STR("p"), .source_type = QL_STR("localfile"), .source = QL_STR("s"), .url = ql_str_of(entries[i].url),
-                                      .id = ql_str_of(id), .metadata_json = ql_str_of(metadata), .created_at_ms = QL_TIME_UNKNOWN, .updated_at_ms = entries[i].updated_at_ms,
+                                      .id = ql_str_of(id), .path = ql_str_of(entries[i].path), .created_at_ms = QL_TIME_UNKNOWN, .updated_at_ms = entries[i].updated_at_ms,
                                       .chunks = chunks, .chunk_count = 1 + i % 3};
         expect_ok(ql__store_replace(store, &document, &err));
     }

@@ -84,7 +84,7 @@ static void search_all(ql__store *store, ql_buf *out)
         expect_ok(ql__snapshot_dense(snapshot, vector, NULL, K, hits, &dense, &err));
         expect_ok(ql__snapshot_sparse(snapshot, terms, weights, 3, NULL, K, hits + dense, &sparse, &err));
         for (size_t i = 0; i < dense + sparse; i++) {
-            ql__stored_chunk chunk;
+            ql_stored_chunk chunk;
             uint32_t bits;
             expect_ok(ql__snapshot_chunk(snapshot, hits[i].slot, &arena, &chunk, &err));
             memcpy(&bits, &hits[i].score, sizeof bits);

@@ -139,7 +139,7 @@ static ql_status put_scores(ql__snapshot *snapshot, const ql__score *scores, siz
     ql__arena_init(&arena.arena, 0);
     ql_status st = QL_OK;
     for (size_t i = 0; st == QL_OK && i < count; i++) {
-        ql__stored_chunk chunk;
+        ql_stored_chunk chunk;
         st = ql__snapshot_chunk(snapshot, scores[i].slot, &arena, &chunk, err);
         if (st == QL_OK) ql_buf_printf(out, " %.*s/%.6f", (int)chunk.id.len, chunk.id.ptr, (double)scores[i].score);
     }

@@ -123,7 +123,7 @@ static void check_query(ql__snapshot *snapshot, const reference *expected, const
     expect_ok(ql__snapshot_sparse(snapshot, terms, weights, count, NULL, K, hits, &hit_count, &err));
     assert_int_equal(hit_count, matching < K ? matching : K);
     for (size_t i = 0; i < hit_count; i++) { /* each hit has its chunk's score */
-        ql__stored_chunk chunk;
+        ql_stored_chunk chunk;
         expect_ok(ql__snapshot_chunk(snapshot, hits[i].slot, &arena, &chunk, &err));
         size_t at = 0;
         while (at < expected->count && strncmp(expected->chunks[at].id, chunk.id.ptr, 36) != 0) at++;

@@ -13,7 +13,7 @@ typedef struct listing {
     size_t stop_after;
 } listing;
 
-static int note(void *user, const ql__store_known *known)
+static int note(void *user, const ql_store_known *known)
 {
     listing *self = user;
     char url[200];
@@ -100,7 +100,7 @@ static void touch_and_expect(ql__store *store, ql_str metadata_json, const char 
     expect_ok(ql__store_commit(store, &err));
     ql__snapshot *snapshot = snapshot_open(store);
     struct ql_arena arena;
-    ql__stored_chunk chunk;
+    ql_stored_chunk chunk;
     ql__arena_init(&arena.arena, 0);
     expect_ok(ql__snapshot_chunk(snapshot, 0, &arena, &chunk, &err));
     assert_true(ql_str_equal(chunk.document_metadata_json, ql_str_of(expected)));
@@ -128,6 +128,20 @@ static void test_store_state__touch_renews_the_metadata(void **state)
     ql_test_dir_remove(dir);
 }
 
+static int write_source(void *user, const ql_store_source *source)
+{
+    ql_buf_printf(user, "%.*s %.*s %.*s %llu %llu %lld %.*s\n", (int)source->project.len, source->project.ptr, (int)source->source_type.len, source->source_type.ptr,
+                  (int)source->source.len, source->source.ptr, (unsigned long long)source->documents, (unsigned long long)source->chunks,
+                  (long long)(source->last_complete_ms == QL_TIME_UNKNOWN ? -1 : source->last_complete_ms), (int)source->report_json.len, source->report_json.ptr);
+    return 0;
+}
+
+static int stop_at_once(void *user, const ql_store_source *source)
+{
+    (void)user, (void)source;
+    return 7;
+}
+
 static void test_store_state__reports_sources(void **state)
 {
     (void)state;
@@ -138,13 +152,13 @@ static void test_store_state__reports_sources(void **state)
     ql__store *store = store_open(dir, true, &shape);
     store_fill(store, 0, 2, 2, 1, &shape);
     expect_ok(ql__store_source_done(store, QL_STR("project0"), QL_STR("git"), QL_STR("source0"), 123, QL_STR("{\"added\":1}"), &err));
-    expect_ok(ql__store_sources_json(store, &json, &err));
+    expect_ok(ql__store_sources_each(store, write_source, &json, &err));
     char expected[400];
-    snprintf(expected, sizeof expected,
-             "[{\"project\":\"project0\",\"source_type\":\"git\",\"source\":\"source0\",\"documents\":1,\"chunks\":%llu,\"last_complete_ms\":123,\"report\":{\"added\":1}},"
-             "{\"project\":\"project1\",\"source_type\":\"localfile\",\"source\":\"source1\",\"documents\":1,\"chunks\":%llu,\"last_complete_ms\":null,\"report\":null}]",
+    snprintf(expected, sizeof expected, "project0 git source0 1 %llu 123 {\"added\":1}\nproject1 localfile source1 1 %llu -1 \n",
              (unsigned long long)chunks_of(0, 1, &shape), (unsigned long long)chunks_of(1, 1, &shape));
     assert_string_equal(ql_buf_cstr(&json), expected);
+    assert_int_equal(ql__store_sources_each(store, stop_at_once, NULL, &err), QL_E_CALLBACK);
+    assert_int_equal(err.callback_value, 7);
     expect_ok(ql__store_stats_read(store, &stats, &err));
     assert_int_equal(stats.documents, 2);
     assert_int_equal(stats.chunks, chunks_of(0, 1, &shape) + chunks_of(1, 1, &shape));

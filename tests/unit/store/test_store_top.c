@@ -33,7 +33,7 @@ static void ids_of(ql__snapshot *snapshot, const ql__score *hits, size_t count, 
     struct ql_arena arena;
     ql__arena_init(&arena.arena, 0);
     for (size_t i = 0; i < count; i++) {
-        ql__stored_chunk chunk;
+        ql_stored_chunk chunk;
         expect_ok(ql__snapshot_chunk(snapshot, hits[i].slot, &arena, &chunk, &err));
         snprintf(out[i], 24, "%.*s", (int)chunk.id.len, chunk.id.ptr);
     }

@@ -74,7 +74,7 @@ static uint64_t version_of(ql__snapshot *snapshot)
         char id[37];
         ql__score score;
         size_t count = 0;
-        ql__stored_chunk chunk;
+        ql_stored_chunk chunk;
         test_uuid(number, 1, id);
         test_vector(ql_str_of(id), version ? version : 1, shape.dims, query);
         for (uint64_t try = version ? version : 1; try < 400; try++) { /* the first document tells the version */
