@@ -34,6 +34,7 @@ typedef struct ql_store_chunk {
     ql_str title;         /**< chunk title shown to readers */
     const float *vector;  /**< (dims) unit length */
     ql_str terms_text;    /**< what the sparse index is to analyse (title, path and text) */
+    uint64_t spare[4];    /**< zero; the size is frozen */
 } ql_store_chunk;
 
 /** A document on its way into the store. */
@@ -147,6 +148,7 @@ typedef struct ql_store_match {
     float score_sparse;     /**< BM25 of the words, whichever side found the chunk: k1 1.2, b 0.75, idf ln(1 + (N - df + 0.5) / (df + 0.5)), N, df
                                  and the average length over the whole view (Robertson and Zaragoza 2009; idf as Lucene has it) */
     uint32_t rank_dense, rank_sparse; /**< place among the best of each side, from 1; 0: not among them */
+    uint64_t spare;         /**< zero; the size is frozen */
 } ql_store_match;
 
 /** What was found. The arrays are the library's. */
