@@ -7,10 +7,11 @@ abi.py check SOURCE_DIR BUILD_DIR    compares layout.txt, symbols.txt and declar
                                      today's headers, and that of each release in tests/abi/<release>/ against the release's, and runs
                                      them with today's library
 abi.py update SOURCE_DIR BUILD_DIR   writes the lists: for a change that was meant, see docs/abi.md
-abi.py release SOURCE_DIR BUILD_DIR  keeps headers, lists and consumer as tests/abi/<release>/
+abi.py release SOURCE_DIR BUILD_DIR  keeps headers, lists, consumer and the store of docs/examples as tests/abi/<release>/
 
 Within a release nothing in the lists may change; between releases structs grow at their ends and functions are added.
 """
+import collections
 import glob
 import os
 import re
@@ -18,6 +19,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
+
+
+STORE = "memory_store.c"  # fills the largest table of functions; today's is run as an example
 
 
 def strip_comments(text):
@@ -121,6 +125,11 @@ def grown_only(kept, today):
     return problems
 
 
+def declared_still(kept, today):
+    """Declarations are whole lines, the same one perhaps of several tables: none may go."""
+    return ["- %s" % line for line in (collections.Counter(kept.splitlines()) - collections.Counter(today.splitlines()))]
+
+
 def library_of(build):
     return os.path.join(build, "lib", "libqloader.so")
 
@@ -138,14 +147,27 @@ def difference(name, old, new):
     return ["%s: - %s" % (name, line) for line in gone] + ["%s: + %s" % (name, line) for line in come] + ([] if gone or come else ["%s: the order is another" % name])
 
 
-def run_consumer(source, include_dirs, build):
+def workspace(parent):
+    """What the program of a store wants: a configuration and a document."""
+    folder = os.path.join(parent, "workspace")
+    os.makedirs(os.path.join(folder, "docs"))
+    with open(os.path.join(folder, "docs", "start.md"), "w") as f:
+        f.write("# Start\n\nIt is started with one command.\n")
+    with open(os.path.join(folder, "config.yaml"), "w") as f:
+        f.write("sources:\n  localfile:\n    docs:\n      base_url: docs\n")
+    return folder
+
+
+def run_consumer(source, include_dirs, build, prints=""):
     """A release's own program, made with the release's headers, with today's library underneath."""
     flags = [flag for d in include_dirs for flag in ("-I", d)] + os.environ.get("QL_SANITIZE_FLAGS", "").split()
     with tempfile.TemporaryDirectory() as work:
         program = os.path.join(work, "consumer")
-        subprocess.run(["cc", "-std=c11", *flags, source, "-o", program, "-L", os.path.join(build, "lib"), "-lqloader", "-Wl,-rpath," + os.path.join(build, "lib")], check=True)
-        done = subprocess.run([program, work], capture_output=True, text=True)
-        return [] if done.returncode == 0 else ["%s exits with %d: %s%s" % (source, done.returncode, done.stdout, done.stderr)]
+        subprocess.run(["cc", "-std=c11", "-D_GNU_SOURCE", *flags, source, "-o", program, "-L", os.path.join(build, "lib"), "-lqloader", "-lm", "-Wl,-rpath," + os.path.join(build, "lib")],
+                       check=True)
+        done = subprocess.run([program, workspace(work)], capture_output=True, text=True)
+        good = done.returncode == 0 and prints in done.stdout
+        return [] if good else ["%s exits with %d: %s%s" % (source, done.returncode, done.stdout, done.stderr)]
 
 
 def check(source, build):
@@ -157,9 +179,11 @@ def check(source, build):
     problems += run_consumer(os.path.join(folder, "consumer.c"), [os.path.join(source, "include"), os.path.join(build, "include")], build)
     for kept in sorted(glob.glob(os.path.join(folder, "[0-9]*"))):
         problems += run_consumer(os.path.join(kept, "consumer.c"), [os.path.join(kept, "include")], build)
+        problems += run_consumer(os.path.join(kept, STORE), [os.path.join(kept, "include")], build, "1 added, 1 found")
         for name, text in lists(source, build).items():
             with open(os.path.join(kept, name)) as f:
-                problems += ["%s, %s: %s" % (kept, name, p) for p in grown_only(f.read(), text)]
+                compare = declared_still if name == "declarations.txt" else grown_only
+                problems += ["%s, %s: %s" % (kept, name, p) for p in compare(f.read(), text)]
     for problem in problems:
         print(problem)
     if problems:
@@ -183,6 +207,7 @@ def release(source, build):
     shutil.copy(os.path.join(build, "include", "qloader", "version.h"), os.path.join(kept, "include", "qloader"))
     for name in ("layout.txt", "symbols.txt", "declarations.txt", "consumer.c"):
         shutil.copy(os.path.join(folder, name), kept)
+    shutil.copy(os.path.join(source, "docs", "examples", STORE), kept)
     return 0
 
 
