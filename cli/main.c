@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "command.h"
@@ -21,6 +22,16 @@ static void keep_standard_descriptors(void)
 {
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
         if (fcntl(fd, F_GETFD) < 0) (void)open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+}
+
+/* A dump of the memory would hold the tokens of the configuration. Whoever looks for a fault asks for one. */
+static void keep_secrets_out_of_dumps(void)
+{
+    const char *wanted = getenv("QLOADER_CORE_DUMP");
+    struct rlimit limit;
+    if ((wanted != NULL && strcmp(wanted, "1") == 0) || getrlimit(RLIMIT_CORE, &limit) != 0) return;
+    limit.rlim_cur = 0;
+    (void)setrlimit(RLIMIT_CORE, &limit);
 }
 
 /* Success with half of the answer lost on a full disk would be a lie to the script that reads it. */
@@ -38,6 +49,7 @@ static int flush_answer(const cli *self, int code)
 int main(int argc, char **argv)
 {
     keep_standard_descriptors();
+    keep_secrets_out_of_dumps();
     (void)signal(SIGXFSZ, SIG_IGN); /* a file size limit is an error of write(), as a full disk is */
     cli self = {.program = cli_program_name(argv[0])};
     int code = cli_parse(&self, argc, argv);
