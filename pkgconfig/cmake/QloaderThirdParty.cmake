@@ -87,6 +87,9 @@ function(qloader_grammar name crate)
   endif()
   add_library(qloader_grammar_${name} MODULE ${sources})
   qloader_foreign_module(qloader_grammar_${name} qloader-grammar-${name})
+  # A grammar that is all tables calls nothing of libc, and compilers that link what is needed alone leave it out; what starts and ends a
+  # module is libc's all the same.
+  target_link_options(qloader_grammar_${name} PRIVATE -Wl,--push-state,--no-as-needed,-lc,--pop-state)
   target_include_directories(qloader_grammar_${name} PRIVATE ${src})
   set(QLOADER_GRAMMAR_NAMES ${QLOADER_GRAMMAR_NAMES} ${name} PARENT_SCOPE)
 endfunction()
