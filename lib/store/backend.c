@@ -234,8 +234,11 @@ static ql_status check_chunk(const ql__backend *self, const ql_stored_chunk *chu
     const ql_str objects[] = {chunk->metadata_json, chunk->document_metadata_json};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         if (!ql__utf8_valid(texts[i])) return fail_answer(self, "a chunk whose text is not UTF-8", err);
-    for (size_t i = 0; i < sizeof objects / sizeof *objects; i++)
-        if (objects[i].len > 0 && ql__json_check_object(objects[i], NULL) < 0) return fail_answer(self, "a chunk whose metadata is no JSON object", err);
+    for (size_t i = 0; i < sizeof objects / sizeof *objects; i++) {
+        ql_status status = objects[i].len > 0 ? ql__json_check_object(objects[i], NULL) : QL_OK;
+        if (ql_status_kind(status) == QL_E_NOMEM) return ql__fail_nomem(err);
+        if (status < 0) return fail_answer(self, "a chunk whose metadata is no JSON object", err);
+    }
     return QL_OK;
 }
 
