@@ -1,0 +1,235 @@
+/*
+ * bench_encoder: the local embedder on given texts, one round at a time, so that encoder.py can let others take turns.
+ *
+ * bench_encoder MODEL_DIR TEXTS [THREADS [fp32|bf16]]   TEXTS: one text a line. Each word on stdin is answered by one JSON object on stdout:
+ *   passages  embeds all texts as passages        {"tokens", "wall_s", "cpu_s"}
+ *   query     embeds each text as a query, alone  {"tokens", "p50_ms", "p99_ms"}
+ *   tokens    cuts all texts into tokens          {"bytes", "wall_s"}
+ *   limits    what the machine gives              {"matmul_gops", "read_gbs"}: the linear layers of the model alone on the same number of
+ *             threads (2 operations for each weight and row), and reading 256 MB
+ *   vectors   the vectors of all texts            raw float32 (count, dims), after {"count", "dims"}
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#include "base/status.h"
+#include "embed/bert_config.h"
+#include "embed/embed.h"
+#include "embed/encoder.h"
+
+#define READ_BYTES ((size_t)256 << 20)
+#define LIMIT_ROUNDS 40
+
+typedef struct bench {
+    const char *dir;
+    ql__pool *pool;
+    bool bf16;
+    const ql_embedder_ops *ops;
+    void *embedder;
+    char *file;
+    ql_str *texts;
+    size_t count, bytes;
+    uint32_t dims;
+    float *vectors;
+} bench;
+
+static ql_error error;
+
+static void need(ql_status st, const char *what)
+{
+    if (st >= 0) return;
+    fprintf(stderr, "bench_encoder: %s: %s\n", what, error.message);
+    exit(1);
+}
+
+static double now(clockid_t clock)
+{
+    struct timespec time;
+    clock_gettime(clock, &time);
+    return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
+}
+
+static void read_texts(bench *self, const char *path)
+{
+    ql_buf text = QL_BUF_INIT;
+    need(ql__file_read_all(ql__sys_default(), path, &text, &error), path);
+    self->file = text.ptr;
+    self->texts = calloc(text.len + 1, sizeof *self->texts);
+    for (char *at = text.ptr, *end = text.ptr + text.len; at < end;) {
+        char *line = memchr(at, '\n', (size_t)(end - at));
+        if (line == NULL) line = end;
+        if (line > at) self->texts[self->count++] = (ql_str){at, (size_t)(line - at)};
+        self->bytes += (size_t)(line - at);
+        at = line + 1;
+    }
+    self->vectors = calloc(self->count + 1, self->dims * sizeof *self->vectors);
+    if (self->count == 0) need(ql__fail(&error, QL_E_INVALID, "no text"), path);
+}
+
+static size_t count_tokens(const bench *self)
+{
+    const ql_measure *measure = self->ops->measure_fn(self->embedder);
+    size_t sum = 0;
+    for (size_t i = 0; i < self->count; i++) sum += measure->units_fn(measure->user, self->texts[i], NULL, 0);
+    return sum;
+}
+
+static void run_passages(bench *self)
+{
+    double wall = now(CLOCK_MONOTONIC), cpu = now(CLOCK_PROCESS_CPUTIME_ID);
+    need(self->ops->embed_fn(self->embedder, QL_EMBED_PASSAGE, self->texts, self->count, self->vectors, &error), "passages");
+    wall = now(CLOCK_MONOTONIC) - wall;
+    cpu = now(CLOCK_PROCESS_CPUTIME_ID) - cpu;
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    printf("{\"tokens\": %zu, \"wall_s\": %.6f, \"cpu_s\": %.6f, \"peak_kb\": %ld}\n", count_tokens(self), wall, cpu, usage.ru_maxrss);
+}
+
+static int ascending(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+static void run_queries(bench *self)
+{
+    double *times = calloc(self->count, sizeof *times);
+    for (size_t i = 0; i < self->count; i++) {
+        double begin = now(CLOCK_MONOTONIC);
+        need(self->ops->embed_fn(self->embedder, QL_EMBED_QUERY, &self->texts[i], 1, self->vectors, &error), "query");
+        times[i] = (now(CLOCK_MONOTONIC) - begin) * 1e3;
+    }
+    qsort(times, self->count, sizeof *times, ascending);
+    printf("{\"tokens\": %zu, \"p50_ms\": %.4f, \"p99_ms\": %.4f}\n", count_tokens(self), times[self->count / 2], times[self->count * 99 / 100]);
+    free(times);
+}
+
+static void run_tokens(bench *self)
+{
+    double begin = now(CLOCK_MONOTONIC);
+    size_t tokens = count_tokens(self);
+    printf("{\"tokens\": %zu, \"bytes\": %zu, \"wall_s\": %.6f}\n", tokens, self->bytes, now(CLOCK_MONOTONIC) - begin);
+}
+
+/* --- what the machine gives --- */
+
+typedef struct layers {
+    ql__linear_engine *engine;
+    size_t count;
+    const ql__bert_config *config;
+    double operations; /* of one thread */
+    ql_status status;
+} layers;
+
+/* Every linear layer in turn on one full block of rows. */
+static void run_layers(void *user, size_t index, size_t worker)
+{
+    layers *self = user;
+    ql__linear_worker *own = NULL;
+    (void)index, (void)worker;
+    size_t widest = self->config->intermediate > 3 * self->config->width ? self->config->intermediate : 3 * self->config->width;
+    float *source = calloc(QL__LINEAR_ROWS * widest, sizeof *source), *target = calloc(QL__LINEAR_ROWS * widest, sizeof *target);
+    ql_error err = {0};
+    if (ql__linear_worker_new(self->engine, &own, &err) < 0) self->status = QL_E_INTERNAL;
+    ql__linear_guard guard = ql__linear_enter(self->engine);
+    for (int round = 0; round < LIMIT_ROUNDS && self->status >= 0; round++)
+        for (size_t i = 0; i < self->count; i++)
+            if (ql__linear_run(own, i, QL__LINEAR_ROWS, source, target, &err) < 0) self->status = QL_E_INTERNAL;
+    ql__linear_leave(self->engine, &guard);
+    ql__linear_worker_free(own);
+    free(source);
+    free(target);
+}
+
+static double matmul_gops(bench *self)
+{
+    ql__bert_config config = {0};
+    ql__safetensors *file = NULL;
+    ql__encoder *encoder = NULL;
+    ql_buf path = QL_BUF_INIT;
+    layers run = {.config = &config};
+    need(ql__bert_config_read(ql__sys_default(), self->dir, &config, &error), "config");
+    need(ql_buf_printf(&path, "%s/model.safetensors", self->dir), "path");
+    need(ql__safetensors_open(ql__sys_default(), ql_buf_cstr(&path), &file, &error), "weights");
+    need(ql__encoder_new(&config, file, ql__kernels_best(), &encoder, &error), "encoder");
+    need(ql__encoder_engine_new(encoder, self->bf16, &run.engine, &error), "engine");
+    run.count = 4 * (size_t)config.layers;
+    size_t threads = ql__pool_size(self->pool);
+    double weights = (double)config.layers * ((double)config.width * config.width * 4 + 2.0 * config.width * config.intermediate);
+    double best = 0;
+    for (int try = 0; try < 3; try++) {
+        double begin = now(CLOCK_MONOTONIC);
+        ql__pool_run(self->pool, threads, run_layers, &run);
+        double gops = 2 * weights * QL__LINEAR_ROWS * LIMIT_ROUNDS * (double)threads / (now(CLOCK_MONOTONIC) - begin) * 1e-9;
+        if (gops > best) best = gops;
+    }
+    need(run.status, "layers");
+    ql__linear_engine_free(run.engine);
+    ql__encoder_free(encoder);
+    ql__safetensors_close(file);
+    ql__bert_config_dispose(&config);
+    ql_buf_dispose(&path);
+    return best;
+}
+
+static double read_gbs(void)
+{
+    uint64_t *bytes = malloc(READ_BYTES), sum = 0;
+    double best = 0;
+    memset(bytes, 1, READ_BYTES);
+    for (int round = 0; round < 5; round++) {
+        double begin = now(CLOCK_MONOTONIC);
+        for (size_t i = 0; i < READ_BYTES / sizeof *bytes; i += 8)
+            sum += bytes[i] ^ bytes[i + 1] ^ bytes[i + 2] ^ bytes[i + 3] ^ bytes[i + 4] ^ bytes[i + 5] ^ bytes[i + 6] ^ bytes[i + 7];
+        double gbs = (double)READ_BYTES / (now(CLOCK_MONOTONIC) - begin) * 1e-9;
+        if (gbs > best) best = gbs;
+    }
+    volatile uint64_t kept = sum; /* or the loop is left out */
+    (void)kept;
+    free(bytes);
+    return best;
+}
+
+static void write_vectors(bench *self)
+{
+    need(self->ops->embed_fn(self->embedder, QL_EMBED_PASSAGE, self->texts, self->count, self->vectors, &error), "vectors");
+    printf("{\"count\": %zu, \"dims\": %u}\n", self->count, self->dims);
+    fwrite(self->vectors, self->dims * sizeof *self->vectors, self->count, stdout);
+}
+
+static void answer(bench *self, const char *word)
+{
+    if (strcmp(word, "passages") == 0) run_passages(self);
+    else if (strcmp(word, "query") == 0) run_queries(self);
+    else if (strcmp(word, "tokens") == 0) run_tokens(self);
+    else if (strcmp(word, "limits") == 0) printf("{\"matmul_gops\": %.1f, \"read_gbs\": %.2f}\n", matmul_gops(self), read_gbs());
+    else if (strcmp(word, "vectors") == 0) write_vectors(self);
+    else need(ql__fail(&error, QL_E_INVALID, "passages, query, tokens, limits or vectors is wanted"), word);
+    fflush(stdout);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 3) {
+        fprintf(stderr, "usage: bench_encoder MODEL_DIR TEXTS [THREADS [fp32|bf16]]\n");
+        return 2;
+    }
+    bench self = {.dir = argv[1], .bf16 = argc > 4 ? strcmp(argv[4], "bf16") == 0 : ql__embed_auto_bf16()};
+    need(ql__pool_new(argc > 3 ? strtoul(argv[3], NULL, 10) : 0, &self.pool, &error), "threads");
+    ql__embed_local_options options = {.model_dir = self.dir, .precision = self.bf16 ? QL__PRECISION_BF16 : QL__PRECISION_FP32, .pool = self.pool, .sys = ql__sys_default()};
+    need(ql__embedder_local_open(&options, &self.ops, &self.embedder, &error), "model");
+    self.dims = self.ops->dims_fn(self.embedder);
+    read_texts(&self, argv[2]);
+    char word[32];
+    while (scanf("%31s", word) == 1) answer(&self, word);
+    self.ops->close_fn(self.embedder);
+    ql__pool_free(self.pool);
+    free(self.file);
+    free(self.texts);
+    free(self.vectors);
+    return 0;
+}
