@@ -17,7 +17,7 @@
     X(git_reference_dwim) X(git_reference_name_to_id) X(git_reference_peel) X(git_reference_shorthand) X(git_reference_free) \
     X(git_object_id) X(git_object_free) \
     X(git_commit_lookup) X(git_commit_free) X(git_commit_tree_id) X(git_commit_parentcount) X(git_commit_parent_id) \
-    X(git_commit_time) X(git_commit_raw_header) X(git_commit_author) X(git_commit_summary) \
+    X(git_commit_time) X(git_commit_raw_header) X(git_commit_author) X(git_commit_message) X(git_commit_summary) \
     X(git_tree_lookup) X(git_tree_free) X(git_tree_entrycount) X(git_tree_entry_byindex) X(git_tree_entry_name) \
     X(git_tree_entry_id) X(git_tree_entry_filemode_raw) X(git_tree_entry_cmp) \
     X(git_odb_read_header) X(git_odb_read) X(git_odb_exists) X(git_odb_object_data) X(git_odb_object_size) X(git_odb_object_free) \

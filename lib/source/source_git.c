@@ -284,6 +284,16 @@ static ql_status read_blob(const git_source *self, git_repository *repo, const g
     return status;
 }
 
+/* libgit2 makes it anew at each call and has no word for want of memory: it is empty then, though the message is not. */
+static ql_status summary_of(const git_source *self, git_commit *commit, ql_str *out, ql_error *err)
+{
+    const char *message = self->api->git_commit_message(commit), *summary = self->api->git_commit_summary(commit);
+    bool wanted = message != NULL && message[strspn(message, " \t\r\n\v\f")] != '\0';
+    if (summary == NULL || (summary[0] == '\0' && wanted)) return ql__fail_nomem(err);
+    *out = ql_str_of(summary);
+    return QL_OK;
+}
+
 /* Author and first line of the commit that changed the file last. */
 static ql_status write_commit(const git_source *self, git_repository *repo, const ql__git_file *file, ql__json_writer *json, ql_error *err)
 {
@@ -296,11 +306,12 @@ static ql_status write_commit(const git_source *self, git_repository *repo, cons
     int code = self->api->git_commit_lookup(&commit, repo, &id);
     if (code < 0) return git_failure(self, code, "cannot read a commit", err);
     const git_signature *author = self->api->git_commit_author(commit);
-    const char *summary = self->api->git_commit_summary(commit);
+    ql_str summary = {0};
     ql__shown_member(json, "last_commit_author", "", ql_str_of(author != NULL ? author->name : ""));
-    ql__shown_member(json, "last_commit_message", "", ql_str_of(summary));
+    ql_status status = summary_of(self, commit, &summary, err);
+    if (status >= 0) ql__shown_member(json, "last_commit_message", "", summary);
     self->api->git_commit_free(commit);
-    return QL_OK;
+    return status;
 }
 
 static ql_status describe(const git_source *self, git_repository *repo, const ql__git_file *file, ql__file_document *document, ql_error *err)
