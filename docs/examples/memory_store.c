@@ -19,7 +19,7 @@ typedef struct kept {
 } kept;
 
 typedef struct listed { /* a source that was listed to the end */
-    char key[3][65];
+    char key[3][65], report[512];
     int64_t when_ms;
 } listed;
 
@@ -314,19 +314,19 @@ static ql_status known(void *store, ql_str project, ql_str source_type, ql_str s
     return status;
 }
 
-static ql_status owner(void *store, ql_str id, ql_buf *out, ql_error *err)
+static ql_status owners(void *store, const ql_str *ids, size_t count, ql_store_owner_fn fn, void *user, ql_error *err)
 {
     memory *all = ((connection *)store)->memory;
+    ql_status status = QL_OK;
+    (void)err;
     pthread_rwlock_rdlock(&all->lock);
-    size_t at = position(all, id);
-    const ql_store_document *d = at < all->count ? &all->items[at]->document : NULL;
-    const ql_str parts[] = {d ? d->project : QL_STR(""), d ? d->source_type : QL_STR(""), d ? d->source : QL_STR(""), d ? d->url : QL_STR("")};
-    for (size_t i = 0; d != NULL && i < 4; i++) {
-        if (i > 0) ql_buf_append_char(out, '\0');
-        ql_buf_append(out, parts[i]);
+    for (size_t i = 0; status >= 0 && i < count; i++) {
+        size_t at = position(all, ids[i]);
+        const ql_store_document *d = at < all->count ? &all->items[at]->document : NULL;
+        if (d != NULL && fn(user, ids[i], d->project, d->source_type, d->source, d->url) != 0) status = QL_E_CALLBACK;
     }
     pthread_rwlock_unlock(&all->lock);
-    return out->status < 0 ? fail_nomem(err) : QL_OK;
+    return status;
 }
 
 static listed *find_listed(memory *all, ql_str project, ql_str source_type, ql_str source)
@@ -348,7 +348,10 @@ static ql_status source_done(void *store, const ql_store_source *done, ql_error 
         item = &all->sources[all->source_count++];
         for (size_t i = 0; i < 3; i++) snprintf(item->key[i], sizeof item->key[i], "%.*s", (int)names[i].len, names[i].ptr);
     }
-    if (item != NULL) item->when_ms = done->last_complete_ms;
+    if (item != NULL) {
+        item->when_ms = done->last_complete_ms;
+        snprintf(item->report, sizeof item->report, "%.*s", (int)done->report_json.len, done->report_json.len > 0 ? done->report_json.ptr : "");
+    }
     pthread_rwlock_unlock(&all->lock);
     return item != NULL ? QL_OK : fail_with(err, QL_E_LIMIT, "more than 64 sources");
 }
@@ -364,23 +367,36 @@ static ql_status source_forget(void *store, ql_str project, ql_str source_type, 
     return QL_OK;
 }
 
-/* Every source is listed to the end before the next one begins, so `listed` has them all but the one that was broken off. */
+static ql_store_source describe_source(memory *all, const ql_store_document *first, const listed *item)
+{
+    ql_store_source one = {.struct_size = sizeof one, .last_complete_ms = item != NULL ? item->when_ms : QL_TIME_UNKNOWN, .report_json = ql_str_of(item != NULL ? item->report : "")};
+    one.project = first != NULL ? first->project : ql_str_of(item->key[0]);
+    one.source_type = first != NULL ? first->source_type : ql_str_of(item->key[1]);
+    one.source = first != NULL ? first->source : ql_str_of(item->key[2]);
+    for (size_t i = 0; i < all->count; i++) {
+        if (!of_source(&all->items[i]->document, one.project, one.source_type, one.source)) continue;
+        one.documents++;
+        one.chunks += all->items[i]->document.chunk_count;
+    }
+    return one;
+}
+
+/* Those that have documents, which lie together, then those that were listed and have none. */
 static ql_status sources(void *store, ql_store_source_fn fn, void *user, ql_error *err)
 {
     memory *all = ((connection *)store)->memory;
     ql_status status = QL_OK;
     (void)err;
     pthread_rwlock_rdlock(&all->lock);
-    for (size_t s = 0; status >= 0 && s < all->source_count; s++) {
-        const listed *item = &all->sources[s];
-        ql_store_source one = {.struct_size = sizeof one, .project = ql_str_of(item->key[0]), .source_type = ql_str_of(item->key[1]), .source = ql_str_of(item->key[2]),
-                               .last_complete_ms = item->when_ms};
-        for (size_t i = 0; i < all->count; i++) {
-            if (!of_source(&all->items[i]->document, one.project, one.source_type, one.source)) continue;
-            one.documents++;
-            one.chunks += all->items[i]->document.chunk_count;
-        }
+    for (size_t i = 0; status >= 0 && i < all->count; i++) {
+        const ql_store_document *d = &all->items[i]->document, *before = i > 0 ? &all->items[i - 1]->document : NULL;
+        if (before != NULL && of_source(before, d->project, d->source_type, d->source)) continue;
+        ql_store_source one = describe_source(all, d, find_listed(all, d->project, d->source_type, d->source));
         if (fn(user, &one) != 0) status = QL_E_CALLBACK;
+    }
+    for (size_t s = 0; status >= 0 && s < all->source_count; s++) {
+        ql_store_source one = describe_source(all, NULL, &all->sources[s]);
+        if (one.documents == 0 && fn(user, &one) != 0) status = QL_E_CALLBACK;
     }
     pthread_rwlock_unlock(&all->lock);
     return status;
@@ -498,25 +514,27 @@ static ql_status find_matches(void *view, const ql_store_query *query, ql_store_
 }
 
 /* Nothing is copied: while the view is open, its documents stay. */
-static ql_status read_chunk(void *view, uint64_t slot, ql_arena *arena, ql_stored_chunk *out, ql_error *err)
+static ql_status read_chunks(void *view, const uint64_t *slots, size_t count, ql_arena *arena, ql_stored_chunk *out, ql_error *err)
 {
     const memory *self = view;
     (void)arena, (void)err;
-    const ql_store_document *d = &self->items[slot >> 32]->document;
-    const ql_store_chunk *c = &d->chunks[slot & UINT32_MAX];
-    *out = (ql_stored_chunk){.struct_size = sizeof *out, .chunk_index = c->chunk.index, .chunk_count = (uint32_t)d->chunk_count, .id = c->id, .title = c->title,
-                             .text = c->chunk.text, .section_path = c->chunk.section_path, .metadata_json = c->chunk.metadata_json, .document_id = d->id,
-                             .project = d->project, .source_type = d->source_type, .source = d->source, .url = d->url, .document_title = d->title,
-                             .content_type = d->content_type, .document_metadata_json = d->metadata_json, .source_begin = c->chunk.source_begin,
-                             .source_end = c->chunk.source_end, .created_at_ms = d->created_at_ms, .updated_at_ms = d->updated_at_ms, .ingested_at_ms = QL_TIME_UNKNOWN};
+    for (size_t i = 0; i < count; i++) {
+        const ql_store_document *d = &self->items[slots[i] >> 32]->document;
+        const ql_store_chunk *c = &d->chunks[slots[i] & UINT32_MAX];
+        out[i] = (ql_stored_chunk){.struct_size = sizeof out[i], .chunk_index = c->chunk.index, .chunk_count = (uint32_t)d->chunk_count, .id = c->id, .title = c->title,
+                                   .text = c->chunk.text, .section_path = c->chunk.section_path, .metadata_json = c->chunk.metadata_json, .document_id = d->id,
+                                   .project = d->project, .source_type = d->source_type, .source = d->source, .url = d->url, .document_title = d->title,
+                                   .content_type = d->content_type, .document_metadata_json = d->metadata_json, .source_begin = c->chunk.source_begin,
+                                   .source_end = c->chunk.source_end, .created_at_ms = d->created_at_ms, .updated_at_ms = d->updated_at_ms, .ingested_at_ms = QL_TIME_UNKNOWN};
+    }
     return QL_OK;
 }
 
 static const ql_store_ops memory_ops = {
     .struct_size = sizeof memory_ops, .name = "memory", .open_fn = open_store, .close_fn = close_store, .begin_fn = begin, .replace_fn = replace, .touch_fn = touch,
-    .remove_fn = remove_document, .commit_fn = commit, .rollback_fn = rollback, .clear_fn = clear, .facts_fn = facts, .known_fn = known, .owner_fn = owner,
+    .remove_fn = remove_document, .commit_fn = commit, .rollback_fn = rollback, .clear_fn = clear, .facts_fn = facts, .known_fn = known, .owners_fn = owners,
     .source_done_fn = source_done, .source_forget_fn = source_forget, .sources_fn = sources, .view_open_fn = view_open, .view_close_fn = view_close, .find_fn = find_matches,
-    .chunk_fn = read_chunk};
+    .chunks_fn = read_chunks};
 
 static void memory_dispose(memory *self)
 {
@@ -542,8 +560,10 @@ int main(int argc, char **argv)
     if (status >= 0) status = ql_store_register(runtime, &memory_ops, &store, &err);
     if (status >= 0) status = ql_workspace_open(runtime, &options, &workspace, NULL, &err);
     if (status >= 0) status = ql_ingest(workspace, NULL, &report, &err);
+    uint64_t added = report.added;
+    if (status >= 0) status = ql_ingest(workspace, NULL, &report, &err); /* finds them known */
     if (status >= 0) status = ql_search(workspace, QL_STR("how is it started?"), NULL, &results, &err);
-    printf("%llu added, %zu found\n", (unsigned long long)report.added, ql_results_count(results));
+    printf("%llu added, then %llu unchanged, %zu found\n", (unsigned long long)added, (unsigned long long)report.unchanged, ql_results_count(results));
     if (status < 0) fprintf(stderr, "%s\n", err.message);
     ql_results_free(results);
     ql_workspace_free(workspace);

@@ -75,13 +75,18 @@ ql_status ql_reranker_register(ql_runtime *runtime, const ql_reranker_ops *given
     return ql__extensions_add(&runtime->extensions, QL__EXTENSION_RERANKER, &item, err);
 }
 
-/* What a store can do without is not among them. */
-static bool is_whole(const ql_store_ops *ops)
+/* The first member of a store that is not there, what it can do without aside; NULL: whole. */
+static const char *missing_of_store(const ql_store_ops *ops)
 {
-    return ops->open_fn != NULL && ops->close_fn != NULL && ops->begin_fn != NULL && ops->replace_fn != NULL && ops->touch_fn != NULL && ops->remove_fn != NULL &&
-           ops->commit_fn != NULL && ops->rollback_fn != NULL && ops->clear_fn != NULL && ops->facts_fn != NULL && ops->known_fn != NULL && ops->owner_fn != NULL &&
-           ops->source_done_fn != NULL && ops->source_forget_fn != NULL && ops->sources_fn != NULL && ops->view_open_fn != NULL && ops->view_close_fn != NULL &&
-           ops->find_fn != NULL && ops->chunk_fn != NULL;
+#define MEMBER(name) {#name, ops->name != NULL}
+    const struct { const char *name; bool there; } members[] = {
+        MEMBER(open_fn), MEMBER(close_fn), MEMBER(begin_fn), MEMBER(replace_fn), MEMBER(touch_fn), MEMBER(remove_fn), MEMBER(commit_fn), MEMBER(rollback_fn), MEMBER(clear_fn),
+        MEMBER(facts_fn), MEMBER(known_fn), MEMBER(owners_fn), MEMBER(source_done_fn), MEMBER(source_forget_fn), MEMBER(sources_fn), MEMBER(view_open_fn), MEMBER(view_close_fn),
+        MEMBER(find_fn), MEMBER(chunks_fn)};
+#undef MEMBER
+    for (size_t i = 0; i < sizeof members / sizeof *members; i++)
+        if (!members[i].there) return members[i].name;
+    return NULL;
 }
 
 ql_status ql_store_register(ql_runtime *runtime, const ql_store_ops *given, void *user, ql_error *err)
@@ -90,7 +95,8 @@ ql_status ql_store_register(ql_runtime *runtime, const ql_store_ops *given, void
     QL_TRY(check(runtime, given, err));
     QL_TRY(ql__struct_read(&ops, sizeof ops, sizeof ops, given, "ql_store_ops", err));
     QL_TRY(check_reserved(ops.reserved, "ql_store_ops", err));
-    if (!is_whole(&ops)) return missing("a member other than check_fn, compact_fn and verify_fn", err);
+    const char *lacks = missing_of_store(&ops);
+    if (lacks != NULL) return missing(lacks, err);
     const ql__extension item = {.ops = &ops, .ops_bytes = sizeof ops, .name = ops.name, .self = user}; /* close_fn is for what open_fn makes */
     return ql__extensions_add(&runtime->extensions, QL__EXTENSION_STORE, &item, err);
 }

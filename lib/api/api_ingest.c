@@ -13,7 +13,7 @@
 #include "convert/convert.h"
 #include "ingest/ingest.h"
 #include "ingest/prepare.h"
-#include "store/store.h"
+#include "model/identity.h"
 
 /*
  * Size of a chunk in the model's own tokens when the configuration does not say one: it leaves room in a window of 256 for title and
@@ -62,7 +62,7 @@ static void choose_chunk_size(run *self)
 static ql_status describe_pipeline(run *self, ql_error *err)
 {
     const ql_chunk_options *chunk = &self->ingest.chunk;
-    ql_str model = ql__store_model_key(ql_str_of(self->ingest.embedder->model_fn(self->ingest.embedder_self)));
+    ql_str model = ql__model_key(ql_str_of(self->ingest.embedder->model_fn(self->ingest.embedder_self)));
     ql_status status = ql_buf_printf(&self->pipeline, "convert=%u chunker=%u prepare=%u chunk=%u/%u/%u %s max=%u model=%.*s analyzer=%u",
                                      QL__CONVERT_VERSION, QL__CHUNK_VERSION, QL__PREPARE_VERSION, chunk->size_max, chunk->overlap, chunk->size_min,
                                      chunk->measure != NULL ? chunk->measure->unit : "characters", chunk->chunks_max,

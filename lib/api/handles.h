@@ -35,6 +35,7 @@ struct ql_workspace {
     char *dir, *data_dir, *model_dir;
     char *embedder_name; /* of a registered one; NULL: the local model */
     const ql__extension *store; /* registered; NULL: the built-in one */
+    bool store_named; /* by the application, whatever the configuration says */
     ql__precision precision;
 
     pthread_mutex_t lock; /* guards idle */

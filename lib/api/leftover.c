@@ -35,8 +35,9 @@ static bool is_configured(const ql__config *config, const ql__ingest_source *sou
 static ql_status tell(ql__ingest *ingest, const ql__ingest_source *source, uint64_t documents, ql_error *err)
 {
     QL_AUTO(ql_buf, ql_buf_dispose) message = QL_BUF_INIT;
-    ql_buf_printf(&message, "not in the configuration any more, its %llu document%s can still be found; 'qloader ingest --prune' deletes them",
-                  (unsigned long long)documents, documents == 1 ? "" : "s");
+    const char *remedy = ingest->store->checked ? "an ingest with prune" : "'qloader ingest --prune'"; /* the program knows no store but its own */
+    ql_buf_printf(&message, "not in the configuration any more, its %llu document%s can still be found; %s deletes them", (unsigned long long)documents,
+                  documents == 1 ? "" : "s", remedy);
     if (message.status < 0) return ql__fail_nomem(err);
     bool go_on = ql__ingest_event(ingest, source, QL_INGEST_WARN, QL_OK, QL_STR(""), ql_buf_str(&message));
     return go_on ? QL_OK : ql__fail(err, QL_E_CANCELLED, "stopped");

@@ -67,7 +67,8 @@ static ql_status fill(ql_workspace *self, const ql_workspace_options *options, q
     }
     if (self->embedder_name != NULL && ql__extensions_find(&self->runtime->extensions, QL__EXTENSION_EMBEDDER, self->embedder_name) == NULL)
         return ql__fail(err, QL_E_NOTFOUND, "no embedder '%s' is registered on this runtime", self->embedder_name);
-    if (options->store != NULL && strcmp(options->store, "embedded") != 0) {
+    self->store_named = options->store != NULL;
+    if (self->store_named && strcmp(options->store, "embedded") != 0) {
         self->store = ql__extensions_find(&self->runtime->extensions, QL__EXTENSION_STORE, options->store);
         if (self->store == NULL) return ql__fail(err, QL_E_NOTFOUND, "no store '%s' is registered on this runtime", options->store);
     }
@@ -127,7 +128,7 @@ ql_status ql__workspace_supported(const ql_workspace *self, ql_error *err)
 {
     const ql__config *config = ql__workspace_config(self);
     if (config == NULL) return QL_OK;
-    if (!config->store_embedded && self->store == NULL)
+    if (!config->store_embedded && !self->store_named)
         return ql__fail(err, QL_E_UNSUPPORTED, "the Qdrant store is not in this build (%.*s); unset it to use the embedded store",
                         (int)config->store_reason.len, config->store_reason.ptr);
     if (!config->embedder_local && self->embedder_name == NULL)
@@ -238,12 +239,15 @@ const char *ql__workspace_collection(const ql_workspace *self)
 
 ql_status ql__workspace_store_open(const ql_workspace *self, bool write, uint32_t dims, const char *model, ql__backend *out, ql_error *err)
 {
+    if (model == NULL) model = "";
     const ql_store_settings settings = {.struct_size = sizeof settings, .write = write, .collection = ql_str_of(ql__workspace_collection(self)),
-                                        .data_dir = ql_str_of(self->data_dir), .dims = dims, .model = {model, model != NULL ? strlen(model) : 0}};
-    if (self->store != NULL) return ql__backend_open_foreign(out, self->store->ops, self->store->self, &settings, err);
-    const ql__store_host host = {.sys = self->runtime->sys, .log = &self->runtime->log};
+                                        .data_dir = ql_str_of(self->data_dir), .dims = dims, .model = ql_str_of(model)};
+    const ql__backend_choice added = {.ops = self->store != NULL ? self->store->ops : NULL, .user = self->store != NULL ? self->store->self : NULL, .checked = true};
+    if (self->store != NULL) return ql__backend_open(out, &added, &settings, err);
+    ql__store_host host = {.sys = self->runtime->sys, .log = &self->runtime->log};
+    const ql__backend_choice builtin = {.ops = ql__store_embedded(), .user = &host};
     if (write) QL_TRY(ql__dir_make(self->runtime->sys, self->data_dir, 0755, err));
-    return ql__workspace_store_failed(self, ql__backend_open(out, &host, &settings, err), err);
+    return ql__workspace_store_failed(self, ql__backend_open(out, &builtin, &settings, err), err);
 }
 
 ql_status ql__workspace_store_failed(const ql_workspace *self, ql_status status, ql_error *err)
@@ -365,37 +369,57 @@ static ql_status write_source(ql__json_writer *writer, const ql_workspace *self,
     return QL_OK;
 }
 
-/* Sums over the sources of a project. */
+/* What is stored of each project, asked for once. */
 typedef struct project_sum {
     ql_str project;
     uint64_t documents, chunks;
     int64_t latest_ms;
 } project_sum;
 
+typedef struct project_sums {
+    project_sum *items; /* (count) in the order of the configuration */
+    size_t count;
+} project_sums;
+
 static int add_source(void *user, const ql_store_source *source)
 {
-    project_sum *self = user;
-    if (!ql_str_equal(source->project, self->project)) return 0;
-    self->documents += source->documents;
-    self->chunks += source->chunks;
-    if (source->last_complete_ms > self->latest_ms) self->latest_ms = source->last_complete_ms;
+    const project_sums *self = user;
+    for (size_t i = 0; i < self->count; i++) {
+        project_sum *sum = &self->items[i];
+        if (!ql_str_equal(source->project, sum->project)) continue;
+        sum->documents += source->documents;
+        sum->chunks += source->chunks;
+        if (source->last_complete_ms > sum->latest_ms) sum->latest_ms = source->last_complete_ms;
+    }
     return 0;
 }
 
-static ql_status write_status(ql__json_writer *writer, const ql__backend *store, ql_str project, ql_error *err)
+static ql_status read_sums(const ql_workspace *self, project_sums *out, ql_error *err)
 {
-    project_sum sum = {.project = project, .latest_ms = QL_TIME_UNKNOWN};
-    if (store->ops != NULL) QL_TRY(ql__backend_sources(store, add_source, &sum, err));
-    ql__json_key(writer, "document_count");
-    ql__json_uint(writer, sum.documents);
-    ql__json_key(writer, "chunk_count");
-    ql__json_uint(writer, sum.chunks);
-    ql__json_key(writer, "latest_ingestion");
-    ql__json_time(writer, sum.latest_ms);
-    return QL_OK;
+    const ql__config *config = ql__workspace_config(self);
+    ql__backend store;
+    bool there = false;
+    out->items = ql__alloc_zero(config->project_count + 1, sizeof *out->items);
+    if (out->items == NULL) return ql__fail_nomem(err);
+    for (size_t i = 0; i < config->project_count; i++) out->items[out->count++] = (project_sum){.project = config->projects[i].id, .latest_ms = QL_TIME_UNKNOWN};
+    QL_TRY(ql__workspace_store_read(self, 0, NULL, &store, &there, err));
+    if (!there) return QL_OK;
+    ql_status status = ql__backend_sources(&store, add_source, out, err);
+    ql__backend_close(&store);
+    return status;
 }
 
-static ql_status write_project(ql__json_writer *writer, const ql_workspace *self, const ql__config_project *project, uint32_t parts, const ql__backend *store, ql_error *err)
+static void write_status(ql__json_writer *writer, const project_sum *sum)
+{
+    ql__json_key(writer, "document_count");
+    ql__json_uint(writer, sum->documents);
+    ql__json_key(writer, "chunk_count");
+    ql__json_uint(writer, sum->chunks);
+    ql__json_key(writer, "latest_ingestion");
+    ql__json_time(writer, sum->latest_ms);
+}
+
+static ql_status write_project(ql__json_writer *writer, const ql_workspace *self, const ql__config_project *project, uint32_t parts, const project_sum *sum, ql_error *err)
 {
     ql__json_object(writer);
     ql__json_member(writer, "project_id", project->id);
@@ -409,7 +433,7 @@ static ql_status write_project(ql__json_writer *writer, const ql_workspace *self
     for (size_t i = 0; i < project->source_count; i++)
         QL_TRY(write_source(writer, self, project->id, &project->sources[i], parts, err));
     ql__json_array_end(writer);
-    if (parts & QL_PROJECTS_STATUS) QL_TRY(write_status(writer, store, project->id, err));
+    if (sum != NULL) write_status(writer, sum);
     ql__json_object_end(writer);
     return QL_OK;
 }
@@ -421,14 +445,14 @@ static bool has_project(const ql__config *config, ql_str project)
     return project.len == 0;
 }
 
-static ql_status write_projects(const ql_workspace *self, ql_str project, uint32_t parts, const ql__backend *store, ql_buf *out, ql_error *err)
+static ql_status write_projects(const ql_workspace *self, ql_str project, uint32_t parts, const project_sums *sums, ql_buf *out, ql_error *err)
 {
     const ql__config *config = ql__workspace_config(self);
     ql__json_writer writer;
     ql__json_begin(&writer, out);
     ql__json_array(&writer);
     for (size_t i = 0; i < config->project_count; i++)
-        if (project.len == 0 || ql_str_equal(project, config->projects[i].id)) QL_TRY(write_project(&writer, self, &config->projects[i], parts, store, err));
+        if (project.len == 0 || ql_str_equal(project, config->projects[i].id)) QL_TRY(write_project(&writer, self, &config->projects[i], parts, sums->items != NULL ? &sums->items[i] : NULL, err));
     ql__json_array_end(&writer);
     return out->status < 0 ? ql__fail(err, out->status, "cannot write the list of projects") : QL_OK;
 }
@@ -439,13 +463,12 @@ ql_status ql_workspace_projects_json(ql_workspace *self, ql_str project, uint32_
     if (parts & ~(uint32_t)(QL_PROJECTS_STATUS | QL_PROJECTS_CHECK | QL_PROJECTS_REACH)) return ql__fail(err, QL_E_INVALID, "parts is %#x", parts);
     if (self->config == NULL) return ql__fail(err, QL_E_INVALID, "this workspace was opened without a configuration");
     if (!has_project(ql__workspace_config(self), project)) return ql__fail(err, QL_E_NOTFOUND, "no project '%.*s' in the configuration", (int)project.len, project.ptr);
-    ql__backend store = {.ops = NULL};
-    bool there = false;
+    project_sums sums = {.count = 0};
     QL_AUTO(ql_buf, ql_buf_dispose) json = QL_BUF_INIT; /* out gets all of it or nothing */
     if (parts & QL_PROJECTS_CHECK) QL_TRY(ql__workspace_supported(self, err));
-    if (parts & QL_PROJECTS_STATUS) QL_TRY(ql__workspace_store_read(self, 0, NULL, &store, &there, err));
-    ql_status status = write_projects(self, project, parts, &store, &json, err);
-    ql__backend_close(&store);
+    ql_status status = parts & QL_PROJECTS_STATUS ? read_sums(self, &sums, err) : QL_OK;
+    if (status >= 0) status = write_projects(self, project, parts, &sums, &json, err);
+    ql__free(sums.items);
     if (status >= 0 && ql_buf_append(out, ql_buf_str(&json)) < 0) status = ql__fail(err, out->status, "cannot write the list of projects");
     return status;
 }
@@ -454,8 +477,8 @@ static void write_choice(ql__json_writer *writer, const ql_workspace *self)
 {
     const ql__config *config = ql__workspace_config(self);
     bool embedded = config == NULL || config->store_embedded, local = config == NULL || config->embedder_local;
-    ql__json_member(writer, "store", self->store != NULL ? ql_str_of(self->store->name) : embedded ? QL_STR("embedded") : QL_STR("qdrant"));
-    if (self->store != NULL) ql__json_member(writer, "store_reason", QL_STR("named by the application"));
+    ql__json_member(writer, "store", self->store != NULL ? ql_str_of(self->store->name) : embedded || self->store_named ? QL_STR("embedded") : QL_STR("qdrant"));
+    if (self->store_named) ql__json_member(writer, "store_reason", QL_STR("named by the application"));
     else if (config != NULL) ql__json_member(writer, "store_reason", config->store_reason);
     if (self->embedder_name != NULL) {
         ql__json_member(writer, "embedder", ql_str_of(self->embedder_name));

@@ -57,17 +57,19 @@ static ql_status check_model(const ql_workspace *self, ql__json_writer *writer, 
     return QL_OK;
 }
 
-/* Opens and looks; *read: the facts are there although something is wrong. */
-static ql_status read_index(const ql_workspace *self, const found_model *model, bool whole, ql_store_facts *facts, bool *read, ql_error *err)
+/* Opens and looks; *read: the facts are there although something is wrong. *whole: is wanted, and whether it was read. */
+static ql_status read_index(const ql_workspace *self, const found_model *model, bool *whole, ql_store_facts *facts, bool *read, ql_error *err)
 {
     ql__backend store;
     bool there = false;
     *read = false;
     QL_TRY(ql__workspace_store_read(self, 0, NULL, &store, &there, err));
+    if (!there && self->store != NULL) return ql__fail(err, QL_E_NOTFOUND, "nothing was ingested into the store '%s' yet", self->store->name);
     if (!there) return ql__fail(err, QL_E_NOTFOUND, "there is no index in '%s' yet: run 'qloader ingest' first", self->data_dir);
     ql_status status = ql__backend_facts(&store, facts, err);
     *read = status >= 0;
-    if (status >= 0 && whole) status = ql__workspace_store_failed(self, ql__backend_verify(&store, err), err);
+    *whole = *whole && status >= 0 && ql__backend_can_verify(&store);
+    if (*whole) status = ql__workspace_store_failed(self, ql__backend_verify(&store, err), err);
     ql__backend_close(&store);
     if (status < 0 || model->dims == 0) return status;
     status = ql__workspace_store_open(self, false, model->dims, model->name, &store, err); /* tells what does not match */
@@ -80,7 +82,7 @@ static ql_status check_index(const ql_workspace *self, ql__json_writer *writer, 
     ql_store_facts stats = {0};
     bool read = false;
     ql_error why = {0};
-    ql_status status = read_index(self, model, whole, &stats, &read, &why);
+    ql_status status = read_index(self, model, &whole, &stats, &read, &why);
     ql__json_key(writer, "index");
     ql__json_object(writer);
     ql__json_key(writer, "there");

@@ -11,7 +11,7 @@ static ql_status read_size(const void *from, size_t first, const char *what, siz
 {
     uint32_t size;
     memcpy(&size, from, sizeof size);
-    if (size < first || size > STRUCT_BYTES_MAX) return ql__fail(err, QL_E_INVALID, "%s.struct_size is %u, not %zu: start from its INIT macro or init function", what, size, first);
+    if (size < first || size > STRUCT_BYTES_MAX) return ql__fail(err, QL_E_INVALID, "%s.struct_size is %u, not %zu: start from its INIT macro or init function (of a table of functions: set it to sizeof the table)", what, size, first);
     *out = size;
     return QL_OK;
 }

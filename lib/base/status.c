@@ -126,7 +126,8 @@ ql_status ql__fail_status(ql_error *err, ql_status status)
 
 ql_status ql__callback_status(ql_status answer, ql_error *detail, ql_error *err)
 {
-    if (answer >= 0) return QL_OK;
+    if (answer == QL_OK) return QL_OK;
+    if (answer > 0) return ql__fail(err, QL_E_INVALID, "answered %d: QL_OK is 0, and a failure is a negative status of base.h", (int)answer);
     bool known = ql_status_kind(answer) <= QL_E_INVALID && ql_status_kind(answer) >= QL_E_INTERNAL;
     if (!known) return ql__fail(err, QL_E_INVALID, "answered with the unknown status %d", (int)answer);
     detail->status = answer;

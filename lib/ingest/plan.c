@@ -117,7 +117,7 @@ static ql_status read_known(ql__ingest *ingest, const ql__ingest_source *source,
     QL_SPAN(STATE);
     if (ingest->store == NULL) return QL_OK;
     ql_status status = ql__backend_known(ingest->store, source->project, source->source_type, source->source, collect_known, out, err);
-    return status == QL_E_CALLBACK ? ql__fail_nomem(err) : ql__ingest_store_status(ingest, status);
+    return status == QL_E_CALLBACK ? ql__fail_nomem(err) : ql__ingest_store_status(ingest, status); /* it is said by collect_known alone */
 }
 
 /* The language asked for last: looking for a grammar that is not there costs a dozen calls, and the documents of a language follow each other. */
@@ -192,43 +192,89 @@ static ql_status exact_key(const ql__ingest_source *source, ql_str url, ql_buf *
     return ql_buf_append(out, url);
 }
 
-/* True when a live document other than this one holds the id: stored, and not about to be deleted, or given out in this plan. */
-static ql_status id_taken(ql__ingest *ingest, const ql__map *given, const ql__map *vanished, ql_str id, ql_str key, bool *out, ql_error *err)
+/* Whose ids are: by id the exact key of a stored document. */
+typedef struct owner_map {
+    ql__map keys;
+    ql__arena *arena;
+    bool failed;
+} owner_map;
+
+static int keep_owner(void *user, ql_str id, ql_str project, ql_str source_type, ql_str name, ql_str url)
 {
-    *out = ql__map_find(given, id) != NULL;
-    if (*out || ingest->store == NULL || ql__map_find(vanished, id) != NULL) return QL_OK;
-    ql_buf owner = QL_BUF_INIT;
-    ql_status status = ql__ingest_store_status(ingest, ql__backend_owner(ingest->store, id, &owner, err));
-    if (status >= 0) *out = owner.len > 0 && !ql_str_equal(ql_buf_str(&owner), key);
-    ql_buf_dispose(&owner);
-    return status;
+    owner_map *self = user;
+    const ql__ingest_source source = {.project = project, .source_type = source_type, .source = name};
+    QL_AUTO(ql_buf, ql_buf_dispose) key = QL_BUF_INIT;
+    ql_str *kept = ql__arena_alloc_zero(self->arena, 1, sizeof *kept);
+    ql_str own = {0};
+    uint64_t *place = NULL;
+    bool whole = exact_key(&source, url, &key) >= 0 && kept != NULL && ql__arena_copy(self->arena, ql_buf_str(&key), kept) && ql__arena_copy(self->arena, id, &own);
+    if (whole) place = ql__map_insert(&self->keys, own, NULL);
+    if (place != NULL) *place = (uint64_t)(uintptr_t)kept;
+    self->failed = place == NULL;
+    return self->failed ? 1 : 0;
 }
 
-static ql_status assign_id(ql__ingest *ingest, const ql__ingest_source *source, ql__plan *plan, ql__plan_entry *entry,
-                           ql__map *given, const ql__map *vanished, ql_buf *key, ql_error *err)
+/* The ids that new documents want, in one question to the store. */
+static ql_status find_owners(ql__ingest *ingest, const ql__plan *plan, owner_map *out, ql_error *err)
+{
+    size_t count = 0;
+    if (ingest->store == NULL) return QL_OK;
+    ql_str *ids = ql__alloc_zero(plan->work_count + 1, sizeof *ids);
+    if (ids == NULL) return ql__fail_nomem(err);
+    for (size_t i = 0; i < plan->work_count; i++)
+        if (plan->work[i].is_new) ids[count++] = plan->work[i].id;
+    ql_status status = count > 0 ? ql__backend_owners(ingest->store, ids, count, keep_owner, out, err) : QL_OK;
+    ql__free(ids);
+    return out->failed ? ql__fail_nomem(err) : ql__ingest_store_status(ingest, status);
+}
+
+/* True when a live document other than this one holds the id: stored, and not about to be deleted, or given out in this plan. */
+static bool id_taken(const ql__map *given, const ql__map *vanished, const owner_map *owners, ql_str id, ql_str key)
+{
+    if (ql__map_find(given, id) != NULL) return true;
+    if (ql__map_find(vanished, id) != NULL) return false;
+    const uint64_t *owner = ql__map_find(&owners->keys, id);
+    return owner != NULL && !ql_str_equal(*(const ql_str *)(uintptr_t)*owner, key);
+}
+
+static ql_status want_id(const ql__ingest_source *source, ql__plan *plan, ql__plan_entry *entry, ql_error *err)
 {
     char id[37];
-    bool taken = false;
-    QL_TRY(exact_key(source, entry->item.url, key));
     QL_TRY(ql__document_id(source->source_type, source->source, entry->item.url, id, err));
-    QL_TRY(id_taken(ingest, given, vanished, ql_str_of(id), ql_buf_str(key), &taken, err));
-    if (taken) QL_TRY(ql__document_id_exact(source->project, source->source_type, source->source, entry->item.url, id, err));
-    if (!ql__arena_copy(&plan->arena, ql_str_of(id), &entry->id) || ql__map_insert(given, entry->id, NULL) == NULL) return ql__fail_nomem(err);
-    return QL_OK;
+    return ql__arena_copy(&plan->arena, ql_str_of(id), &entry->id) ? QL_OK : ql__fail_nomem(err);
+}
+
+/* In byte order of the listing, so that the same one gives the same ids. */
+static ql_status assign_id(const ql__ingest_source *source, ql__plan *plan, ql__plan_entry *entry, ql__map *given, const ql__map *vanished, const owner_map *owners,
+                           ql_buf *key, ql_error *err)
+{
+    char id[37];
+    if (exact_key(source, entry->item.url, key) < 0) return ql__fail_nomem(err);
+    if (id_taken(given, vanished, owners, entry->id, ql_buf_str(key))) {
+        QL_TRY(ql__document_id_exact(source->project, source->source_type, source->source, entry->item.url, id, err));
+        if (!ql__arena_copy(&plan->arena, ql_str_of(id), &entry->id)) return ql__fail_nomem(err);
+    }
+    return ql__map_insert(given, entry->id, NULL) != NULL ? QL_OK : ql__fail_nomem(err);
 }
 
 static ql_status assign_ids(ql__ingest *ingest, const ql__ingest_source *source, ql__plan *plan, ql_error *err)
 {
     ql__map given, vanished;
+    owner_map owners = {.arena = &plan->arena};
     ql_buf key = QL_BUF_INIT;
     ql_status status = QL_OK;
     ql__map_init(&given, 0);
     ql__map_init(&vanished, 0);
+    ql__map_init(&owners.keys, 0);
     for (size_t i = 0; i < plan->vanished_count && status >= 0; i++)
         if (ql__map_insert(&vanished, plan->vanished[i].id, NULL) == NULL) status = ql__fail_nomem(err);
     for (size_t i = 0; i < plan->work_count && status >= 0; i++)
-        if (plan->work[i].is_new) status = assign_id(ingest, source, plan, &plan->work[i], &given, &vanished, &key, err);
+        if (plan->work[i].is_new) status = want_id(source, plan, &plan->work[i], err);
+    if (status >= 0) status = find_owners(ingest, plan, &owners, err);
+    for (size_t i = 0; i < plan->work_count && status >= 0; i++)
+        if (plan->work[i].is_new) status = assign_id(source, plan, &plan->work[i], &given, &vanished, &owners, &key, err);
     ql_buf_dispose(&key);
+    ql__map_dispose(&owners.keys);
     ql__map_dispose(&given);
     ql__map_dispose(&vanished);
     return status;

@@ -217,7 +217,10 @@ static ql_status path_of(ql__arena *arena, ql_str metadata_json, ql_str *out)
     ql_str folder = ql__json_str(ql__json_get(json, "file_directory"), QL_STR("")), name = ql__json_str(ql__json_get(json, "file_name"), QL_STR(""));
     while (folder.len > 0 && folder.ptr[folder.len - 1] == '/') folder.len--;
     while (folder.len > 0 && folder.ptr[0] == '/') folder.ptr++, folder.len--; /* some sources root it at '/', filters never do */
-    if (folder.len > 0 && !ql_str_equal(folder, QL_STR("."))) ql_buf_printf(&path, "%.*s/", (int)folder.len, folder.ptr);
+    if (folder.len > 0 && !ql_str_equal(folder, QL_STR("."))) {
+        ql_buf_append(&path, folder);
+        ql_buf_append_char(&path, '/');
+    }
     ql_buf_append(&path, name);
     ql__json_free(json);
     return path.status >= 0 && ql__arena_copy(arena, ql_buf_str(&path), out) ? QL_OK : QL_E_NOMEM;

@@ -228,3 +228,32 @@ ql_status ql__attachment_id(ql_str parent_id, ql_str attachment_id, char out[37]
     ql__uuid_text(hash, out);
     return QL_OK;
 }
+
+/* Takes "@" and 16 hex digits off the end of a model's name; empty when it does not end so ("model@v2" is all name). */
+static ql_str split_fingerprint(ql_str *model)
+{
+    static const size_t size = 17;
+    if (model->len < size || model->ptr[model->len - size] != '@') return QL_STR("");
+    ql_str fingerprint = {model->ptr + model->len - size, size};
+    for (size_t i = 1; i < size; i++)
+        if (strchr("0123456789abcdef", fingerprint.ptr[i]) == NULL || fingerprint.ptr[i] == '\0') return QL_STR("");
+    model->len -= size;
+    return fingerprint;
+}
+
+bool ql__model_same(ql_str a, ql_str b)
+{
+    ql_str a_print = split_fingerprint(&a), b_print = split_fingerprint(&b);
+    return a_print.len > 0 && b_print.len > 0 ? ql_str_equal(a_print, b_print) : ql_str_equal(a, b);
+}
+
+ql_str ql__model_key(ql_str model)
+{
+    ql_str name = model, print = split_fingerprint(&name);
+    return print.len > 0 ? print : model;
+}
+
+bool ql__model_has_fingerprint(ql_str model)
+{
+    return split_fingerprint(&model).len > 0;
+}

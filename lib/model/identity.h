@@ -1,4 +1,4 @@
-/* Public ids of documents and chunks (compatible with the reference where its ids are sound). */
+/* Public ids of documents and chunks (compatible with the reference where its ids are sound), and what tells one model from another. */
 #ifndef QL_IDENTITY_H
 #define QL_IDENTITY_H
 
@@ -12,5 +12,10 @@ ql_status ql__document_id_exact(ql_str project, ql_str source_type, ql_str sourc
 void ql__chunk_id(ql_str document_id, uint32_t index, char out[37]);
 /* Of a file attached to a page or issue: UUIDv5 in the name space of URLs over "<parent id>:attachment:<attachment id>". */
 ql_status ql__attachment_id(ql_str parent_id, ql_str attachment_id, char out[37], ql_error *err);
+
+/* Whether two names of models (ql_embedder_ops.model_fn) mean the same vectors: by fingerprint where both have one, else by name. */
+bool ql__model_same(ql_str a, ql_str b);
+bool ql__model_has_fingerprint(ql_str model);
+ql_str ql__model_key(ql_str model); /* what that goes by: its fingerprint, else its name. Borrowed from model */
 
 #endif

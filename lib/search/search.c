@@ -13,9 +13,9 @@
 #include "base/alloc.h"
 #include "base/limits.h"
 #include "base/status.h"
+#include "model/identity.h"
 #include "prof/span.h"
 #include "search/query.h"
-#include "store/store.h"
 #include "text/utf8.h"
 
 #include <math.h>
@@ -52,7 +52,7 @@ static ql_status check_model(const ql__search_engine *engine, ql_error *err)
     ql_str stored = engine->view->view.model;
     const char *model = model_of(engine);
     uint32_t dims = engine->embedder->dims_fn(engine->embedder_self), stored_dims = engine->view->view.dims;
-    if (ql__store_model_same(stored, ql_str_of(model)) && dims == stored_dims) return QL_OK;
+    if (ql__model_same(stored, ql_str_of(model)) && dims == stored_dims) return QL_OK;
     return ql__fail(err, QL_E_MISMATCH, "the index was made with model '%.*s' (%u dimensions), the query would be embedded with '%s' (%u): use that model, or ingest anew",
                     (int)(stored.len < 128 ? stored.len : 128), stored.ptr != NULL ? stored.ptr : "", stored_dims, model, dims);
 }
@@ -66,6 +66,7 @@ static void name_condition(ql_buf *out, const char *name, ql_str value)
 static ql_status fail_filtered(const ql_filter *filter, uint64_t stored, ql_error *err)
 {
     QL_AUTO(ql_buf, ql_buf_dispose) conditions = QL_BUF_INIT;
+    if (filter == NULL) return ql__fail(err, QL_E_NOTFOUND, "the store lets none of its %llu passages be found", (unsigned long long)stored);
     name_condition(&conditions, "project", filter->project);
     name_condition(&conditions, "source type", filter->source_type);
     name_condition(&conditions, "source", filter->source);
@@ -77,7 +78,11 @@ static ql_status fail_filtered(const ql_filter *filter, uint64_t stored, ql_erro
 static ql_status check_store(const search *self, ql_error *err)
 {
     if (self->engine->view->view.chunks == 0) return ql__fail(err, QL_E_NOTFOUND, "the index is empty: nothing has been ingested yet");
-    return self->options.mode != QL_SEARCH_SPARSE ? check_model(self->engine, err) : QL_OK;
+    if (self->options.mode != QL_SEARCH_SPARSE) QL_TRY(check_model(self->engine, err));
+    uint64_t passing = 0;
+    if (self->options.filter == NULL) return QL_OK;
+    QL_TRY(ql__backend_passing(self->engine->view, self->options.filter, &passing, err));
+    return passing > 0 ? QL_OK : fail_filtered(self->options.filter, self->engine->view->view.chunks, err);
 }
 
 /* --- candidates */
@@ -188,24 +193,41 @@ static ql_status fuse(search *self, ql__fuse_plan *out, ql_error *err)
 
 /* --- what is shown */
 
-static ql_status fetch_group(search *self, size_t begin, size_t end, ql__search_results *out, ql_error *err)
+/* Texts of hits [begin, end) in one call; passages of equal score go in the order of a reader. */
+static ql_status fetch_texts(search *self, size_t begin, size_t end, ql__search_results *out, ql_error *err)
 {
-    for (size_t i = begin; i < end; i++) {
-        QL_TRY(ql__backend_chunk(self->engine->view, self->hits[i].slot, &out->arena, &self->hits[i].chunk, err));
+    size_t count = end - begin;
+    uint64_t *slots = ql__arena_alloc_zero(&self->scratch, count, sizeof *slots);
+    ql_stored_chunk *chunks = ql__arena_alloc_zero(&self->scratch, count, sizeof *chunks);
+    if (slots == NULL || chunks == NULL) return ql__fail_nomem(err);
+    for (size_t i = 0; i < count; i++) slots[i] = self->hits[begin + i].slot;
+    QL_TRY(ql__backend_chunks(self->engine->view, slots, count, &out->arena, chunks, err));
+    for (size_t i = 0; i < count; i++) self->hits[begin + i].chunk = chunks[i];
+    for (size_t first = begin, next; first < end; first = next) {
+        for (next = first + 1; next < end && self->hits[next].grade == self->hits[first].grade;) next++;
+        if (next - first > 1) qsort(self->hits + first, next - first, sizeof *self->hits, by_place);
     }
-    if (end - begin > 1) qsort(self->hits + begin, end - begin, sizeof *self->hits, by_place);
     return QL_OK;
 }
 
 static bool is_welcome(const search *self, const ql__search_results *out, const ql__search_hit *hit)
 {
     uint32_t same = 0;
+    if (hit->chunk.id.len == 0) return false; /* it went between finding and showing */
     if (self->options.per_document == 0) return true;
     for (size_t i = 0; i < out->count; i++) same += ql_str_equal(out->hits[i].chunk.document_id, hit->chunk.document_id);
     return same < self->options.per_document;
 }
 
-/* From best to worst, passages of equal score together, until the limit is reached. */
+/* Where the next `wanted` hits end, those that tie with the last included. */
+static size_t end_of(const search *self, size_t begin, size_t wanted)
+{
+    size_t end = self->hit_count - begin < wanted ? self->hit_count : begin + wanted;
+    while (end < self->hit_count && self->hits[end].grade == self->hits[end - 1].grade) end++;
+    return end;
+}
+
+/* From best to worst, as many as are missing at a time, until the limit is reached. */
 static ql_status fetch(search *self, ql__search_results *out, ql_error *err)
 {
     QL_SPAN(FORMAT);
@@ -213,8 +235,8 @@ static ql_status fetch(search *self, ql__search_results *out, ql_error *err)
     out->hits = ql__arena_alloc_zero(&out->arena.arena, limit, sizeof *out->hits);
     if (out->hits == NULL) return ql__fail_nomem(err);
     for (size_t begin = 0, end; begin < self->hit_count && out->count < limit; begin = end) {
-        for (end = begin + 1; end < self->hit_count && self->hits[end].grade == self->hits[begin].grade;) end++;
-        QL_TRY(fetch_group(self, begin, end, out, err));
+        end = end_of(self, begin, limit - out->count);
+        QL_TRY(fetch_texts(self, begin, end, out, err));
         for (size_t i = begin; i < end && out->count < limit; i++) {
             if (is_welcome(self, out, &self->hits[i])) out->hits[out->count++] = self->hits[i];
         }

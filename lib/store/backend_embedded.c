@@ -89,9 +89,28 @@ static ql_status known(void *store, ql_str project, ql_str source_type, ql_str s
     return ql__store_known_each(store, project, source_type, source, fn, user, err);
 }
 
-static ql_status owner(void *store, ql_str id, ql_buf *out, ql_error *err)
+/* The store tells an exact key, its four parts with a NUL between them. */
+static int tell_owner(ql_str id, ql_str key, ql_store_owner_fn fn, void *user)
 {
-    return ql__store_id_owner(store, id, out, err);
+    ql_str parts[4] = {0};
+    for (size_t part = 0, begin = 0, at = 0; part < 4 && at <= key.len; at++) {
+        if (at < key.len && (part == 3 || key.ptr[at] != '\0')) continue;
+        parts[part++] = (ql_str){key.ptr + begin, at - begin};
+        begin = at + 1;
+    }
+    return fn(user, id, parts[0], parts[1], parts[2], parts[3]);
+}
+
+static ql_status owners(void *store, const ql_str *ids, size_t count, ql_store_owner_fn fn, void *user, ql_error *err)
+{
+    ql_buf key = QL_BUF_INIT;
+    ql_status status = QL_OK;
+    for (size_t i = 0; i < count && status >= 0; i++) {
+        status = ql__store_id_owner(store, ids[i], &key, err);
+        if (status >= 0 && key.len > 0 && tell_owner(ids[i], ql_buf_str(&key), fn, user) != 0) status = ql__fail(err, QL_E_CALLBACK, "the caller stopped the list of owners");
+    }
+    ql_buf_dispose(&key);
+    return status;
 }
 
 static ql_status source_done(void *store, const ql_store_source *source, ql_error *err)
@@ -174,13 +193,15 @@ static ql_status score_sides(ql__snapshot *snapshot, const ql_store_query *query
 {
     for (size_t i = 0; i < out->match_count; i++) scores[i].slot = out->matches[i].slot;
     if (query->vector != NULL) {
+        QL_SPAN(DENSE);
         QL_TRY(ql__snapshot_dense_of(snapshot, query->vector, scores, out->match_count, err));
         for (size_t i = 0; i < out->match_count; i++) out->matches[i].score_dense = scores[i].score;
     }
     if (query->word_count == 0) return QL_OK;
+    QL_SPAN(SPARSE);
     QL_TRY(ql__snapshot_sparse_of(snapshot, query->words, query->weights, query->word_count, scores, out->match_count, err));
     for (size_t i = 0; i < out->match_count; i++) out->matches[i].score_sparse = scores[i].score;
-    return ql__snapshot_dfs(snapshot, query->words, query->weights, query->word_count, out->dfs, err);
+    return query->sides & QL_STORE_SPARSE ? ql__snapshot_dfs(snapshot, query->words, query->weights, query->word_count, out->dfs, err) : QL_OK;
 }
 
 static ql_status find_passing(ql__snapshot *snapshot, const ql_store_query *query, const ql__mask *mask, ql_store_found *out, ql_error *err)
@@ -204,9 +225,20 @@ static ql_status find(void *view, const ql_store_query *query, ql_store_found *o
     return status;
 }
 
-static ql_status chunk(void *view, uint64_t slot, ql_arena *arena, ql_stored_chunk *out, ql_error *err)
+/* The mask of a filter is kept until another is asked for, so that find() pays little for it. */
+static ql_status passing(void *view, const ql_filter *filter, uint64_t *out, ql_error *err)
 {
-    return ql__snapshot_chunk(view, slot, arena, out, err);
+    ql__mask *mask = NULL;
+    QL_TRY(ql__snapshot_mask(view, filter, &mask, err));
+    *out = mask != NULL ? ql__mask_count(mask) : ql__snapshot_chunk_count(view);
+    ql__mask_free(mask);
+    return QL_OK;
+}
+
+static ql_status chunks(void *view, const uint64_t *slots, size_t count, ql_arena *arena, ql_stored_chunk *out, ql_error *err)
+{
+    for (size_t i = 0; i < count; i++) QL_TRY(ql__snapshot_chunk(view, slots[i], arena, &out[i], err));
+    return QL_OK;
 }
 
 const ql_store_ops *ql__store_embedded(void)
@@ -214,7 +246,7 @@ const ql_store_ops *ql__store_embedded(void)
     static const ql_store_ops ops = {
         .struct_size = sizeof ops, .name = "embedded", .open_fn = open_store, .close_fn = close_store, .check_fn = check_place, .begin_fn = begin, .replace_fn = replace,
         .touch_fn = touch, .remove_fn = remove_document, .commit_fn = commit, .rollback_fn = rollback, .clear_fn = clear, .compact_fn = compact, .facts_fn = facts,
-        .known_fn = known, .owner_fn = owner, .source_done_fn = source_done, .source_forget_fn = source_forget, .sources_fn = sources, .verify_fn = verify,
-        .view_open_fn = view_open, .view_close_fn = view_close, .find_fn = find, .chunk_fn = chunk};
+        .known_fn = known, .owners_fn = owners, .source_done_fn = source_done, .source_forget_fn = source_forget, .sources_fn = sources, .verify_fn = verify,
+        .view_open_fn = view_open, .view_close_fn = view_close, .find_fn = find, .passing_fn = passing, .chunks_fn = chunks};
     return &ops;
 }

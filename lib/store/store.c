@@ -22,6 +22,7 @@
 #include "base/alloc.h"
 #include "base/status.h"
 #include "dep/digest.h"
+#include "model/identity.h"
 #include "store/store_internal.h"
 
 #define DATABASE_NAME "qloader.db"
@@ -296,39 +297,9 @@ static ql_status match_text(const ql__store *self, const char *what, const char 
     return ql__fail(err, QL_E_MISMATCH, "the index in '%s' was made for %s '%s', not '%s': make it anew (init --force) or use the same %s", self->dir, what, have, want, what);
 }
 
-/* Takes "@" and 16 hex digits off the end of a model's name; empty when it does not end so ("model@v2" is all name). */
-static ql_str split_fingerprint(ql_str *model)
-{
-    static const size_t size = 17;
-    if (model->len < size || model->ptr[model->len - size] != '@') return QL_STR("");
-    ql_str fingerprint = {model->ptr + model->len - size, size};
-    for (size_t i = 1; i < size; i++)
-        if (strchr("0123456789abcdef", fingerprint.ptr[i]) == NULL || fingerprint.ptr[i] == '\0') return QL_STR("");
-    model->len -= size;
-    return fingerprint;
-}
-
-bool ql__store_model_same(ql_str a, ql_str b)
-{
-    ql_str a_print = split_fingerprint(&a), b_print = split_fingerprint(&b);
-    return a_print.len > 0 && b_print.len > 0 ? ql_str_equal(a_print, b_print) : ql_str_equal(a, b);
-}
-
-ql_str ql__store_model_key(ql_str model)
-{
-    ql_str name = model, print = split_fingerprint(&name);
-    return print.len > 0 ? print : model;
-}
-
-static bool has_fingerprint(const char *model)
-{
-    ql_str name = ql_str_of(model);
-    return split_fingerprint(&name).len > 0;
-}
-
 static ql_status match_model(const ql__store *self, const char *want, const char *have, ql_error *err)
 {
-    return want && have[0] && ql__store_model_same(ql_str_of(have), ql_str_of(want)) ? QL_OK : match_text(self, "model", want, have, err);
+    return want && have[0] && ql__model_same(ql_str_of(have), ql_str_of(want)) ? QL_OK : match_text(self, "model", want, have, err);
 }
 
 static ql_status match(const ql__store *self, const ql__store_options *options, const ql__store_meta *meta, ql_error *err)
@@ -360,7 +331,7 @@ static ql_status adopt(ql__store *self, const ql__store_options *options, ql_err
 {
     ql__store_meta meta = self->meta;
     if (!meta.collection[0] && options->collection) copy_text(meta.collection, sizeof meta.collection, ql_str_of(options->collection));
-    bool knows_more = options->model && !has_fingerprint(meta.model) && has_fingerprint(options->model); /* an index from before fingerprints */
+    bool knows_more = options->model && !ql__model_has_fingerprint(ql_str_of(meta.model)) && ql__model_has_fingerprint(ql_str_of(options->model)); /* an index from before fingerprints */
     if (options->model && (!meta.model[0] || knows_more)) copy_text(meta.model, sizeof meta.model, ql_str_of(options->model));
     if (!meta.analyzer) meta.analyzer = ql__analyzer_version();
     bool fresh = meta.dims == 0 && options->dims != 0;

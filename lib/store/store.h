@@ -27,9 +27,6 @@ typedef struct ql__store_options {
 } ql__store_options;
 
 ql_status ql__store_open(const ql__store_options *options, ql__store **out, ql_error *err);
-/* Whether two names of models (ql_embedder_ops.model_fn) mean the same vectors: by fingerprint where both have one, else by name. */
-bool ql__store_model_same(ql_str a, ql_str b);
-ql_str ql__store_model_key(ql_str model); /* what that goes by: its fingerprint, else its name. Borrowed from model */
 /* QL_E_IO: the files were deleted, moved or replaced since they were opened; what this connection sees is not what others see. */
 ql_status ql__store_check_place(const ql__store *self, ql_error *err);
 void ql__store_free(ql__store *self); /* an open transaction is rolled back */

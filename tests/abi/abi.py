@@ -179,7 +179,7 @@ def check(source, build):
     problems += run_consumer(os.path.join(folder, "consumer.c"), [os.path.join(source, "include"), os.path.join(build, "include")], build)
     for kept in sorted(glob.glob(os.path.join(folder, "[0-9]*"))):
         problems += run_consumer(os.path.join(kept, "consumer.c"), [os.path.join(kept, "include")], build)
-        problems += run_consumer(os.path.join(kept, STORE), [os.path.join(kept, "include")], build, "1 added, 1 found")
+        problems += run_consumer(os.path.join(kept, STORE), [os.path.join(kept, "include")], build, "1 added, then 1 unchanged, 1 found")
         for name, text in lists(source, build).items():
             with open(os.path.join(kept, name)) as f:
                 compare = declared_still if name == "declarations.txt" else grown_only

@@ -19,7 +19,7 @@ EXAMPLES = {
     "word_embedder.c": '"cut_by":"paragraphs"',
     "event_loop.c": "start.md",
     "allocator.c": "0 left",
-    "memory_store.c": "1 added, 1 found",
+    "memory_store.c": "1 added, then 1 unchanged, 1 found",
 }
 
 
@@ -73,7 +73,7 @@ present = {os.path.basename(example) for example in glob.glob(source + "/docs/ex
 if present != set(EXAMPLES):
     failures.append("docs/examples and EXAMPLES differ: %s" % sorted(present ^ set(EXAMPLES)))
 for name in sorted(present & set(EXAMPLES)):
-    lines = {"smallest.c": 25, "memory_store.c": 500}.get(name, 120)
+    lines = {"smallest.c": 25, "memory_store.c": 520}.get(name, 120)
     check("docs/examples/" + name, open(source + "/docs/examples/" + name).read(), lines, EXAMPLES[name])
 readme = open(source + "/README.md").read()
 smallest = open(source + "/docs/examples/smallest.c").read().strip()

@@ -107,6 +107,27 @@ static void test_identity__lengths_are_limited(void **state)
     assert_int_equal(ql__document_id(QL_STR("git"), QL_STR("r"), (ql_str){text, sizeof text - 1}, id, NULL), QL_OK);
 }
 
+static void test_identity__models_are_the_same_by_fingerprint(void **state)
+{
+    (void)state;
+#define ONE "@0123456789abcdef"
+#define TWO "@0123456789abcde0"
+    assert_true(ql__model_same(QL_STR("a" ONE), QL_STR("b" ONE)));
+    assert_false(ql__model_same(QL_STR("a" ONE), QL_STR("a" TWO)));
+    assert_true(ql__model_same(QL_STR("a"), QL_STR("a" TWO)));
+    assert_true(ql__model_same(QL_STR("a" TWO), QL_STR("a")));
+    assert_false(ql__model_same(QL_STR("a"), QL_STR("b" TWO)));
+    assert_false(ql__model_same(QL_STR("a"), QL_STR("ab")));
+    assert_true(ql__model_same(QL_STR("a@v2"), QL_STR("a@v2" ONE))); /* other signs are part of the name */
+    assert_false(ql__model_same(QL_STR("a@2024"), QL_STR("b@2024")));
+    assert_false(ql__model_same(QL_STR("a@0123456789ABCDEF"), QL_STR("b@0123456789ABCDEF")));
+    assert_true(ql_str_equal(ql__model_key(QL_STR("a" ONE)), QL_STR(ONE)));
+    assert_true(ql_str_equal(ql__model_key(QL_STR("a@v2")), QL_STR("a@v2")));
+    assert_false(ql__model_has_fingerprint(QL_STR("a@v2")));
+#undef ONE
+#undef TWO
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -115,6 +136,7 @@ int main(void)
         cmocka_unit_test(test_identity__attachment_ids_equal_the_reference),
         cmocka_unit_test(test_identity__exact_ids_tell_apart_what_the_reference_confuses),
         cmocka_unit_test(test_identity__lengths_are_limited),
+        cmocka_unit_test(test_identity__models_are_the_same_by_fingerprint),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -117,15 +117,6 @@ static void test_store__knows_models_by_their_fingerprints(void **state)
     (void)state;
 #define ONE "@0123456789abcdef"
 #define TWO "@0123456789abcde0"
-    assert_true(ql__store_model_same(QL_STR("a" ONE), QL_STR("b" ONE)));
-    assert_false(ql__store_model_same(QL_STR("a" ONE), QL_STR("a" TWO)));
-    assert_true(ql__store_model_same(QL_STR("a"), QL_STR("a" TWO)));
-    assert_true(ql__store_model_same(QL_STR("a" TWO), QL_STR("a")));
-    assert_false(ql__store_model_same(QL_STR("a"), QL_STR("b" TWO)));
-    assert_false(ql__store_model_same(QL_STR("a"), QL_STR("ab")));
-    assert_true(ql__store_model_same(QL_STR("a@v2"), QL_STR("a@v2" ONE))); /* other signs are part of the name */
-    assert_false(ql__store_model_same(QL_STR("a@2024"), QL_STR("b@2024")));
-    assert_false(ql__store_model_same(QL_STR("a@0123456789ABCDEF"), QL_STR("b@0123456789ABCDEF")));
     ql_error err = {0};
     char *dir = ql_test_dir_new();
     ql__store *store = store_open(dir, true, &shape); /* "test-model", as before there were fingerprints */
