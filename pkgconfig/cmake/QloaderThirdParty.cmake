@@ -1,7 +1,9 @@
 # Pinned third-party sources, unpacked by pkgconfig/deps/fetch in QLOADER_DEPS_DIR: static libraries that end up inside
 # libqloader (lexbor_static, tree_sitter_core) and modules opened on first use (qloader-git2, qloader-grammar-<name>).
 # They are compiled alike in every build type: -O2, no assertions, no warnings, hidden symbols; the static ones take part
-# in the sanitizers (undefined behaviour excepted: not ours to abort on), the modules do not.
+# in the sanitizers (undefined behaviour excepted: not ours to abort on), the modules do not: gcc's runtime is a library that a
+# module would bring into a program without it. In the fuzz preset (clang's runtime is in the program) libgit2 and the grammars'
+# scanners take part too, and all of these report which edges an input reaches; the grammars' tables stay as they are.
 option(QLOADER_GRAMMARS "Build the grammars of the programming languages" ON)
 
 # qloader_pinned(OUT lexbor-name): the folder of an unpacked source, by its line in pins.txt.
@@ -30,6 +32,8 @@ function(qloader_pinned out name)
   endif()
 endfunction()
 
+set(qloader_fuzz_foreign_flags -fsanitize=address -fsanitize=fuzzer-no-link -fno-omit-frame-pointer -g1)
+
 # What every foreign target has in common.
 function(qloader_foreign target)
   target_compile_options(${target} PRIVATE -std=gnu11 -O2 -g0 -w -fvisibility=hidden)
@@ -43,13 +47,19 @@ function(qloader_foreign_static target)
   if(QLOADER_SANITIZE)
     target_compile_options(${target} PRIVATE -fsanitize=${QLOADER_SANITIZE} -fno-omit-frame-pointer)
   endif()
+  if(QLOADER_FUZZ)
+    target_compile_options(${target} PRIVATE ${qloader_fuzz_foreign_flags})
+  endif()
 endfunction()
 
 function(qloader_foreign_module target name)
   qloader_foreign(${target})
   set_target_properties(${target} PROPERTIES PREFIX "" OUTPUT_NAME ${name}
     LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/modules)
-  target_link_options(${target} PRIVATE -Wl,--no-undefined -Wl,-Bsymbolic)
+  target_link_options(${target} PRIVATE -Wl,-Bsymbolic)
+  if(NOT QLOADER_FUZZ) # there the sanitizer's functions are the program's
+    target_link_options(${target} PRIVATE -Wl,--no-undefined)
+  endif()
   if(QLOADER_INSTALL)
     install(TARGETS ${target} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/qloader COMPONENT modules)
   endif()
@@ -84,6 +94,9 @@ function(qloader_grammar name crate)
     list(APPEND sources ${src}/scanner.c)
     set_source_files_properties(${src}/scanner.c PROPERTIES COMPILE_DEFINITIONS
       "malloc=ql__grammar_malloc;calloc=ql__grammar_calloc;realloc=ql__grammar_realloc;free=ql__grammar_free")
+    if(QLOADER_FUZZ)
+      set_source_files_properties(${src}/scanner.c PROPERTIES COMPILE_OPTIONS "${qloader_fuzz_foreign_flags}")
+    endif()
   endif()
   add_library(qloader_grammar_${name} MODULE ${sources})
   qloader_foreign_module(qloader_grammar_${name} qloader-grammar-${name})
@@ -158,6 +171,9 @@ file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/git2/no_sigpipe.h @ONLY CONTENT
 add_library(qloader_git2 MODULE ${sources})
 target_compile_options(qloader_git2 PRIVATE -include ${PROJECT_BINARY_DIR}/git2/no_sigpipe.h)
 qloader_foreign_module(qloader_git2 qloader-git2)
+if(QLOADER_FUZZ)
+  target_compile_options(qloader_git2 PRIVATE ${qloader_fuzz_foreign_flags})
+endif()
 target_include_directories(qloader_git2 PRIVATE ${PROJECT_BINARY_DIR}/git2 ${git2}/include ${git2}/src/libgit2 ${git2}/src/util
   ${git2}/deps/llhttp ${git2}/deps/xdiff ${git2}/deps/pcre2)
 target_compile_definitions(qloader_git2 PRIVATE _GNU_SOURCE _FILE_OFFSET_BITS=64

@@ -1,7 +1,7 @@
 /*
  * Goal: run a fuzz harness without a fuzzer. Every file of the folder argument goes through LLVMFuzzerTestOneInput: whole, cut
  * at many lengths, and with seeded mutations. The seed is printed; QL_FUZZ_SEED repeats a run, QL_FUZZ_RUNS sets the number of
- * mutations per file. An empty corpus fails: it would test nothing. On a crash the input is in the file QL_FUZZ_SAVE names.
+ * mutations per file, of which one in SHARE is done where an input takes long. An empty corpus fails: it would test nothing. On a crash the input is in the file QL_FUZZ_SAVE names.
  */
 #include <errno.h>
 #include <ftw.h>
@@ -141,13 +141,14 @@ static uint64_t number_of(const char *variable, uint64_t fallback)
 
 int main(int argc, char **argv)
 {
-    if (argc != 2) {
-        fprintf(stderr, "usage: %s CORPUS-FOLDER\n", argv[0]);
+    unsigned long share = argc == 3 ? strtoul(argv[2], NULL, 10) : 1;
+    if (argc < 2 || argc > 3 || share == 0) {
+        fprintf(stderr, "usage: %s CORPUS-FOLDER [SHARE]\n", argv[0]);
         return 2;
     }
     random_state = number_of("QL_FUZZ_SEED", 20260101);
-    runs_per_file = (unsigned long)number_of("QL_FUZZ_RUNS", RUNS_DEFAULT);
-    printf("QL_FUZZ_SEED=%" PRIu64 " QL_FUZZ_RUNS=%lu\n", random_state, runs_per_file);
+    runs_per_file = (unsigned long)number_of("QL_FUZZ_RUNS", RUNS_DEFAULT) / share;
+    printf("QL_FUZZ_SEED=%" PRIu64 " QL_FUZZ_RUNS=%lu\n", random_state, runs_per_file * share);
     fflush(stdout);
     if (nftw(argv[1], replay_file, 16, FTW_PHYS) != 0) {
         fprintf(stderr, "cannot replay %s: %s\n", argv[1], strerror(errno));
