@@ -96,8 +96,8 @@ static ql_status dump_chunks(dump *self, ql__stmt *chunks, int64_t num, uint64_t
 {
     ql_status st;
     uint64_t found = 0;
-    ql__stmt_bind_int(chunks, 1, num << STORE_CHUNK_SHIFT);
-    ql__stmt_bind_int(chunks, 2, (num + 1) << STORE_CHUNK_SHIFT);
+    ql__stmt_bind_int(chunks, 1, ql__chunk_key(num, 0));
+    ql__stmt_bind_int(chunks, 2, ql__chunk_key_end(num));
     while ((st = ql__stmt_step(chunks, err)) == QL_OK) {
         st = dump_chunk(self, chunks, first_slot + found++, err);
         if (st == QL_OK) continue;

@@ -230,6 +230,18 @@ static inline float ql__top_floor(const ql__top *self) /* lower scores cannot en
     return self->count < self->limit ? -__builtin_inff() : self->items[0].score;
 }
 
+/* Key of a document's i-th chunk. The number of a forged row may be any: then the key is another's or nobody's, but defined. */
+static inline int64_t ql__chunk_key(int64_t document, uint64_t i)
+{
+    return (int64_t)((uint64_t)document << STORE_CHUNK_SHIFT | i);
+}
+
+/* The key behind the last that a document's chunks can have. */
+static inline int64_t ql__chunk_key_end(int64_t document)
+{
+    return (int64_t)(((uint64_t)document + 1) << STORE_CHUNK_SHIFT);
+}
+
 static inline bool ql__bit(const uint64_t *bits, size_t at)
 {
     return (bits[at / 64] >> (at % 64) & 1) != 0;

@@ -164,7 +164,7 @@ static ql_status load_vectors(ql__store *self, ql_error *err)
         view->vectors_file = 0;
         view->code_groups = 0;
         view->code_slots = 0;
-        memset(view->verified, 0, (view->capacity / STORE_GROUP_SLOTS + 63) / 64 * 8);
+        if (view->verified != NULL) memset(view->verified, 0, (view->capacity / STORE_GROUP_SLOTS + 63) / 64 * 8);
         QL_TRY(ql__store_vectors_path(self, view->meta.file, &path, err));
         QL_TRY(ql__vectors_open(&view->vectors, self->sys, ql_buf_cstr(&path), false, view->meta.dims, view->meta.file_id, err));
         view->vectors_file = view->meta.file;
@@ -211,12 +211,12 @@ ql_status ql__view_load(ql__store *self, const ql__store_meta *meta, ql_error *e
     if (view->loaded && view->meta.generation == meta->generation) return QL_OK;
     bool known = view->loaded; /* its hashes say what was verified */
     view->loaded = false;
-    QL_TRY(reserve(view, meta->next_slot, err));
     ql_buf_clear(&view->scored);
     ql_buf_clear(&view->masked);
     view->meta = *meta;
     view->slots = (size_t)meta->next_slot;
-    QL_TRY(load_vectors(self, err));
+    QL_TRY(load_vectors(self, err)); /* first: a file that is too short for the slots is found before memory is taken for them */
+    QL_TRY(reserve(view, meta->next_slot, err));
     QL_TRY(load_slot_pages(self, known, err));
     QL_TRY(load_live(self, err));
     QL_TRY(load_logs(self, err));
@@ -324,7 +324,7 @@ ql_status ql__store_chunk_key(ql__store *self, uint64_t slot, int64_t *document,
     if (st == QL_OK) ql__stmt_reset(stmt);
     if (slot < first || slot - first >= count) return ql__fail(err, QL_E_CORRUPT, "'%s/qloader.db' is damaged: no document has chunk %llu", self->dir, (unsigned long long)slot);
     *document = num;
-    *key = num << STORE_CHUNK_SHIFT | (int64_t)(slot - first);
+    *key = ql__chunk_key(num, slot - first);
     return QL_OK;
 }
 

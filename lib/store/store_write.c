@@ -266,8 +266,8 @@ static ql_status drop_content(ql__store *self, const stored_document *old, ql_er
     QL_TRY(lengths_sum(self, old->first_slot, old->chunk_count, &terms, err));
     QL_TRY(live_set(self, old->first_slot, old->chunk_count, false, err));
     QL_TRY(ql__store_stmt(self, STMT_CHUNK_DELETE, &stmt, err));
-    ql__stmt_bind_int(stmt, 1, old->num << STORE_CHUNK_SHIFT);
-    ql__stmt_bind_int(stmt, 2, (old->num + 1) << STORE_CHUNK_SHIFT);
+    ql__stmt_bind_int(stmt, 1, ql__chunk_key(old->num, 0));
+    ql__stmt_bind_int(stmt, 2, ql__chunk_key_end(old->num));
     QL_TRY(ql__stmt_run(stmt, err));
     self->work.live_chunks -= old->chunk_count;
     self->work.live_terms -= terms;
@@ -445,7 +445,7 @@ static ql_status add_content(ql__store *self, const ql_store_document *document,
         for (size_t i = 0; i < count; i++) {
             const ql_store_chunk *chunk = &document->chunks[first + i];
             uint32_t length = 0;
-            QL_TRY(write_chunk(self, num << STORE_CHUNK_SHIFT | (int64_t)(first + i), chunk, err));
+            QL_TRY(write_chunk(self, ql__chunk_key(num, first + i), chunk, err));
             QL_TRY(index_terms(self, chunk, self->work.next_slot, &length, err));
             QL_TRY(tail_push(self, chunk->id, length, self->scratch.ptr + i * self->vectors.stride, err));
             QL_TRY(code_push(self, chunk->vector, err));
