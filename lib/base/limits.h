@@ -27,6 +27,8 @@
 #define QL_LIMIT_GIT_ENTRIES 10000000                   /* entries of one commit's tree: a few kB of trees that share subtrees can unfold to any number */
 #define QL_LIMIT_GIT_CHANGES 2000000                    /* files and folders that one commit changes: the same trick in an older commit */
 #define QL_LIMIT_GIT_COMPARED UINT64_C(50000000000) /* entries compared over a history: git and U-Boot take 2000 a commit, Linux maybe 10^10; hours */
+#define QL_LIMIT_GIT_READ_BYTES ((size_t)513 << 20)     /* one piece of libgit2's memory while it reads: an object is taken room for before it is looked at, and a few bytes can claim any size. git keeps no differences of files above 512 MiB */
+#define QL_LIMIT_GIT_FETCH_BYTES ((size_t)1 << 30)      /* the same while fetching: tables of 60 million objects; Linux has 12 */
 #define QL_LIMIT_TENSOR_HEADER_BYTES ((size_t)64 << 20) /* header of a safetensors file: real ones are 10 kB to a few MB */
 #define QL_LIMIT_MODEL_JSON_BYTES ((size_t)4 << 20)     /* one JSON file of a model's folder: a few kB */
 #define QL_LIMIT_PROMPT_BYTES ((size_t)4 << 10)         /* what a model puts before a query or passage: a sentence */

@@ -1,13 +1,16 @@
 /*
  * Loads the module with libgit2 and turns its errors into ours. Invariants: the table is written once under the lock and never
- * changes; the library is initialised once and stays until the process ends. Threads: any.
+ * changes; the library is initialised once and stays until the process ends. It is a copy of our own, so its memory is ours to bound: no single
+ * piece is larger than QL_LIMIT_GIT_READ_BYTES (or _FETCH_). Threads: any.
  */
 #include "source/git_api.h"
 
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/limits.h"
 #include "base/status.h"
 #include "dep/dynlib.h"
 
@@ -29,13 +32,52 @@ static pthread_mutex_t load_lock = PTHREAD_MUTEX_INITIALIZER;
 static ql__git_api loaded;
 static bool is_loaded;
 
+/* ---- Memory ---- */
+
+static _Thread_local bool is_fetching, was_refused;
+
+bool ql__git_fetching(bool fetching)
+{
+    bool before = is_fetching;
+    is_fetching = fetching;
+    return before;
+}
+
+static bool may_have(size_t size)
+{
+    bool may = size <= (is_fetching ? QL_LIMIT_GIT_FETCH_BYTES : QL_LIMIT_GIT_READ_BYTES);
+    was_refused |= !may;
+    return may;
+}
+
+/* The C library's, as libgit2 takes it by itself, not the program's allocator: some of it lives as long as the process. */
+static void *bounded_malloc(size_t size, const char *file, int line)
+{
+    (void)file, (void)line;
+    return may_have(size) ? malloc(size) : NULL;
+}
+
+static void *bounded_realloc(void *bytes, size_t size, const char *file, int line)
+{
+    (void)file, (void)line;
+    return may_have(size) ? realloc(bytes, size) : NULL;
+}
+
+static void plain_free(void *bytes)
+{
+    free(bytes);
+}
+
+/* ---- Loading ---- */
+
 static ql_status load(ql_error *err)
 {
     void *addresses[SYMBOL_COUNT];
     _Static_assert(sizeof loaded == sizeof addresses, "the table holds pointers only");
     QL_TRY(ql__dynlib_load("qloader-git2", names, SYMBOL_COUNT, addresses, err));
     memcpy(&loaded, addresses, sizeof loaded);
-    if (loaded.git_libgit2_init() < 0) return ql__fail(err, QL_E_INTERNAL, "libgit2 cannot be initialised");
+    git_allocator memory = {bounded_malloc, bounded_realloc, plain_free};
+    if (loaded.git_libgit2_opts(GIT_OPT_SET_ALLOCATOR, &memory) < 0 || loaded.git_libgit2_init() < 0) return ql__fail(err, QL_E_INTERNAL, "libgit2 cannot be initialised");
     /* We only read objects: hooks, filters and programs named in a repository's configuration are never run, so its owner does not matter. */
     (void)loaded.git_libgit2_opts(GIT_OPT_SET_OWNER_VALIDATION, 0);
     (void)loaded.git_libgit2_opts(GIT_OPT_SET_SERVER_CONNECT_TIMEOUT, (int)CONNECT_TIMEOUT_MS);
@@ -53,6 +95,8 @@ ql_status ql__git_api_get(const ql__git_api **out, ql_error *err)
     if (status == QL_OK) *out = &loaded;
     return status;
 }
+
+/* ---- Failures ---- */
 
 static ql_status kind_of(int code, int class, const char *message)
 {
@@ -120,6 +164,10 @@ ql_status ql__git_fail(const ql__git_api *api, int code, ql_str secret, const ch
     const git_error *last = api->git_error_last();
     QL_AUTO(ql_buf, ql_buf_dispose) text = QL_BUF_INIT;
     const char *message = last != NULL && last->message != NULL ? last->message : "no reason given";
+    bool refused = was_refused;
+    was_refused = false;
+    if (refused && last != NULL && last->klass == GIT_ERROR_NOMEMORY)
+        return ql__fail(err, QL_E_LIMIT, "%s: an object says that it has more than %zu MiB", what, (is_fetching ? QL_LIMIT_GIT_FETCH_BYTES : QL_LIMIT_GIT_READ_BYTES) >> 20);
     append_clean(&text, ql_str_of(message), secret);
     return ql__fail(err, kind_of(code, last != NULL ? last->klass : 0, message), "%s: %s", what, ql_buf_cstr(&text));
 }

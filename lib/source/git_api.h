@@ -6,6 +6,7 @@
 #define QL_GIT_API_H
 
 #include <git2.h>
+#include <git2/sys/alloc.h>
 #include <git2/sys/errors.h>
 
 #include <qloader/base.h>
@@ -22,8 +23,8 @@
     X(git_tree_entry_id) X(git_tree_entry_filemode_raw) X(git_tree_entry_cmp) \
     X(git_odb_read_header) X(git_odb_read) X(git_odb_exists) X(git_odb_object_data) X(git_odb_object_size) X(git_odb_object_free) \
     X(git_odb_free) \
-    X(git_remote_create_anonymous) X(git_remote_create_detached) X(git_remote_connect) X(git_remote_ls) X(git_remote_default_branch) X(git_remote_fetch) \
-    X(git_remote_free) X(git_remote_init_callbacks) X(git_fetch_options_init) X(git_proxy_options_init) X(git_buf_dispose) \
+    X(git_remote_create_anonymous) X(git_remote_create_detached) X(git_remote_connect) X(git_remote_ls) X(git_remote_fetch) \
+    X(git_remote_free) X(git_remote_init_callbacks) X(git_fetch_options_init) X(git_proxy_options_init) \
     X(git_credential_userpass_plaintext_new) X(git_credential_username_new) X(git_credential_ssh_key_new) \
     X(git_credential_ssh_key_from_agent)
 
@@ -35,6 +36,9 @@ typedef struct ql__git_api {
 
 /* Static once loaded. Thread-safe. QL_E_UNSUPPORTED: the module is not installed. */
 ql_status ql__git_api_get(const ql__git_api **out, ql_error *err);
+
+/* On this thread libgit2 fetches from now on (or no longer), which takes larger pieces of memory than reading. Returns what was before. */
+bool ql__git_fetching(bool fetching);
 
 /*
  * The failure that libgit2 just reported on this thread as ours: the kind from code and class, the message after "what: ". Every

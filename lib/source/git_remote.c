@@ -169,6 +169,26 @@ static ql_status no_branch(const remote_call *call, ql_error *err)
     return ql__fail(err, QL_E_NOTFOUND, "no branch or tag '%.*s' in %s", (int)branch.len, branch.ptr, ql_buf_cstr(&call->url->base));
 }
 
+/*
+ * The branch that HEAD stands for: what the server says, else (old servers, a HEAD on no branch) one at the same commit, of several the usual one.
+ * libgit2's own answer looks into the repository's settings, and asking has no repository. NULL: none.
+ */
+static const char *default_branch(const git_remote_head **heads, size_t count)
+{
+    static const char *const usual[] = {"refs/heads/main", "refs/heads/master"};
+    const char *first = NULL;
+    if (count == 0 || strcmp(heads[0]->name, "HEAD") != 0) return NULL;
+    if (heads[0]->symref_target != NULL) return heads[0]->symref_target;
+    for (size_t u = 0; u < sizeof usual / sizeof *usual; u++) {
+        for (size_t i = 1; i < count; i++) {
+            if (memcmp(heads[i]->oid.id, heads[0]->oid.id, sizeof heads[0]->oid.id) != 0 || strncmp(heads[i]->name, "refs/heads/", 11) != 0) continue;
+            if (strcmp(heads[i]->name, usual[u]) == 0) return heads[i]->name;
+            if (first == NULL) first = heads[i]->name;
+        }
+    }
+    return first;
+}
+
 /* The reference of the remote that the configuration means: refs/heads/B, refs/tags/B, or what HEAD points to. */
 static ql_status choose_reference(remote_call *call, git_remote *remote, ql_buf *reference, git_oid *commit, ql_error *err)
 {
@@ -182,9 +202,8 @@ static ql_status choose_reference(remote_call *call, git_remote *remote, ql_buf 
         (void)ql_buf_printf(&wanted[0], "refs/heads/%.*s", (int)branch.len, branch.ptr);
         (void)ql_buf_printf(&wanted[1], "refs/tags/%.*s", (int)branch.len, branch.ptr);
     } else {
-        git_buf name = {0};
-        if (call->api->git_remote_default_branch(&name, remote) == 0) (void)ql_buf_append(&wanted[0], (ql_str){name.ptr, name.size});
-        call->api->git_buf_dispose(&name);
+        const char *name = default_branch(heads, count);
+        if (name != NULL) (void)ql_buf_append(&wanted[0], ql_str_of(name));
     }
     ql_status status = no_branch(call, err);
     for (size_t w = 0; w < 2 && status != QL_OK; w++) {
@@ -396,8 +415,10 @@ ql_status ql__git_ask(const ql__git_api *api, const ql__source_options *options,
     git_remote_callbacks callbacks;
     git_remote *remote = NULL;
     git_oid commit;
+    bool before = ql__git_fetching(true);
     ql_status status = connect_to(&call, NULL, &remote, &callbacks, &reference, &commit, err);
     api->git_remote_free(remote);
+    (void)ql__git_fetching(before);
     return status;
 }
 
@@ -418,7 +439,9 @@ static ql_status sync_copy(remote_call *call, const char *path, ql__git_head *ou
     git_repository *repo = NULL;
     QL_AUTO(ql_buf, ql_buf_dispose) reference = QL_BUF_INIT;
     QL_TRY(open_copy(call, path, &repo, err));
+    bool before = ql__git_fetching(true);
     ql_status status = update_with_retries(call, repo, &reference, err);
+    (void)ql__git_fetching(before);
     if (status == QL_OK) status = find_head(call, repo, ql_buf_str(&reference), out, err);
     if (status == QL_OK && ql_buf_append(&out->path, ql_str_of(path)) < 0) status = ql__fail_nomem(err);
     call->api->git_repository_free(repo);

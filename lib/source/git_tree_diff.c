@@ -36,7 +36,8 @@ static ql_status diff_entry(ql__git_tree_diff *diff, const git_tree_entry *old_e
     git_filemode_t new_mode = new_entry != NULL ? api->git_tree_entry_filemode_raw(new_entry) : 0;
     const git_oid *old_id = old_entry != NULL ? api->git_tree_entry_id(old_entry) : NULL;
     const git_oid *new_id = new_entry != NULL ? api->git_tree_entry_id(new_entry) : NULL;
-    if (old_mode == new_mode && memcmp(old_id->id, new_id->id, OID_BYTES) == 0) return QL_OK;
+    /* A mode says nothing of whether there is an entry: a forged one may be 0. */
+    if (old_entry != NULL && new_entry != NULL && old_mode == new_mode && memcmp(old_id->id, new_id->id, OID_BYTES) == 0) return QL_OK;
     if (++diff->entries > QL_LIMIT_GIT_CHANGES)
         return ql__fail(err, QL_E_LIMIT, "a commit of the history changes more than %d files and folders; set a depth that does not reach it",
                         QL_LIMIT_GIT_CHANGES);

@@ -168,8 +168,9 @@ file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/git2/no_sigpipe.h @ONLY CONTENT
 "#include <sys/socket.h>
 #define send(socket, bytes, count, flags) send(socket, bytes, count, (flags) | MSG_NOSIGNAL)
 ")
-add_library(qloader_git2 MODULE ${sources})
+add_library(qloader_git2 MODULE ${sources} ${PROJECT_SOURCE_DIR}/lib/source/git2_mended.c)
 target_compile_options(qloader_git2 PRIVATE -include ${PROJECT_BINARY_DIR}/git2/no_sigpipe.h)
+target_link_options(qloader_git2 PRIVATE -Wl,--wrap=inflate -Wl,--wrap=git_mwindow_open)
 qloader_foreign_module(qloader_git2 qloader-git2)
 if(QLOADER_FUZZ)
   target_compile_options(qloader_git2 PRIVATE ${qloader_fuzz_foreign_flags})

@@ -217,6 +217,26 @@ static void test_git_remote__is_asked_without_a_fetch(void **state)
     assert_string_equal(entries, "0");
 }
 
+/* A server tells no name for such a HEAD. */
+static void test_git_remote__a_head_on_no_branch_means_one_at_its_commit(void **state)
+{
+    git_fixture *self = *state;
+    ql_error err = {0};
+    make_repository(self);
+    git_run(self, "git checkout -q --detach && git branch also");
+    server http = start_server(self, NULL);
+    use_url(self, "http", &http, "open");
+    assert_int_equal(ask(self, &err), QL_OK);
+    git_open_and_list(self);
+    assert_listed(&self->list, "/blob/also/a.md");
+    git_run(self, "git branch main");
+    git_open_and_list(self);
+    assert_listed(&self->list, "/blob/main/a.md");
+    git_run(self, "git checkout -q --detach HEAD~2");
+    assert_int_equal(ask(self, &err), QL_E_NOTFOUND);
+    stop_server(&http);
+}
+
 static void test_git_remote__a_redirect_does_not_carry_the_token_away(void **state)
 {
     git_fixture *self = *state;
@@ -291,6 +311,7 @@ int main(void)
         TEST(sends_the_token_in_the_ways_hosts_accept),
         TEST(a_refused_token_is_an_error_without_the_token),
         TEST(is_asked_without_a_fetch),
+        TEST(a_head_on_no_branch_means_one_at_its_commit),
         TEST(a_redirect_does_not_carry_the_token_away),
         TEST(checks_certificates),
     };

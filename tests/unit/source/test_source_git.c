@@ -191,6 +191,75 @@ static void test_source_git__a_file_without_content_is_listed_and_not_read(void 
     self->ops->release_fn(self->source, token);
 }
 
+/* Replaces the object behind a name by what a line of Python makes of its bytes b (compressed) and t (not). */
+static void forge(git_fixture *self, const char *name, const char *made)
+{
+    git_run(self, "id=$(git rev-parse '%s') && file=.git/objects/$(echo $id | cut -c1-2)/$(echo $id | cut -c3-) && chmod u+w $file && "
+                  "python3 -c \"import sys,zlib; b=open(sys.argv[1],'rb').read(); t=zlib.decompress(b); open(sys.argv[1],'wb').write(%s)\" $file", name, made);
+}
+
+/* As a power cut leaves them: libgit2 by itself waits for the rest for ever. */
+static void test_source_git__an_object_that_is_cut_off_is_damage(void **state)
+{
+    git_fixture *self = *state;
+    static const struct {
+        const char *name;
+        ql_status expected;
+    } cases[] = {{"HEAD", QL_E_IO /* libgit2 says only that there is no commit */}, {"HEAD^{tree}", QL_E_CORRUPT}, {"HEAD:docs", QL_E_CORRUPT}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        git_run(self, "rm -rf .git");
+        start(self);
+        git_write(self, "docs/a.md", "one\n");
+        git_commit_all(self, "first");
+        forge(self, cases[i].name, "b[:-9]");
+        ql_error err = {0};
+        assert_int_equal(git_try_open(self, &err), QL_OK);
+        assert_int_equal(git_try_list(self, &err), cases[i].expected);
+    }
+}
+
+/* Whoever makes an index may name any place of the pack, or behind it. */
+static void test_source_git__an_index_that_points_outside_its_pack_is_damage(void **state)
+{
+    git_fixture *self = *state;
+    start(self);
+    git_write(self, "a.md", "one\n");
+    git_commit_all(self, "first");
+    git_run(self, "git repack -q -a -d && index=$(ls .git/objects/pack/*.idx) && chmod u+w $index && python3 -c \"import sys,hashlib\n"
+                  "b=open(sys.argv[1],'rb').read(); n=int.from_bytes(b[1028:1032],'big'); at=1032+24*n\n"
+                  "b=b[:at]+n*bytes.fromhex('1ffffff0')+b[at+4*n:-20]; open(sys.argv[1],'wb').write(b+hashlib.sha1(b).digest())\" $index");
+    ql_error err = {0};
+    assert_int_equal(git_try_open(self, &err), QL_OK);
+    assert_int_equal(git_try_list(self, &err), QL_E_IO);
+}
+
+/* Its room is taken and cleared before it is read. */
+static void test_source_git__an_object_that_claims_to_be_huge_is_refused(void **state)
+{
+    git_fixture *self = *state;
+    start(self);
+    git_write(self, "a.md", "one\n");
+    git_commit_all(self, "first");
+    forge(self, "HEAD^{tree}", "zlib.compress(b'tree 99999999999\\0' + t.split(b'\\0', 1)[1])");
+    ql_error err = {0};
+    assert_int_equal(git_try_open(self, &err), QL_OK);
+    assert_int_equal(git_try_list(self, &err), QL_E_LIMIT);
+    assert_non_null(strstr(err.message, "more than 513 MiB"));
+}
+
+static void test_source_git__an_entry_may_have_any_mode(void **state)
+{
+    git_fixture *self = *state;
+    start(self);
+    git_write(self, "a.md", "one\n");
+    git_commit_all(self, "first");
+    git_run(self, "tree=$(python3 -c \"import sys; sys.stdout.buffer.write(b''.join(m+b'\\0'+bytes.fromhex(sys.argv[1]) for m in (b'100644 a.md', b'0 x')))\" "
+                  "$(git rev-parse HEAD:a.md) | git hash-object -t tree -w --literally --stdin) && git update-ref refs/heads/main $(git commit-tree -m first $tree)");
+    git_open_and_list(self);
+    assert_int_equal(listing_documents(&self->list), 1);
+    assert_listed(&self->list, "/a.md");
+}
+
 /* Bare, with borrowed objects, a second work tree, a head that is no branch. */
 static void test_source_git__reads_repositories_of_every_form(void **state)
 {
@@ -458,6 +527,10 @@ int main(void)
         TEST(lists_names_of_any_bytes),
         TEST(reads_the_branch_that_is_named),
         TEST(a_file_without_content_is_listed_and_not_read),
+        TEST(an_object_that_is_cut_off_is_damage),
+        TEST(an_index_that_points_outside_its_pack_is_damage),
+        TEST(an_object_that_claims_to_be_huge_is_refused),
+        TEST(an_entry_may_have_any_mode),
         TEST(reads_repositories_of_every_form),
         TEST(dates_of_all_centuries),
         TEST(an_empty_or_missing_repository_is_an_error),

@@ -1,0 +1,32 @@
+/*
+ * Purpose: what is mended of libgit2 1.9, compiled into our module of it, not into the library. The linker leads the module's calls of a function
+ * here (--wrap), and `__real_` is the function itself.
+ *
+ * - inflate: an object whose compressed bytes end early (a power cut leaves such files) is an error. libgit2 would ask zlib for the rest for ever.
+ * - git_mwindow_open: an index of a pack may say any place in it; behind the end of the file is no memory.
+ *
+ * Threads: as the functions. Cost: a comparison.
+ */
+#include <mwindow.h> /* of libgit2, private */
+
+#include <zlib.h>
+
+int __real_inflate(z_streamp stream, int flush);
+int __wrap_inflate(z_streamp stream, int flush);
+unsigned char *__real_git_mwindow_open(git_mwindow_file *file, git_mwindow **cursor, off64_t offset, size_t extra, unsigned *left);
+unsigned char *__wrap_git_mwindow_open(git_mwindow_file *file, git_mwindow **cursor, off64_t offset, size_t extra, unsigned *left);
+
+int __wrap_inflate(z_streamp stream, int flush)
+{
+    uInt in = stream->avail_in, out = stream->avail_out;
+    int code = __real_inflate(stream, flush);
+    bool stuck = code == Z_BUF_ERROR && in == 0 && out > 0 && stream->avail_out == out;
+    return stuck ? Z_DATA_ERROR : code;
+}
+
+unsigned char *__wrap_git_mwindow_open(git_mwindow_file *file, git_mwindow **cursor, off64_t offset, size_t extra, unsigned *left)
+{
+    if (offset >= 0 && offset < file->size) return __real_git_mwindow_open(file, cursor, offset, extra, left);
+    (void)git_error_set_str(GIT_ERROR_ODB, "a place outside of a pack");
+    return NULL;
+}
