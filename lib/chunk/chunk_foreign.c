@@ -5,6 +5,7 @@
  *
  * Threads: one document, one thread. Cost: each chunk is measured twice; a search over the blocks for each.
  */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -61,7 +62,7 @@ static ql_status take_range(foreign_run *self, const ql_chunk *given)
     uint64_t begin = given->begin == self->said_end ? self->covered : ql__grapheme_floor(text, (size_t)given->begin);
     uint64_t end = given->end == text.len ? text.len : ql__grapheme_floor(text, (size_t)given->end);
     self->said_end = given->end;
-    if (begin > self->covered) begin = self->covered; /* the chunk before moved its end */
+    assert(begin <= self->covered); /* a cut that lies before another does not move behind it */
     return end > self->covered ? add_chunk(self, begin, end, given->metadata_json) : QL_OK; /* all of it moved on to the next one */
 }
 
@@ -100,7 +101,8 @@ static ql_status join_metadata(ql_str own_json, ql_str added_json, ql_buf *out, 
     ql__json_object(&writer);
     ql__json_members(&writer, own_json);
     while (status >= 0 && ql__json_next(added, &iter, &key, &value)) {
-        if (memchr(key.ptr, '\0', key.len) != NULL || ql__json_get(own, key.ptr) != NULL) continue;
+        assert(memchr(key.ptr, '\0', key.len) == NULL); /* the reader refuses such keys */
+        if (ql__json_get(own, key.ptr) != NULL) continue;
         ql__json_key(&writer, key.ptr);
         status = ql__json_put(&writer, value, err);
     }

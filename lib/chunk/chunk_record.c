@@ -4,6 +4,7 @@
  */
 #include "chunk/chunk_record.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/limits.h"
@@ -45,10 +46,11 @@ static ql_status write_path(ql__chunk_out *self, uint32_t block)
     ql_str labels[QL_LIMIT_TREE_DEPTH];
     size_t count = 0, bytes = 0;
     bool value_seen = false;
-    for (uint32_t at = block; at != QL_BLOCK_NONE && count < QL_LIMIT_TREE_DEPTH; at = self->canonical->blocks[at].parent) {
+    for (uint32_t at = block; at != QL_BLOCK_NONE; at = self->canonical->blocks[at].parent) {
         const ql_block *named = &self->canonical->blocks[at];
         if (!is_named(named) || (named->kind == QL_BLOCK_VALUE && value_seen)) continue;
         value_seen |= named->kind == QL_BLOCK_VALUE;
+        assert(count < QL_LIMIT_TREE_DEPTH); /* a sound tree is no deeper */
         labels[count] = ql__label_capped(named->label);
         bytes += labels[count].len + 3;
         if (bytes > QL_LIMIT_SECTION_PATH_BYTES) break;
@@ -70,7 +72,8 @@ static uint64_t source_of(const ql__chunk_out *self, size_t *index, uint64_t at,
     if (!canonical->map) return at;
     if (canonical->map_count == 0) return 0;
     /* An end belongs to the entry that holds the byte before it. */
-    uint64_t key = is_end && at > 0 ? at - 1 : at;
+    assert(!is_end || at > 0);
+    uint64_t key = is_end ? at - 1 : at;
     while (*index + 1 < canonical->map_count && canonical->map[*index + 1].begin <= key) ++*index;
     while (*index > 0 && canonical->map[*index].begin > key) --*index;
     const ql_range_map *entry = &canonical->map[*index];

@@ -15,6 +15,7 @@
  */
 #include "chunk/chunk.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/limits.h"
@@ -79,12 +80,14 @@ static size_t pending_units(const packer *self)
 /* [begin, end) would be within the limits as a chunk of its own. begin is at most bytes_max behind pending.begin. */
 static bool fits_alone(const packer *self, uint64_t begin, uint64_t end)
 {
-    return end - begin <= self->bytes_max && end <= self->meter.window_end && ql__meter_count(&self->meter, begin, end) <= self->size_max;
+    if (end - begin > self->bytes_max) return false;
+    assert(end <= self->meter.window_end); /* it reaches 2 * bytes_max behind pending.begin */
+    return ql__meter_count(&self->meter, begin, end) <= self->size_max;
 }
 
 static uint32_t common_ancestor(const packer *self, uint32_t a, uint32_t b)
 {
-    if (a == QL_BLOCK_NONE) return b;
+    assert(a != QL_BLOCK_NONE); /* what is not bare has a block */
     while (a != b) {
         if (a > b) a = self->blocks[a].parent;
         else b = self->blocks[b].parent;
@@ -106,7 +109,8 @@ static uint32_t section_of(const packer *self, uint32_t block)
 
 static uint32_t parent_section(const packer *self, uint32_t section)
 {
-    return section == 0 ? QL_BLOCK_NONE : section_of(self, self->blocks[section].parent);
+    assert(section != 0);
+    return section_of(self, self->blocks[section].parent);
 }
 
 static ql_status emit_range(packer *self, uint64_t begin, uint64_t end, uint64_t overlap_bytes, size_t tokens)
@@ -134,8 +138,9 @@ static size_t shrink(packer *self, uint64_t begin, uint64_t *end, size_t units)
 static ql_status emit_pending(packer *self, uint64_t end)
 {
     uint64_t begin = self->pending.begin, overlap_bytes = self->pending.fresh - begin;
+    assert(end <= self->meter.window_end);
     size_t units = ql__meter_count(&self->meter, begin, end);
-    if (ql__cut_is_inside_word(self->text, begin) || ql__cut_is_inside_word(self->text, end) || end > self->meter.window_end) {
+    if (ql__cut_is_inside_word(self->text, begin) || ql__cut_is_inside_word(self->text, end)) {
         units = ql__meter_exact(&self->meter, begin, end);
         if (units > self->size_max && overlap_bytes > 0) {
             begin = self->pending.fresh;

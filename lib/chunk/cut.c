@@ -63,9 +63,7 @@ static uint64_t last_sentence(ql_str text, uint64_t begin, uint64_t wanted, uint
     /* A little text behind the limit decides whether a sentence ends there. */
     uint64_t end = text.len - limit > 64 ? ql__utf8_floor(text, limit + 64) : text.len, found = 0;
     const ql_str window = {text.ptr + begin, (size_t)(end - begin)};
-    for (size_t at = 0; at < window.len;) {
-        at = ql__sentence_next(window, at, true);
-        if (begin + at > limit || at == window.len) break;
+    for (size_t at = ql__sentence_next(window, 0, true); begin + at <= limit && at < window.len; at = ql__sentence_next(window, at, true)) {
         if (begin + at >= wanted) found = begin + at;
     }
     return found;
@@ -87,7 +85,7 @@ uint64_t ql__cut_find(ql_str text, int block_kind, uint64_t begin, uint64_t limi
     uint64_t at = 0;
     if (wanted <= limit) {
         at = ql__cut_by_lines(block_kind) ? last_line(text, wanted - 1, limit) : last_sentence(text, begin, wanted, limit);
-        if (at <= begin || at < wanted) at = last_word(text, begin, wanted, limit);
+        if (at < wanted) at = last_word(text, begin, wanted, limit);
     }
     /* White space may carry a combining mark, so every candidate is moved to a grapheme's start. */
     const ql_str tail = {text.ptr + begin, text.len - (size_t)begin};

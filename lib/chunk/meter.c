@@ -5,6 +5,7 @@
  */
 #include "chunk/meter.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -67,7 +68,8 @@ static uint64_t window_end(const ql__meter *self, uint64_t begin)
 
 void ql__meter_move(ql__meter *self, uint64_t begin, uint64_t reach)
 {
-    if (self->window_end > self->window_begin && begin >= self->window_begin) {
+    assert(begin >= self->window_begin);
+    if (self->window_end > self->window_begin) {
         if (self->window_end == self->text.len || (begin <= self->window_end && self->window_end - begin >= reach)) return;
     }
     self->window_begin = begin;

@@ -1,4 +1,5 @@
 /* Goal: a chunker that only cuts gets chunks that are described whole, and loses nothing when memory runs out. Method: one that cuts every 12 bytes and repeats 2. */
+#include "base/limits.h"
 #include "support/canonical_check.h"
 #include "support/chunk_check.h"
 
@@ -119,6 +120,132 @@ static void test_chunk_foreign__moves_cuts_to_where_a_grapheme_begins(void **sta
     }
 }
 
+/* --- chunkers that do not keep to the contract */
+
+static ql_status null_chunk(void *user, const ql_document *document, const ql_canonical *canonical, const ql_chunk_options *options, ql_chunk_fn emit, void *to, ql_error *err)
+{
+    (void)user, (void)document, (void)canonical, (void)options, (void)err;
+    return emit(to, NULL) != 0 ? QL_E_CALLBACK : QL_OK;
+}
+
+/* The same byte again and again: nothing new after the first, so that only the count grows. */
+static ql_status endless(void *user, const ql_document *document, const ql_canonical *canonical, const ql_chunk_options *options, ql_chunk_fn emit, void *to, ql_error *err)
+{
+    (void)user, (void)document, (void)canonical, (void)options, (void)err;
+    const ql_chunk cut = {.struct_size = sizeof cut, .begin = 0, .end = 1};
+    size_t count = 0;
+    while (emit(to, &cut) == 0) count++;
+    assert_int_equal(count, QL_LIMIT_FOREIGN_CHUNKS);
+    return QL_E_CALLBACK;
+}
+
+/* Its first chunk is wrong; it goes on all the same, and says that all is well. */
+static ql_status deaf(void *user, const ql_document *document, const ql_canonical *canonical, const ql_chunk_options *options, ql_chunk_fn emit, void *to, ql_error *err)
+{
+    (void)user, (void)document, (void)options, (void)err;
+    const ql_chunk cuts[] = {{.struct_size = sizeof cuts[0], .begin = 5, .end = 6}, {.struct_size = sizeof cuts[0], .begin = 0, .end = canonical->text.len}};
+    (void)emit(to, &cuts[0]);
+    assert_int_not_equal(emit(to, &cuts[1]), 0);
+    return QL_OK;
+}
+
+/* One chunk, as it is in user. */
+static ql_status one_chunk(void *user, const ql_document *document, const ql_canonical *canonical, const ql_chunk_options *options, ql_chunk_fn emit, void *to, ql_error *err)
+{
+    (void)document, (void)canonical, (void)options, (void)err;
+    return emit(to, user) != 0 ? QL_E_CALLBACK : QL_OK;
+}
+
+static ql_status says_stopped(void *user, const ql_document *document, const ql_canonical *canonical, const ql_chunk_options *options, ql_chunk_fn emit, void *to, ql_error *err)
+{
+    (void)user, (void)document, (void)canonical, (void)options, (void)emit, (void)to, (void)err;
+    return QL_E_CALLBACK;
+}
+
+/* One chunk with the metadata in user. */
+static ql_status one_with_metadata(void *user, const ql_document *document, const ql_canonical *canonical, const ql_chunk_options *options, ql_chunk_fn emit, void *to, ql_error *err)
+{
+    (void)document, (void)options, (void)err;
+    const ql_chunk cut = {.struct_size = sizeof cut, .begin = 0, .end = canonical->text.len, .metadata_json = *(const ql_str *)user};
+    return emit(to, &cut) != 0 ? QL_E_CALLBACK : QL_OK;
+}
+
+static int keep_metadata(void *user, const ql_chunk *given)
+{
+    ql_buf_clear(user);
+    return ql_buf_append(user, given->metadata_json) != QL_OK;
+}
+
+static ql_status run_other(ql_status (*chunk_fn)(void *, const ql_document *, const ql_canonical *, const ql_chunk_options *, ql_chunk_fn, void *, ql_error *), void *user, ql_buf *out, ql_error *err)
+{
+    const ql_chunker_ops other = {sizeof other, 1, "other", accepts, chunk_fn, NULL};
+    const ql_block whole = {.end = 9, .parent = QL_BLOCK_NONE, .next = 1};
+    const ql_canonical canonical = {.struct_size = sizeof canonical, .block_count = 1, .text = QL_STR("some text"), .blocks = &whole};
+    const ql_document document = {.struct_size = sizeof document};
+    const ql_chunk_options options = {.struct_size = sizeof options, .size_max = 40, .overlap = 4, .measure = &check_measure_tokens};
+    return ql__chunker_foreign_run(&other, user, &document, &canonical, &options, keep_metadata, out, err);
+}
+
+static void test_chunk_foreign__refuses_chunkers_that_break_the_contract(void **state)
+{
+    (void)state;
+    ql_error err = {0};
+    QL_AUTO(ql_buf, ql_buf_dispose) said = QL_BUF_INIT;
+    assert_int_equal(run_other(null_chunk, NULL, &said, &err), QL_E_INVALID);
+    assert_string_equal(err.message, "the chunker 'other': chunk 0 is NULL");
+    assert_int_equal(run_other(null_chunk, NULL, &said, NULL), QL_E_INVALID); /* nobody asks why */
+    assert_int_equal(run_other(endless, NULL, &said, &err), QL_E_LIMIT);
+    assert_non_null(strstr(err.message, "more than 1000000 chunks"));
+    assert_int_equal(run_other(deaf, NULL, &said, &err), QL_E_INVALID);
+    assert_non_null(strstr(err.message, "chunk 0 is [5, 6) of 9 bytes, after 0"));
+    ql_chunk cut = {.struct_size = sizeof cut, .begin = 0, .end = 0};
+    assert_int_equal(run_other(one_chunk, &cut, &said, &err), QL_E_INVALID);
+    assert_non_null(strstr(err.message, "chunk 0 is [0, 0) of 9 bytes, after 0"));
+    cut.end = 10;
+    assert_int_equal(run_other(one_chunk, &cut, &said, &err), QL_E_INVALID);
+    assert_non_null(strstr(err.message, "chunk 0 is [0, 10) of 9 bytes, after 0"));
+    assert_int_equal(run_other(says_stopped, NULL, &said, &err), QL_E_INVALID);
+    assert_string_equal(err.message, "the chunker 'other': says that it was stopped, but nobody stopped it");
+    assert_int_equal(said.len, 0);
+}
+
+static void test_chunk_foreign__bounds_and_joins_metadata(void **state)
+{
+    (void)state;
+    ql_error err = {0};
+    QL_AUTO(ql_buf, ql_buf_dispose) said = QL_BUF_INIT, large = QL_BUF_INIT;
+    ql_str metadata = QL_STR("{\"chunk_index\": 7, \"own\": 2}");
+    assert_int_equal(run_other(one_with_metadata, &metadata, &said, &err), QL_OK);
+    assert_non_null(strstr(ql_buf_cstr(&said), "\"chunk_index\":0,")); /* the library's own comes first */
+    assert_null(strstr(ql_buf_cstr(&said), "7"));
+    assert_non_null(strstr(ql_buf_cstr(&said), ",\"own\":2}"));
+    metadata = QL_STR("{\"a\\u0000b\": 1}"); /* a key that no C string holds */
+    assert_int_equal(run_other(one_with_metadata, &metadata, &said, &err), QL_E_FORMAT);
+    ql_buf_append(&large, QL_STR("{\"own\": \""));
+    while (large.len < QL_LIMIT_FOREIGN_METADATA_BYTES) ql_buf_append_char(&large, 'x');
+    ql_buf_append(&large, QL_STR("\"}"));
+    metadata = ql_buf_str(&large);
+    assert_int_equal(run_other(one_with_metadata, &metadata, &said, &err), QL_E_LIMIT);
+    assert_string_equal(err.message, "the chunker 'other': the metadata of chunk 0 has more than 1048576 bytes");
+}
+
+static void test_chunk_foreign__asks_no_chunker_about_nothing_or_nonsense(void **state)
+{
+    (void)state;
+    ql_error err = {0};
+    record seen = {.count = 0};
+    ql_block whole = {.end = 0, .parent = QL_BLOCK_NONE, .next = 1};
+    ql_canonical canonical = {.struct_size = sizeof canonical, .block_count = 1, .text = QL_STR(""), .blocks = &whole};
+    const ql_chunker_ops never = {sizeof never, 1, "never", accepts, NULL, NULL};
+    const ql_document document = {.struct_size = sizeof document};
+    const ql_chunk_options options = {.struct_size = sizeof options, .size_max = 40};
+    assert_int_equal(ql__chunker_foreign_run(&never, NULL, &document, &canonical, &options, keep, &seen, &err), QL_OK);
+    canonical.text = QL_STR("text"); /* block 0 does not hold it */
+    assert_int_equal(ql__chunker_foreign_run(&never, NULL, &document, &canonical, &options, keep, &seen, &err), QL_E_INVALID);
+    assert_string_equal(err.message, "block tree is not well-formed");
+    assert_int_equal(seen.count, 0);
+}
+
 static void test_chunk_foreign__survives_every_failed_allocation(void **state)
 {
     (void)state;
@@ -152,6 +279,9 @@ int main(void)
         cmocka_unit_test(test_chunk_foreign__describes_what_was_cut),
         cmocka_unit_test(test_chunk_foreign__refuses_before_anything_is_emitted),
         cmocka_unit_test(test_chunk_foreign__moves_cuts_to_where_a_grapheme_begins),
+        cmocka_unit_test(test_chunk_foreign__refuses_chunkers_that_break_the_contract),
+        cmocka_unit_test(test_chunk_foreign__bounds_and_joins_metadata),
+        cmocka_unit_test(test_chunk_foreign__asks_no_chunker_about_nothing_or_nonsense),
         cmocka_unit_test(test_chunk_foreign__survives_every_failed_allocation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -55,12 +55,35 @@ static void test_chunk_metadata__bounds_the_links_of_a_chunk(void **state)
     check_chunks_free(&chunks);
 }
 
+/* An address that is too long to be kept, and a level that no heading of ours has. */
+static void test_chunk_metadata__bounds_addresses_and_levels(void **state)
+{
+    (void)state;
+    QL_AUTO(ql_buf, ql_buf_dispose) text = QL_BUF_INIT;
+    check_chunks chunks;
+    ql_buf_append(&text, QL_STR("[short](s) [long]("));
+    while (text.len < 4096) ql_buf_append_char(&text, 'x');
+    ql_buf_append(&text, QL_STR(") [last](l)"));
+    run(ql_buf_cstr(&text), 100000, &chunks);
+    assert_int_equal(chunks.count, 1);
+    expect(&chunks, 0, "\"cross_references\":[{\"text\":\"short\",\"url\":\"s\"},{\"text\":\"last\",\"url\":\"l\"}]");
+    check_chunks_free(&chunks);
+    const ql_block blocks[] = {{.end = 5, .parent = QL_BLOCK_NONE, .next = 2}, {.end = 5, .parent = 0, .next = 2, .kind = QL_BLOCK_SECTION, .level = 12, .label = QL_STR("deep")}};
+    const ql_chunk_options options = {.struct_size = sizeof options, .size_max = 100};
+    chunks = (check_chunks){.canonical = {.struct_size = sizeof(ql_canonical), .text = QL_STR("text\n"), .blocks = blocks, .block_count = 2}};
+    ql__arena_init(&chunks.arena.arena, 0);
+    check_chunk(&options, &chunks);
+    expect(&chunks, 0, "\"section_type\":\"h9\",\"section_level\":12");
+    check_chunks_free(&chunks);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_chunk_metadata__counts_chunks_of_a_section),
         cmocka_unit_test(test_chunk_metadata__keeps_links_and_only_links),
         cmocka_unit_test(test_chunk_metadata__bounds_the_links_of_a_chunk),
+        cmocka_unit_test(test_chunk_metadata__bounds_addresses_and_levels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -29,6 +29,15 @@ static void test_chunk_verify__finds_each_kind_of_broken_promise(void **state)
     expect((ql_chunk[]){chunk_of(0, 0, 17, 0, 16)}, 1, "16 units, limit 12");
     expect((ql_chunk[]){chunk_of(0, 0, 8, 0, 7)}, 1, "8 units, said to be 7");
     expect((ql_chunk[]){chunk_of(0, 0, 8, 0, 8), chunk_of(1, 3, 14, 5, 10), chunk_of(2, 14, 17, 0, 3)}, 3, "overlap of 5 units");
+    expect((ql_chunk[]){chunk_of(0, 0, 11, 0, 10), chunk_of(1, 9, 17, 2, 7)}, 2, "begins inside a grapheme");
+    expect((ql_chunk[]){chunk_of(0, 0, 8, 0, 8), chunk_of(1, 4, 8, 4, 4)}, 2, "holds nothing new");
+    expect((ql_chunk[]){chunk_of(0, 0, 8, 0, 8), chunk_of(1, 8, 8, 0, 0)}, 2, "range is empty or outside the text");
+    ql_chunk longer = chunk_of(0, 8, 17, 0, 8);
+    longer.end = 18;
+    expect(&longer, 1, "range is empty or outside the text");
+    ql_chunk shorter = chunk_of(0, 0, 8, 0, 8);
+    shorter.text.len--;
+    expect(&shorter, 1, "text is not its range");
     ql_chunk moved = chunk_of(0, 0, 8, 0, 8);
     moved.text.ptr++;
     expect(&moved, 1, "text is not its range");

@@ -28,6 +28,25 @@ static void test_cut__falls_back_to_graphemes(void **state)
     assert_int_equal(ql__cut_find(marked, QL_BLOCK_PARAGRAPH, 0, 6, 1), 4);
 }
 
+static void test_cut__takes_the_end_of_the_text_and_its_beginning(void **state)
+{
+    (void)state;
+    const ql_str prose = QL_STR("One two. Three four ");
+    assert_int_equal(ql__cut_find(prose, QL_BLOCK_PARAGRAPH, 0, prose.len, 4), 9);            /* a sentence goes before the end */
+    assert_int_equal(ql__cut_find(prose, QL_BLOCK_PARAGRAPH, 0, prose.len, 12), prose.len);   /* behind the last blank there is nothing */
+    const ql_str lines = QL_STR("\nab\r\n\r\ncd");
+    assert_int_equal(ql__cut_find(lines, QL_BLOCK_CODE, 0, 2, 1), 1);  /* the first line is empty, but nothing is before it */
+    assert_int_equal(ql__cut_find(lines, QL_BLOCK_CODE, 0, 8, 2), 7);  /* an empty line of CR LF */
+    assert_int_equal(ql__cut_find(QL_STR("\r\nab"), QL_BLOCK_CODE, 0, 4, 1), 2); /* a CR that begins the text ends no line before it */
+    assert_int_equal(ql__cut_find(QL_STR("a\r\nb cd"), QL_BLOCK_CODE, 0, 5, 1), 3); /* nor does one behind a letter make an empty line */
+}
+
+static void test_cut__takes_a_grapheme_when_nothing_is_behind_the_wanted_place(void **state)
+{
+    (void)state;
+    assert_int_equal(ql__cut_find(QL_STR("ab cd ef"), QL_BLOCK_PARAGRAPH, 0, 4, 6), 4); /* wanted lies behind the limit */
+}
+
 static void test_cut__tells_words_from_white_space(void **state)
 {
     (void)state;
@@ -50,6 +69,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cut__prefers_the_strongest_break_behind_the_wanted_place),
         cmocka_unit_test(test_cut__falls_back_to_graphemes),
+        cmocka_unit_test(test_cut__takes_the_end_of_the_text_and_its_beginning),
+        cmocka_unit_test(test_cut__takes_a_grapheme_when_nothing_is_behind_the_wanted_place),
         cmocka_unit_test(test_cut__tells_words_from_white_space),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -33,6 +33,40 @@ static void test_meter__counts_like_one_measurement_of_everything(void **state)
     ql_buf_dispose(&text);
 }
 
+static void test_meter__answers_at_the_ends_of_its_window(void **state)
+{
+    (void)state;
+    ql_buf text = QL_BUF_INIT;
+    while (text.len < 1200000) ql_buf_append(&text, QL_STR("word\n"));
+    ql__meter meter;
+    assert_int_equal(ql__meter_init(&meter, &check_measure_tokens, ql_buf_str(&text), 5000, NULL), QL_OK);
+    ql__meter_move(&meter, 0, 5000);
+    assert_int_equal(ql__meter_backward(&meter, 0, 3), 0); /* no unit begins before it */
+    assert_int_equal(ql__meter_backward(&meter, 7, 3), 0); /* fewer units than asked for */
+    ql__meter_move(&meter, 1000000, 5000); /* far behind what was measured: nothing in between is */
+    assert_int_equal(meter.window_begin, 1000000);
+    assert_true(meter.measured_bytes < 600000);
+    assert_int_equal(ql__meter_count(&meter, 1000000, 1000050), 10);
+    ql__meter_dispose(&meter);
+    ql_buf_dispose(&text);
+}
+
+/* A megabyte of one word: a window then ends anywhere, but not inside a character. */
+static void test_meter__cuts_windows_without_white_space_at_a_character(void **state)
+{
+    (void)state;
+    ql_buf text = QL_BUF_INIT;
+    while (text.len < 1000000) ql_buf_append(&text, QL_STR("\xe6\x97\xa5"));
+    ql__meter meter;
+    assert_int_equal(ql__meter_init(&meter, ql__measure_characters(), ql_buf_str(&text), 5000, NULL), QL_OK);
+    ql__meter_move(&meter, 0, 5000);
+    assert_true(meter.window_end > 200000 && meter.window_end < 300000);
+    assert_int_equal(meter.window_end % 3, 0);
+    assert_int_equal(ql__meter_count(&meter, 0, meter.window_end), meter.window_end / 3);
+    ql__meter_dispose(&meter);
+    ql_buf_dispose(&text);
+}
+
 static void test_meter__counts_code_points_by_default(void **state)
 {
     (void)state;
@@ -47,6 +81,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_meter__counts_like_one_measurement_of_everything),
+        cmocka_unit_test(test_meter__answers_at_the_ends_of_its_window),
+        cmocka_unit_test(test_meter__cuts_windows_without_white_space_at_a_character),
         cmocka_unit_test(test_meter__counts_code_points_by_default),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
