@@ -54,6 +54,14 @@ uint32_t ql__analyzer_version(void)
     return ANALYZER_VERSION;
 }
 
+/* It answers the same when there is no memory and when it was built without the language. */
+static ql_status fail_stemmer(const char *algorithm, ql_error *err)
+{
+    for (const char **name = sb_stemmer_list(); *name != NULL; name++)
+        if (strcmp(*name, algorithm) == 0) return ql__fail_nomem(err);
+    return ql__fail(err, QL_E_UNSUPPORTED, "libstemmer has no stemmer '%s'", algorithm);
+}
+
 ql_status ql__analyzer_new(ql__analyzer **out, ql_error *err)
 {
     static const char *const algorithms[QL__SCRIPT_COUNT] = {
@@ -67,7 +75,7 @@ ql_status ql__analyzer_new(ql__analyzer **out, ql_error *err)
         self->stemmers[i] = sb_stemmer_new(algorithms[i], NULL);
         if (self->stemmers[i] == NULL) {
             ql__analyzer_free(self);
-            return ql__fail(err, QL_E_UNSUPPORTED, "libstemmer has no stemmer '%s'", algorithms[i]);
+            return fail_stemmer(algorithms[i], err);
         }
     }
     *out = self;
