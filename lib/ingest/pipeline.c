@@ -12,6 +12,7 @@
  */
 #include "ingest/pipeline.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -274,10 +275,17 @@ static void *write_main(void *user)
     return NULL;
 }
 
+static void push(ql__queue *to, ql__prepared *document)
+{
+    bool open = ql__queue_push(to, document, document->memory_bytes);
+    assert(open); /* a queue is closed when the stage before it has ended */
+    (void)open;
+}
+
 static void hand_to_write(pipeline *self, ql__prepared *document)
 {
     if (!self->threaded) write_accept(self, document);
-    else if (!ql__queue_push(self->to_write, document, document->memory_bytes)) ql__prepared_free(document);
+    else push(self->to_write, document);
 }
 
 /* --- embed --------------------------------------------------------------------------------------------------------------------- */
@@ -387,7 +395,7 @@ static void embed_accept(pipeline *self, ql__prepared *document)
 static void hand_to_embed(pipeline *self, ql__prepared *document)
 {
     if (!self->threaded) embed_accept(self, document);
-    else if (!ql__queue_push(self->to_embed, document, document->memory_bytes)) ql__prepared_free(document);
+    else push(self->to_embed, document);
 }
 
 static void embed_main(pipeline *self)
@@ -433,13 +441,8 @@ static size_t batch_size(const pipeline *self, size_t first)
 
 static void announce_prepared(pipeline *self, const ql__prepared *document)
 {
-    switch (document->kind) {
-    case QL__PREPARED_FAILED: tell(self, document, QL_INGEST_FAIL, document->message); break;
-    case QL__PREPARED_GONE: tell(self, document, QL_INGEST_WARN, document->message); break;
-    case QL__PREPARED_CHUNKS:
-    case QL__PREPARED_SKIPPED:
-    case QL__PREPARED_UNCHANGED: break;
-    }
+    if (document->kind == QL__PREPARED_FAILED) tell(self, document, QL_INGEST_FAIL, document->message);
+    if (document->kind == QL__PREPARED_GONE) tell(self, document, QL_INGEST_WARN, document->message);
 }
 
 static void prepare_all(pipeline *self)

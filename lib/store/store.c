@@ -10,6 +10,7 @@
  */
 #include "store/store.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -226,8 +227,8 @@ void ql__store_ack_write(ql__store *self)
 {
     ack_record record = {.magic = ACK_MAGIC, .store_id = self->meta.store_id, .generation = self->meta.generation};
     record.checksum = ack_checksum(&record);
-    if (self->ack_fd >= 0)
-        (void)ql__file_write_at(self->sys, self->ack_fd, &record, sizeof record, (self->meta.generation & 1) * sizeof record, NULL);
+    assert(self->ack_fd >= 0); /* a writer has it open */
+    (void)ql__file_write_at(self->sys, self->ack_fd, &record, sizeof record, (self->meta.generation & 1) * sizeof record, NULL);
 }
 
 static ql_status fail_emptied(const ql__store *self, uint64_t acknowledged, ql_error *err)

@@ -9,6 +9,7 @@
  *
  * Threads: one. Cost: per chunk one row, one analysis, one row of floats; per commit one sync of the vectors and one of the log.
  */
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -408,7 +409,7 @@ typedef struct chunk_terms {
 static int on_term(void *user, ql_str term)
 {
     chunk_terms *self = user;
-    if (term.len == 0 || term.len > QL__TERM_BYTES || self->length == UINT32_MAX) return 0;
+    assert(term.len > 0 && term.len <= QL__TERM_BYTES && self->length < UINT32_MAX); /* the analyzer cuts words, and a chunk has fewer bytes */
     self->length++;
     if (ql__terms_count(self->pending, term, self->slot)) return 0;
     self->nomem = true;

@@ -6,11 +6,14 @@
 
 #include "base/status.h"
 
+uint64_t memory_item_bytes;
+
 static ql_status list(void *self, const ql_source_sink *sink, ql_error *err)
 {
     const memory_source *source = self;
     for (size_t i = 0; i < source->count; i++) {
-        ql_item item = {.struct_size = sizeof item, .url = ql_str_of(source->documents[i].url), .version = ql_str_of(source->documents[i].version)};
+        ql_item item = {.struct_size = sizeof item, .url = ql_str_of(source->documents[i].url), .version = ql_str_of(source->documents[i].version),
+                        .size_bytes = memory_item_bytes};
         if (sink->item_fn(sink->user, &item) != 0) return ql__fail(err, QL_E_CALLBACK, "stopped");
     }
     return source->list_status < 0 ? ql__fail(err, source->list_status, "the listing broke off") : QL_OK;

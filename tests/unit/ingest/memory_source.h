@@ -20,6 +20,7 @@ typedef struct memory_source {
 } memory_source;
 
 extern const ql_source_ops memory_source_ops;
+extern uint64_t memory_item_bytes; /* how large a listing says that each document is */
 extern const ql_embedder_ops hash_embedder_ops; /* self: size_t * that counts texts, or NULL */
 
 #endif

@@ -5,6 +5,9 @@
 #include "ingest/ingest.h"
 #include "store/store.h"
 
+#include <dlfcn.h>
+#include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +26,25 @@ typedef struct bench {
     const ql_embedder_ops *embedder;
     void *embedder_self;
     uint32_t chunks_max;
+    bool reads_meanwhile; /* a snapshot of the connection that is to write */
 } bench;
+
+/* --- threads that cannot be started: before the C library's function of this name */
+
+static int threads_left = -1; /* so many more start, then none; -1: all */
+
+#pragma GCC visibility push(default)
+
+int pthread_create(pthread_t *out, const pthread_attr_t *attributes, void *(*main_fn)(void *), void *user)
+{
+    static int (*real)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+    if (real == NULL) *(void **)&real = dlsym(RTLD_NEXT, "pthread_create");
+    if (threads_left == 0) return EAGAIN;
+    if (threads_left > 0) threads_left--;
+    return real(out, attributes, main_fn, user);
+}
+
+#pragma GCC visibility pop
 
 static int setup(void **state)
 {
@@ -69,7 +90,10 @@ static ql_status run_named(bench *self, memory_source *from, const char *project
     ingest.store = backend.store != NULL ? &backend : NULL;
     ql_status status = ingest.store == NULL && !self->options.dry_run ? err->status : QL_OK;
     ql__ingest_source source = {.project = ql_str_of(project), .source_type = QL_STR("memory"), .source = QL_STR("s"), .ops = &memory_source_ops, .self = from};
+    ql__snapshot *snapshot = NULL;
+    if (self->reads_meanwhile) assert_int_equal(ql__snapshot_open(backend.store, &snapshot, err), QL_OK);
     if (status >= 0) status = ql__ingest_source_run(&ingest, &source, err);
+    ql__snapshot_free(snapshot);
     ql__store_free(backend.store);
     ql__ingest_dispose(&ingest);
     return status;
@@ -406,6 +430,196 @@ static void test_ingest__failing_embedder_ends_the_run_with_its_error(void **sta
     free(text);
 }
 
+/* --- ways through the pipeline that only a failure takes */
+
+static void use_threads(bench *self, uint32_t threads)
+{
+    ql_error err = {0};
+    ql__pool_free(self->pool);
+    assert_int_equal(ql__pool_new(threads, &self->pool, &err), QL_OK);
+}
+
+static void test_ingest__a_store_that_cannot_begin_ends_the_run(void **state)
+{
+    bench *self = *state;
+    ql_error err = {0};
+    char url[301];
+    memset(url, 'x', 300);
+    url[300] = '\0';
+    const memory_document documents[] = {{url, "1", "some text\n", 0}};
+    memory_source source = {documents, 1, 0, 0};
+    for (uint32_t threads = 1; threads <= 2; threads++) {
+        use_threads(self, threads);
+        self->reads_meanwhile = true;
+        assert_int_equal(run_named(self, &source, "p", &err), QL_E_BUSY);
+        url[200] = '\0'; /* the message names the document, but not without end */
+        assert_non_null(strstr(err.message, url));
+        url[200] = 'x';
+        assert_null(strstr(err.message, url));
+        assert_int_equal(self->report.added, 0);
+        assert_int_equal(run_named(self, &source, "p", NULL), QL_E_BUSY); /* nobody asks why */
+    }
+    self->reads_meanwhile = false;
+    assert_int_equal(run(self, &source), QL_OK);
+    assert_int_equal(self->report.added, 1);
+}
+
+/* Between the listing and its turn: nobody's fault, and the next listing tells. */
+static void test_ingest__a_document_that_vanished_is_no_failure(void **state)
+{
+    bench *self = *state;
+    const memory_document documents[] = {{"a", "1", "one\n", 0}, {"b", "1", "", QL_E_NOTFOUND}};
+    memory_source source = {documents, 2, 0, 0};
+    assert_int_equal(run(self, &source), QL_OK);
+    assert_int_equal(self->report.added, 1);
+    assert_int_equal(self->report.failed, 0);
+    assert_int_equal(self->report.warnings, 1);
+}
+
+/* A failure stops the run between a short document that waits and a long one that would have sent it on its way: neither is stored. */
+static void test_ingest__a_stop_before_a_long_document_leaves_what_waits(void **state)
+{
+    bench *self = *state;
+    char *text = words_new(10000);
+    const memory_document documents[] = {{"a", "1", "short\n", 0}, {"b", "1", "", QL_E_IO}, {"c", "1", text, 0}};
+    memory_source source = {documents, 3, 0, 0};
+    size_t embedded = 0;
+    use_threads(self, 1);
+    self->embedder_self = &embedded;
+    self->options.event_fn = stop_at;
+    self->options.user = self;
+    self->stop_after = 1;
+    self->events = 0;
+    assert_int_equal(run(self, &source), QL_E_CANCELLED);
+    assert_int_equal(embedded, 0);
+    assert_int_equal(self->report.failed, 1);
+    assert_int_equal(self->report.added, 0);
+    free(text);
+}
+
+/* No more than 4 MiB of documents are prepared at once: a stop finds few that were fetched for nothing. */
+static void test_ingest__prepares_few_large_documents_at_once(void **state)
+{
+    bench *self = *state;
+    memory_document documents[20];
+    char urls[20][8];
+    for (size_t i = 0; i < 20; i++) {
+        snprintf(urls[i], sizeof urls[i], "u%03zu", i);
+        documents[i] = (memory_document){urls[i], "1", "text\n", i == 0 ? QL_E_IO : 0};
+    }
+    memory_source source = {documents, 20, 0, 0};
+    memory_item_bytes = 3 << 20;
+    self->options.event_fn = stop_at;
+    self->options.user = self;
+    self->stop_after = 1;
+    self->events = 0;
+    use_threads(self, 1);
+    assert_int_equal(run(self, &source), QL_E_CANCELLED);
+    memory_item_bytes = 0;
+    assert_int_equal(source.fetched, 2);
+}
+
+typedef struct told_late {
+    bench *bench;
+    size_t embedded, embedded_when_told;
+} told_late;
+
+static int note_embedded(void *user, const ql_ingest_event *event)
+{
+    told_late *self = user;
+    if (ql_str_equal(event->url, QL_STR("a"))) self->embedded_when_told = self->embedded;
+    return 0;
+}
+
+/* The clock stands still, so that only its size makes the first document be committed before the second is embedded. */
+static void test_ingest__commits_when_enough_is_pending(void **state)
+{
+    bench *self = *state;
+    char *text = words_new(600000), *other = words_new(10000);
+    const memory_document documents[] = {{"a", "1", text, 0}, {"b", "1", other, 0}};
+    memory_source source = {documents, 2, 0, 0};
+    told_late told = {.bench = self};
+    use_threads(self, 1);
+    self->embedder_self = &told.embedded;
+    self->options.event_fn = note_embedded;
+    self->options.user = &told;
+    assert_int_equal(run(self, &source), QL_OK);
+    assert_true(told.embedded_when_told > 10000);
+    assert_true(told.embedded_when_told < told.embedded);
+    free(text);
+    free(other);
+}
+
+/* The embedder is gone, and from then on the disk too. */
+static ql_status embed_once_then_all_fails(void *self, ql_embed_role role, const ql_str *texts, size_t count, float *out, ql_error *err)
+{
+    if (count < 60) return hash_embedder_ops.embed_fn(NULL, role, texts, count, out, err);
+    (void)self;
+    ql_test_fault_from(QL_FAULT_FILE, 0);
+    return ql__fail(err, QL_E_NET, "the embedder is gone");
+}
+
+static void test_ingest__tells_the_first_of_two_failures(void **state)
+{
+    bench *self = *state;
+    ql_error err = {0};
+    ql_embedder_ops failing = hash_embedder_ops;
+    failing.embed_fn = embed_once_then_all_fails;
+    char *text = words_new(10000);
+    const memory_document documents[] = {{"a", "1", "short\n", 0}, {"b", "1", text, 0}};
+    memory_source source = {documents, 2, 0, 0};
+    use_threads(self, 1);
+    self->embedder = &failing;
+    ql_status status = run_named(self, &source, "p", &err);
+    assert_true(ql_test_fault_clear());
+    assert_int_equal(status, QL_E_NET);
+    assert_string_equal(err.message, "the embedder is gone");
+    assert_int_equal(self->report.added, 0); /* its commit failed */
+}
+
+static long allocations_left;
+static int threads_wanted;
+
+/* Asked for once, before the stages are started. */
+static uint32_t dims_then_fault(void *self)
+{
+    if (threads_wanted >= 0) threads_left = threads_wanted;
+    else ql_test_fault_at(QL_FAULT_ALLOC, allocations_left);
+    return hash_embedder_ops.dims_fn(self);
+}
+
+static void test_ingest__survives_stages_that_cannot_be_started(void **state)
+{
+    bench *self = *state;
+    ql_error err = {0};
+    ql_embedder_ops faulty_ops = hash_embedder_ops;
+    faulty_ops.dims_fn = dims_then_fault;
+    const memory_document documents[] = {{"a", "1", "one\n", 0}, {"b", "1", "two\n", 0}};
+    memory_source source = {documents, 2, 0, 0};
+    self->embedder = &faulty_ops;
+    for (threads_wanted = 0; threads_wanted <= 2; threads_wanted++) {
+        ql_status status = run_named(self, &source, "p", &err);
+        assert_int_equal(status, threads_wanted < 2 ? QL_E_IO : QL_OK);
+        if (threads_wanted < 2) assert_non_null(strstr(err.message, "cannot start a thread"));
+        assert_int_equal(self->report.added, threads_wanted < 2 ? 0 : 2);
+        threads_left = -1;
+    }
+    threads_wanted = -1;
+    ql_test_alloc_install();
+    size_t failed = 0;
+    for (allocations_left = 0; allocations_left < 8; allocations_left++) { /* the queues are the first that need memory */
+        ql_test_dir_remove(self->dir);
+        self->dir = ql_test_dir_new();
+        ql_test_leaks_mark();
+        ql_status status = run_named(self, &source, "p", &err);
+        (void)ql_test_fault_clear();
+        ql_test_expect_no_leaks();
+        if (status < 0) assert_int_equal(status, QL_E_NOMEM);
+        failed += status < 0;
+    }
+    assert_true(failed >= 4);
+}
+
 typedef struct faulty {
     bench *bench;
 } faulty;
@@ -415,6 +629,8 @@ static ql_status whole_ingest(void *user, ql_error *err)
     faulty *self = user;
     const memory_document documents[] = {{"a", "1", "# One\n\ntext\n", 0}, {"b", "1", "two\n", 0}};
     memory_source source = {documents, 2, 0, 0};
+    ql_test_dir_remove(self->bench->dir);
+    self->bench->dir = ql_test_dir_new(); /* else the next run finds what this one stored, and has nothing to do */
     ql_status status = run_named(self->bench, &source, "p", err);
     const ql_ingest_report *report = &self->bench->report;
     if (status >= 0) { /* what the store can do without, and a document that ran out of memory, end no run; every document must be accounted for */
@@ -451,6 +667,13 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_ingest__reclaims_what_was_replaced, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ingest__told_documents_are_committed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ingest__failing_embedder_ends_the_run_with_its_error, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_ingest__a_store_that_cannot_begin_ends_the_run, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_ingest__a_document_that_vanished_is_no_failure, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_ingest__a_stop_before_a_long_document_leaves_what_waits, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_ingest__prepares_few_large_documents_at_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_ingest__commits_when_enough_is_pending, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_ingest__tells_the_first_of_two_failures, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_ingest__survives_stages_that_cannot_be_started, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ingest__survives_every_failed_allocation, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

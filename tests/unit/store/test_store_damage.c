@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "store/store_internal.h"
 #include "support/store_use.h"
 
 extern char **environ;
@@ -236,6 +237,64 @@ static void test_store_damage__cut_or_missing_files_are_reported(void **state)
     ql_test_dir_remove(dir);
 }
 
+/* What a fault in a program could have written, with a checksum that is right: the tables contradict each other. */
+typedef struct contradiction {
+    const char *sql; /* done to a good index */
+    bool opens;      /* the damage shows to a writer when it opens, else when it replaces document 3, which lies in the first page of slots */
+    const char *message;
+} contradiction;
+
+static void test_store_damage__tables_that_contradict_each_other_are_reported(void **state)
+{
+    (void)state;
+    static const contradiction list[] = {
+        {"DELETE FROM code", true, "last row of table code"},
+        {"UPDATE code SET block=x'00'", true, "last row of table code"},
+        {"DELETE FROM slot_page WHERE page=1", true, "slot page 1 does not fit"},
+        {"UPDATE slot_page SET count=count-1 WHERE page=1", true, "slot page 1 does not fit"},
+        {"UPDATE slot_page SET keys=x'00' WHERE page=1", true, "slot page 1 does not fit"},
+        {"UPDATE slot_page SET lengths=x'00' WHERE page=1", true, "slot page 1 does not fit"},
+        {"UPDATE slot_page SET hashes=x'00' WHERE page=1", true, "slot page 1 does not fit"},
+        {"UPDATE slot_page SET hashes=zeroblob(length(hashes)) WHERE page=1", true, "do not match their checksum"},
+        {"DELETE FROM slot_page WHERE page=0", false, "slot page 0 has a wrong size"},
+        {"UPDATE slot_page SET lengths=x'00' WHERE page=0", false, "slot page 0 has a wrong size"},
+        {"UPDATE document SET first_slot=first_slot+1000000", false, "points beyond the last chunk"},
+        {"UPDATE document SET chunk_count=1000000", false, "points beyond the last chunk"},
+        {"UPDATE posting_log SET data=x'00'", false, "segment of the postings log"},
+        {"UPDATE posting_log SET data=x'010000000c000000110000000161000001'", false, "segment of the postings log"}, /* a term without its posting */
+    };
+    static const test_shape wide = {.dims = 8, .chunks_min = 5, .chunks_max = 5, .words = 4, .vocabulary = 50, .sources = 3};
+    ql_error err = {0};
+    char *dir = ql_test_dir_new();
+    ql__store *store = store_open(dir, true, &wide);
+    store_fill(store, 0, 210, 70, 1, &wide);
+    ql__store_free(store);
+    for (size_t i = 0; i < sizeof list / sizeof *list; i++) {
+        char *copy = copy_index(dir);
+        ql__db *db = NULL;
+        const ql__db_options how = {.path = ql_test_path(copy, "qloader.db"), .write = true, .application_id = STORE_APPLICATION_ID, .page_bytes = STORE_PAGE_BYTES};
+        expect_ok(ql__db_open(&how, &db, &err));
+        expect_ok(ql__db_exec(db, list[i].sql, &err));
+        ql__db_close(db);
+        store = NULL;
+        const ql__store_options options = {.dir = copy, .write = true, .dims = wide.dims, .model = "test-model", .collection = "docs"};
+        ql_status st = ql__store_open(&options, &store, &err);
+        if (!list[i].opens) {
+            test_document document;
+            expect_ok(st);
+            test_document_make(&document, 3, 2, &wide);
+            expect_ok(ql__store_begin(store, &err));
+            store->pending.bytes += STORE_PENDING_BYTES_MAX; /* so that its postings are merged with the log at once */
+            st = ql__store_replace(store, &document.document, &err);
+            test_document_dispose(&document);
+        }
+        if (st != QL_E_CORRUPT || strstr(err.message, list[i].message) == NULL) fail_msg("%s: %s (%s)", list[i].sql, err.message, ql_status_name(st));
+        ql__store_free(store);
+        ql_test_dir_remove(copy);
+    }
+    ql_test_dir_remove(dir);
+}
+
 static void test_store_damage__a_lost_log_is_noticed(void **state)
 {
     ql_error err = {0};
@@ -257,6 +316,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_store_damage__in_the_vectors_is_reported),
         cmocka_unit_test(test_store_damage__in_a_log_under_a_reader_is_reported),
         cmocka_unit_test(test_store_damage__cut_or_missing_files_are_reported),
+        cmocka_unit_test(test_store_damage__tables_that_contradict_each_other_are_reported),
         cmocka_unit_test_prestate(test_store_damage__a_lost_log_is_noticed, argv[0]),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,6 +4,7 @@
  */
 #include <sys/stat.h>
 
+#include "store/store_internal.h"
 #include "support/store_use.h"
 
 static const test_shape shape = {.dims = 24, .chunks_min = 0, .chunks_max = 6, .words = 60, .vocabulary = 2000, .sources = 3};
@@ -135,12 +136,81 @@ static void test_store_merge__order_and_batches_do_not_matter(void **state)
     }
 }
 
+/* `count` documents of one chunk with one term, twice in each: two bytes of postings a document. */
+static void put_walruses(ql__store *store, uint64_t first, uint64_t count)
+{
+    static const test_shape single = {.dims = 8, .chunks_min = 1, .chunks_max = 1, .words = 4, .vocabulary = 50, .sources = 3};
+    ql_error err = {0};
+    expect_ok(ql__store_begin(store, &err));
+    for (uint64_t i = first; i < first + count; i++) {
+        test_document document;
+        test_document_make(&document, i, 1, &single);
+        ((ql_store_chunk *)(uintptr_t)document.document.chunks)[0].terms_text = QL_STR("walrus walrus");
+        expect_ok(ql__store_replace(store, &document.document, &err));
+        test_document_dispose(&document);
+    }
+}
+
+/* A term whose last block is full to the byte gets another one, and keeps what it has. */
+static void test_store_merge__goes_on_behind_a_full_block(void **state)
+{
+    (void)state;
+    static const test_shape single = {.dims = 8};
+    ql_error err = {0};
+    ql__stmt *stmt = NULL;
+    char *dir = ql_test_dir_new();
+    ql__store *store = store_open(dir, true, &single);
+    const uint64_t full = QL__BLOCK_BYTES / 2;
+    for (int part = 0; part < 2; part++) {
+        put_walruses(store, part == 0 ? 0 : full, part == 0 ? full : 5);
+        expect_ok(ql__store_postings_flush(store, &err));
+        expect_ok(ql__store_commit(store, &err));
+    }
+    expect_ok(ql__db_prepare(store->db, "SELECT first_slot,last_slot,count,length(data) FROM posting ORDER BY first_slot", &stmt, &err));
+    for (int block = 0; block < 2; block++) {
+        assert_int_equal(ql__stmt_step(stmt, &err), QL_OK);
+        assert_int_equal(ql__stmt_int(stmt, 0), block == 0 ? 0 : full);
+        assert_int_equal(ql__stmt_int(stmt, 1), block == 0 ? full - 1 : full + 4);
+        assert_int_equal(ql__stmt_int(stmt, 2), block == 0 ? full : 5);
+        assert_int_equal(ql__stmt_int(stmt, 3), block == 0 ? QL__BLOCK_BYTES : 10);
+    }
+    assert_int_equal(ql__stmt_step(stmt, &err), QL_DONE);
+    ql__stmt_free(stmt);
+    ql__store_free(store);
+    ql_test_dir_remove(dir);
+}
+
+static void test_store_merge__survives_every_failing_allocation(void **state)
+{
+    (void)state;
+    static const test_shape single = {.dims = 8};
+    ql_error err = {0};
+    char *dir = ql_test_dir_new();
+    bool fired = true;
+    ql_test_alloc_install();
+    ql__store *store = store_open(dir, true, &single);
+    for (long n = 0; fired; n++) {
+        put_walruses(store, 0, 3);
+        ql_test_fault_at(QL_FAULT_ALLOC, n);
+        ql_status st = ql__store_postings_flush(store, &err);
+        fired = ql_test_fault_clear();
+        assert_int_equal(st, fired ? QL_E_NOMEM : QL_OK);
+        if (fired) ql__store_rollback(store);
+        else expect_ok(ql__store_commit(store, &err));
+    }
+    assert_int_equal(store->meta.live_chunks, 3);
+    ql__store_free(store);
+    ql_test_dir_remove(dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_store_merge__compaction_keeps_content_and_gives_space_back),
         cmocka_unit_test(test_store_merge__compacts_only_when_it_pays),
         cmocka_unit_test(test_store_merge__order_and_batches_do_not_matter),
+        cmocka_unit_test(test_store_merge__goes_on_behind_a_full_block),
+        cmocka_unit_test(test_store_merge__survives_every_failing_allocation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

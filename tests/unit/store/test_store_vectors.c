@@ -79,6 +79,49 @@ static void test_store_vectors__cuts_off_what_nobody_points_to(void **state)
     ql_test_dir_remove(dir);
 }
 
+/* A map reaches 64 MiB beyond what it was asked for; behind that there has to be a new one. */
+static void test_store_vectors__maps_anew_what_outgrew_its_map(void **state)
+{
+    (void)state;
+    ql_error err = {0};
+    ql__vectors file;
+    char *dir = ql_test_dir_new();
+    const char *path = ql_test_path(dir, "v.qlv");
+    const uint64_t far = ((uint64_t)200 << 20) / 128;
+    assert_int_equal(ql__vectors_create(&file, ql_test_sys(), path, DIMS, 77, &err), QL_OK);
+    fill(&file, 10);
+    assert_int_equal(ql__vectors_map(&file, 10, &err), QL_OK);
+    const void *first = file.map;
+    assert_int_equal(ql__vectors_map(&file, 9, &err), QL_OK);
+    assert_ptr_equal(file.map, first);
+    float row[32] = {[0] = 7};
+    assert_int_equal(ql__vectors_write(&file, far, row, 1, &err), QL_OK); /* a hole before it */
+    assert_int_equal(ql__vectors_map(&file, far + 1, &err), QL_OK);
+    assert_true(file.map_bytes > (size_t)200 << 20);
+    assert_true(ql__vectors_row(&file, far)[0] == 7.0f && ql__vectors_row(&file, 9)[0] == 9.0f);
+    ql__vectors_dispose(&file);
+    ql_test_dir_remove(dir);
+}
+
+static void test_store_vectors__says_when_nothing_can_be_cut_off(void **state)
+{
+    (void)state;
+    ql_error err = {0};
+    ql__vectors file;
+    uint64_t cut_bytes = 0;
+    char *dir = ql_test_dir_new();
+    assert_int_equal(ql__vectors_create(&file, ql_test_sys(), ql_test_path(dir, "v.qlv"), DIMS, 77, &err), QL_OK);
+    fill(&file, 10);
+    ql_test_fault_ops(QL_TEST_TRUNCATE);
+    ql_test_fault_at(QL_FAULT_FILE, 0);
+    assert_int_equal(ql__vectors_truncate(&file, 4, &cut_bytes, &err), QL_E_IO);
+    assert_true(ql_test_fault_clear());
+    ql_test_fault_ops(QL_TEST_ALL_OPS);
+    assert_non_null(strstr(err.message, "v.qlv': cannot cut off 768 unused bytes"));
+    ql__vectors_dispose(&file);
+    ql_test_dir_remove(dir);
+}
+
 static void test_store_vectors__hash_depends_on_rows_and_order(void **state)
 {
     (void)state;
@@ -95,6 +138,8 @@ int main(void)
         cmocka_unit_test(test_store_vectors__reads_rows_in_place),
         cmocka_unit_test(test_store_vectors__refuses_another_file),
         cmocka_unit_test(test_store_vectors__cuts_off_what_nobody_points_to),
+        cmocka_unit_test(test_store_vectors__maps_anew_what_outgrew_its_map),
+        cmocka_unit_test(test_store_vectors__says_when_nothing_can_be_cut_off),
         cmocka_unit_test(test_store_vectors__hash_depends_on_rows_and_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
