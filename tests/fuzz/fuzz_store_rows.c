@@ -227,10 +227,16 @@ static int take_line(void *user, ql_str line)
     return line.len == 0;
 }
 
-static int take_known(void *user, const ql__store_known *known)
+static int take_known(void *user, const ql_store_known *known)
 {
     (void)user;
     return known->url.ptr == NULL && known->url.len != 0;
+}
+
+static int take_source(void *user, const ql_store_source *source)
+{
+    (void)user;
+    return source->project.ptr == NULL && source->project.len != 0;
 }
 
 static void look_at(ql__snapshot *snapshot, const ql__mask *mask, const ql__score *found, size_t count)
@@ -239,7 +245,7 @@ static void look_at(ql__snapshot *snapshot, const ql__mask *mask, const ql__scor
     ql_error err = {0};
     ql__arena_init(&arena.arena, 0);
     for (size_t i = 0; i < count; i++) {
-        ql__stored_chunk chunk;
+        ql_stored_chunk chunk;
         expect(ql__snapshot_passes(snapshot, mask, found[i].slot));
         (void)works(ql__snapshot_chunk(snapshot, found[i].slot, &arena, &chunk, &err), &err);
         (void)ql__snapshot_vector(snapshot, found[i].slot);
@@ -295,8 +301,7 @@ static void read_all(ql__store *store)
     (void)works(ql__store_verify(store, &err), &err);
     (void)works(ql__store_dump(store, true, take_line, NULL, &err), &err);
     (void)works(ql__store_stats_read(store, &stats, &err), &err);
-    (void)works(ql__store_sources_json(store, &text, &err), &err);
-    ql_buf_clear(&text);
+    (void)works(ql__store_sources_each(store, take_source, NULL, &err), &err);
     test_uuid(2, 0, id);
     (void)works(ql__store_id_owner(store, ql_str_of(id), &text, &err), &err);
     (void)works(ql__store_known_each(store, QL_STR("project0"), QL_STR("git"), QL_STR("source0"), take_known, NULL, &err), &err);

@@ -155,8 +155,6 @@ static void test_store_write__needs_its_steps_in_order(void **state)
     assert_int_equal(ql__store_remove(store, ql_str_of(many('x', 100)), &err), QL_E_NOTFOUND);
     assert_non_null(strstr(err.message, many('x', 64)));
     assert_null(strstr(err.message, many('x', 65)));
-    document.document.metadata_json = QL_STR("{\"file_name\": ");
-    assert_int_equal(ql__store_touch(store, document.document.id, &document.document, &err), QL_E_INVALID);
     ql__store_rollback(store);
     ql__store *reader = store_open(dir, false, &shape);
     assert_int_equal(ql__store_begin(reader, &err), QL_E_INVALID);
