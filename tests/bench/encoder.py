@@ -143,14 +143,14 @@ def openvino_peer(model, threads, path, texts):
             net.reshape({name: [batch, length] for name in ("ids", "mask", "kinds")})
             made = core.compile_model(net, "CPU", {"INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": streams})
             compiled[key] = openvino.AsyncInferQueue(made, streams)
+            compiled[key].set_callback(lambda request, kept: kept[0].__setitem__(kept[1], pool(request.get_output_tensor(0).data, kept[2])))
         return compiled[key]
 
     def embed(texts, batch, streams):
         out = numpy.empty((len(texts), 384), dtype=numpy.float32)
         for part, ids, mask in batches(tokens.encode_batch(texts), batch):
             queue = graph(len(part), ids.shape[1], streams)
-            queue.set_callback(lambda request, kept: out.__setitem__(kept[0], pool(request.get_output_tensor(0).data, kept[1])))
-            queue.start_async({"ids": ids, "mask": mask, "kinds": ids * 0}, (part, mask))
+            queue.start_async({"ids": ids, "mask": mask, "kinds": ids * 0}, (out, part, mask))
         for queue in compiled.values():
             queue.wait_all()
         return out
