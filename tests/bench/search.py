@@ -237,6 +237,9 @@ def dense(options, own, paths):
         if name not in options.peers.split(","):
             continue
         begin = time.perf_counter()
+        if name == "sqlite-vec" and not hasattr(__import__("sqlite3").Connection, "enable_load_extension"):
+            print("sqlite-vec is left out: the sqlite3 of this Python loads no extensions")
+            continue
         effort, ask = DENSE[name](vectors, questions[:half], exact[:half])
         peers[name] = (ask, "%.0f s, effort %s" % (time.perf_counter() - begin, effort))
     results = {name: [] for name in ("qloader", "filtered", *peers)}
