@@ -5,7 +5,7 @@
 #include <qloader/chunk.h>
 
 /* Raise it when the built-in chunker cuts or describes any text otherwise than before: stored documents are then made again. */
-#define QL__CHUNK_VERSION 2u
+#define QL__CHUNK_VERSION 3u
 
 const ql_chunker_ops *ql__chunker_structure(void);
 /* Code points. */

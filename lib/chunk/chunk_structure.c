@@ -159,8 +159,27 @@ static ql_status emit_pending(packer *self, uint64_t end)
     return emit_range(self, begin, end, overlap_bytes, units);
 }
 
+/* The start of a grapheme at or behind `at`, which lies behind the pending chunk's begin. */
+static uint64_t grapheme_ceil(const packer *self, uint64_t at)
+{
+    const ql_str since = {self->text.ptr + self->pending.begin, self->text.len - (size_t)self->pending.begin};
+    uint64_t floor = self->pending.begin + ql__grapheme_floor(since, (size_t)(at - self->pending.begin));
+    return floor < at ? self->pending.begin + ql__grapheme_next(since, (size_t)(floor - self->pending.begin)) : at;
+}
+
+/* Where an end of the overlap lies inside a word the window's count may be short of the truth: then it is measured, and begins later. */
+static uint64_t trim_overlap(packer *self, uint64_t begin, uint64_t end)
+{
+    while (begin < end && (ql__cut_is_inside_word(self->text, begin) || ql__cut_is_inside_word(self->text, end))) {
+        size_t units = ql__meter_exact(&self->meter, begin, end);
+        if (units <= self->overlap) break;
+        begin = grapheme_ceil(self, ql__meter_forward(&self->meter, begin, units - self->overlap));
+    }
+    return begin < end ? begin : end;
+}
+
 /* Where the chunk after one that ends at `end` begins: up to `overlap` units back, at a word, not across a heading. */
-static uint64_t overlap_begin(const packer *self, uint64_t end)
+static uint64_t overlap_begin(packer *self, uint64_t end)
 {
     if (self->overlap == 0) return end;
     uint64_t begin = ql__meter_backward(&self->meter, end, self->overlap);
@@ -172,10 +191,7 @@ static uint64_t overlap_begin(const packer *self, uint64_t end)
     }
     while (begin < end && ql__cut_is_blank(self->text, begin, begin + 1)) begin++;
     if (begin >= end) return end;
-    const ql_str since = {self->text.ptr + self->pending.begin, self->text.len - (size_t)self->pending.begin};
-    uint64_t floor = self->pending.begin + ql__grapheme_floor(since, (size_t)(begin - self->pending.begin));
-    if (floor < begin) begin = self->pending.begin + ql__grapheme_next(since, (size_t)(floor - self->pending.begin));
-    return begin < end ? begin : end;
+    return trim_overlap(self, grapheme_ceil(self, begin), end);
 }
 
 /* Ends the pending chunk at `cut` (<= at); what is between cut and at goes to the next one. same_section allows overlap. */
