@@ -53,6 +53,7 @@ typedef struct local_embedder {
     ql__encoder *encoder;
     ql_measure measure;
     pthread_mutex_t lock; /* all below */
+    ql__encoder_half *half; /* for queries where the CPU multiplies bfloat16; made on the first */
     ql__linear_engine *engine; /* for passages; made on the first */
     bool engine_refused;       /* there is none: passages too go by the kernels */
     ql__encoder_scratch **scratch[2]; /* per role and worker */
@@ -163,6 +164,7 @@ static void close_local(void *user)
         ql__free(self->scratch[role]);
     }
     ql__linear_engine_free(self->engine);
+    ql__encoder_half_free(self->half);
     ql__encoder_free(self->encoder);
     ql__safetensors_close(self->file);
     ql__wordpiece_free(self->words);
@@ -205,6 +207,13 @@ static ql_status make_engine(local_embedder *self, ql_error *err)
     ql__log_write(self->options.log, QL_LOG_WARNING, "embed", "embedding without oneDNN, which is slower: %s", inner.message);
     self->engine_refused = true;
     return QL_OK;
+}
+
+/* Queries go by the kernels: in bfloat16 where they can and float32 was not asked for, else in float32 on the mapped weights. */
+static ql_status make_half(local_embedder *self, ql_error *err)
+{
+    if (self->half || self->options.precision == QL__PRECISION_FP32 || ql__kernels_best()->matmul_bf16 == NULL) return QL_OK;
+    return ql__encoder_half_new(self->encoder, self->options.pool, &self->half, err);
 }
 
 /* ---- texts to windows ---- */
@@ -315,7 +324,7 @@ static ql_status prepare_wave(local_embedder *self, ql_embed_role role, ql_error
         w->first = at;
         at += w->length;
     }
-    if (role == QL_EMBED_PASSAGE) QL_TRY(make_engine(self, err));
+    QL_TRY(role == QL_EMBED_PASSAGE ? make_engine(self, err) : make_half(self, err));
     if (self->id_count < rows) rows = self->id_count; /* a query needs little; memory grows with the first large wave */
     for (size_t i = 0; i < self->workers && i < self->batch_count; i++) {
         if (scratch[i] && ql__encoder_scratch_rows(scratch[i]) >= rows) continue;
@@ -342,7 +351,10 @@ static void run_batch(void *user, size_t index, size_t worker)
     ql__encoder_batch args = {.ids = self->batch_ids + self->windows[b->first].first, .lengths = self->lengths + b->first,
                               .count = b->count, .out = self->vectors + b->first * self->config.width};
     ql_error error = {0};
-    ql_status status = ql__encoder_run(self->encoder, self->scratch[run->role][worker], run->role == QL_EMBED_PASSAGE ? self->engine : NULL, &args, &error);
+    ql__encoder_scratch *scratch = self->scratch[run->role][worker];
+    ql__pool *pool = self->batch_count == 1 ? self->options.pool : NULL; /* a batch alone has all threads */
+    ql_status status = run->role == QL_EMBED_QUERY && self->half ? ql__encoder_run_half(self->encoder, scratch, self->half, pool, &args, &error)
+                                                                : ql__encoder_run(self->encoder, scratch, run->role == QL_EMBED_PASSAGE ? self->engine : NULL, &args, &error);
     if (status >= 0) return;
     pthread_mutex_lock(&run->lock);
     if (run->status >= 0) {
@@ -378,7 +390,8 @@ static ql_status run_wave(local_embedder *self, ql_embed_role role, size_t texts
     QL_TRY(prepare_wave(self, role, err));
     ql__counter_add(QL__COUNTER_TOKENS, self->id_count);
     pthread_mutex_init(&run.lock, NULL);
-    ql__pool_run(self->options.pool, self->batch_count, run_batch, &run);
+    if (self->batch_count == 1) run_batch(&run, 0, 0);
+    else ql__pool_run(self->options.pool, self->batch_count, run_batch, &run);
     pthread_mutex_destroy(&run.lock);
     if (run.status < 0) {
         if (err) *err = run.error;

@@ -54,6 +54,7 @@ struct ql__encoder_scratch {
     void *context;    /* (T, W) of attention, in the engine's type */
     uint16_t *half;   /* (T, W) x as bfloat16, for engines that take it */
     void *hidden;     /* (QL__LINEAR_ROWS, F) in the engine's type */
+    uint16_t *hidden_half; /* (QL__LINEAR_ROWS, F) for kernels that take bfloat16 */
     float *attention; /* ql__attention_scratch */
     ql__linear_worker *worker; /* made on the first run with an engine */
 };
@@ -187,8 +188,9 @@ ql_status ql__encoder_scratch_new(const ql__encoder *self, size_t rows, ql__enco
     scratch->context = ql__alloc_zero(room * width, sizeof(float));
     scratch->half = ql__alloc_zero(room * width, sizeof(uint16_t));
     scratch->hidden = ql__alloc_zero(block * config->intermediate, sizeof(float));
+    scratch->hidden_half = ql__alloc_zero(block * config->intermediate, sizeof(uint16_t));
     scratch->attention = ql__alloc_zero(ql__attention_scratch(longest, width / config->heads), sizeof(float));
-    if (!scratch->x || !scratch->qkv || !scratch->context || !scratch->half || !scratch->hidden || !scratch->attention) {
+    if (!scratch->x || !scratch->qkv || !scratch->context || !scratch->half || !scratch->hidden || !scratch->hidden_half || !scratch->attention) {
         ql__encoder_scratch_free(scratch);
         return ql__fail_nomem(err);
     }
@@ -204,6 +206,7 @@ void ql__encoder_scratch_free(ql__encoder_scratch *self)
     ql__free(self->context);
     ql__free(self->half);
     ql__free(self->hidden);
+    ql__free(self->hidden_half);
     ql__free(self->attention);
     ql__linear_worker_free(self->worker);
     ql__free(self);
@@ -243,12 +246,71 @@ ql_status ql__encoder_engine_new(const ql__encoder *self, bool bf16, ql__linear_
     return ql__linear_engine_new(sources, count, bf16, out, err);
 }
 
+/* ---- weights as bfloat16 ---- */
+
+enum { HALF_QUERY, HALF_KEY, HALF_VALUE, HALF_MIX, HALF_UP, HALF_DOWN, HALF_COUNT };
+
+struct ql__encoder_half {
+    const ql__encoder *encoder;
+    size_t layers;
+    uint16_t *weights[][HALF_COUNT]; /* (layers) each as the linear layer's, (outputs, inputs) */
+};
+
+static void half_source(const ql__encoder *self, size_t index, const float **weight, size_t *count)
+{
+    const layer *from = &self->layers[index / HALF_COUNT];
+    const linear *parts[HALF_COUNT] = {&from->query, &from->key, &from->value, &from->mix, &from->up, &from->down};
+    size_t width = self->config->width, part = index % HALF_COUNT;
+    *weight = parts[part]->weight;
+    *count = part < HALF_UP ? width * width : width * self->config->intermediate;
+}
+
+static void halve_one(void *user, size_t index, size_t worker)
+{
+    ql__encoder_half *self = user;
+    const float *weight;
+    size_t count;
+    (void)worker;
+    half_source(self->encoder, index, &weight, &count);
+    self->encoder->kernels->to_bf16(weight, self->weights[index / HALF_COUNT][index % HALF_COUNT], count);
+}
+
+ql_status ql__encoder_half_new(const ql__encoder *self, ql__pool *pool, ql__encoder_half **out, ql_error *err)
+{
+    size_t layers = self->config->layers;
+    if (self->kernels->matmul_bf16 == NULL) return ql__fail(err, QL_E_UNSUPPORTED, "the kernels '%s' have no products of bfloat16", self->kernels->name);
+    ql__encoder_half *half = ql__alloc_zero(1, sizeof *half + layers * sizeof *half->weights);
+    if (!half) return ql__fail_nomem(err);
+    half->encoder = self;
+    half->layers = layers;
+    for (size_t i = 0; i < layers * HALF_COUNT; i++) {
+        const float *weight;
+        size_t count;
+        half_source(self, i, &weight, &count);
+        half->weights[i / HALF_COUNT][i % HALF_COUNT] = ql__realloc_array(NULL, count, sizeof(uint16_t));
+        if (half->weights[i / HALF_COUNT][i % HALF_COUNT]) continue;
+        ql__encoder_half_free(half);
+        return ql__fail_nomem(err);
+    }
+    ql__pool_run(pool, layers * HALF_COUNT, halve_one, half);
+    *out = half;
+    return QL_OK;
+}
+
+void ql__encoder_half_free(ql__encoder_half *self)
+{
+    for (size_t i = 0; self && i < self->layers * HALF_COUNT; i++) ql__free(self->weights[i / HALF_COUNT][i % HALF_COUNT]);
+    ql__free(self);
+}
+
 /* ---- forward ---- */
 
 typedef struct forward {
     const ql__encoder *encoder;
     ql__encoder_scratch *scratch;
     ql__linear_engine *engine; /* NULL: the kernels */
+    const ql__encoder_half *half; /* NULL: in float32 */
+    ql__pool *pool;            /* for the kernels in bfloat16; NULL: this thread alone */
     bool bf16;                 /* matrix products take bfloat16 */
     const ql__encoder_batch *batch;
     size_t rows; /* T */
@@ -309,6 +371,8 @@ static void *context_at(const forward *run, size_t row)
 
 /* By the kernels: target (rows, outputs) in rows of `stride`; `add` adds to it. */
 typedef struct product {
+    const linear *weights;
+    const uint16_t *half; /* the same as bfloat16; NULL: in float32 */
     const void *source;
     size_t inputs;
     float *target;
@@ -316,10 +380,44 @@ typedef struct product {
     bool add;
 } product;
 
-static void multiply(const forward *run, const linear *weights, const product *p)
+#define PRODUCTS_MAX 3
+#define COLUMNS_STEP 16 /* where a product may be cut: columns of the kernels go in groups of 4 */
+
+typedef struct products {
+    const ql__kernels *kernels;
+    product items[PRODUCTS_MAX];
+    size_t parts; /* of each product */
+} products;
+
+/* Part of a product, by columns. */
+static void multiply_part(void *user, size_t index, size_t worker)
 {
-    run->encoder->kernels->matmul(&(ql__matmul){.a = p->source, .w = weights->weight, .bias = weights->bias, .c = p->target, .c_stride = p->stride,
-                                                .rows = p->rows, .n = p->outputs, .k = p->inputs, .accumulate = p->add});
+    const products *self = user;
+    const product *p = &self->items[index / self->parts];
+    size_t steps = (p->outputs + COLUMNS_STEP - 1) / COLUMNS_STEP, part = index % self->parts;
+    size_t begin = part * steps / self->parts * COLUMNS_STEP, end = (part + 1) * steps / self->parts * COLUMNS_STEP;
+    (void)worker;
+    if (end > p->outputs) end = p->outputs;
+    if (p->half)
+        self->kernels->matmul_bf16(&(ql__matmul_bf16){.a = p->source, .w = p->half + begin * p->inputs, .bias = p->weights->bias + begin, .c = p->target + begin,
+                                                      .c_stride = p->stride, .rows = p->rows, .n = end - begin, .k = p->inputs, .accumulate = p->add});
+    else
+        self->kernels->matmul(&(ql__matmul){.a = p->source, .w = p->weights->weight + begin * p->inputs, .bias = p->weights->bias + begin, .c = p->target + begin,
+                                            .c_stride = p->stride, .rows = p->rows, .n = end - begin, .k = p->inputs, .accumulate = p->add});
+}
+
+static void multiply(const forward *run, const product *items, size_t count)
+{
+    products all = {.kernels = run->encoder->kernels, .parts = run->pool ? ql__pool_size(run->pool) : 1};
+    memcpy(all.items, items, count * sizeof *items);
+    if (run->pool) ql__pool_run(run->pool, count * all.parts, multiply_part, &all);
+    else
+        for (size_t i = 0; i < count; i++) multiply_part(&all, i, 0);
+}
+
+static const uint16_t *half_of(const forward *run, size_t index, size_t which)
+{
+    return run->half ? run->half->weights[index][which] : NULL;
 }
 
 static ql_status project(const forward *run, size_t index, size_t row, size_t rows, ql_error *err)
@@ -329,12 +427,12 @@ static ql_status project(const forward *run, size_t index, size_t row, size_t ro
     float *target = run->scratch->qkv + row * 3 * width;
     const void *source = stream_at(run, row);
     if (run->engine) return ql__linear_run(run->scratch->worker, index * LINEAR_COUNT + LINEAR_QKV, rows, source, target, err);
-    product p = {.source = source, .inputs = width, .target = target, .outputs = width, .stride = 3 * width, .rows = rows};
-    multiply(run, &weights->query, &p);
-    p.target = target + width;
-    multiply(run, &weights->key, &p);
-    p.target = target + 2 * width;
-    multiply(run, &weights->value, &p);
+    const linear *parts[] = {&weights->query, &weights->key, &weights->value};
+    product items[3];
+    for (size_t i = 0; i < 3; i++)
+        items[i] = (product){.weights = parts[i], .half = half_of(run, index, HALF_QUERY + i), .source = source, .inputs = width, .target = target + i * width, .outputs = width,
+                             .stride = 3 * width, .rows = rows};
+    multiply(run, items, 3);
     return QL_OK;
 }
 
@@ -357,8 +455,8 @@ static ql_status mix(const forward *run, size_t index, size_t row, size_t rows, 
     size_t width = run->encoder->config->width;
     float *target = run->scratch->x + row * width;
     if (run->engine) return ql__linear_run(run->scratch->worker, index * LINEAR_COUNT + LINEAR_MIX, rows, context_at(run, row), target, err);
-    multiply(run, &run->encoder->layers[index].mix,
-             &(product){.source = context_at(run, row), .inputs = width, .target = target, .outputs = width, .stride = width, .rows = rows, .add = true});
+    multiply(run, &(product){.weights = &run->encoder->layers[index].mix, .half = half_of(run, index, HALF_MIX), .source = context_at(run, row), .inputs = width,
+                             .target = target, .outputs = width, .stride = width, .rows = rows, .add = true}, 1);
     return QL_OK;
 }
 
@@ -373,9 +471,13 @@ static ql_status feed_forward(const forward *run, size_t index, size_t row, size
         QL_TRY(ql__linear_run(run->scratch->worker, index * LINEAR_COUNT + LINEAR_UP, rows, stream_at(run, row), hidden, err));
         return ql__linear_run(run->scratch->worker, index * LINEAR_COUNT + LINEAR_DOWN, rows, hidden, target, err);
     }
-    multiply(run, &weights->up, &(product){.source = stream_at(run, row), .inputs = width, .target = hidden, .outputs = inner, .stride = inner, .rows = rows});
+    multiply(run, &(product){.weights = &weights->up, .half = half_of(run, index, HALF_UP), .source = stream_at(run, row), .inputs = width, .target = hidden, .outputs = inner,
+                             .stride = inner, .rows = rows}, 1);
     run->encoder->kernels->gelu(hidden, rows * inner);
-    multiply(run, &weights->down, &(product){.source = hidden, .inputs = inner, .target = target, .outputs = width, .stride = width, .rows = rows, .add = true});
+    if (run->half) run->encoder->kernels->to_bf16(hidden, run->scratch->hidden_half, rows * inner);
+    const void *source = run->half ? (const void *)run->scratch->hidden_half : hidden;
+    multiply(run, &(product){.weights = &weights->down, .half = half_of(run, index, HALF_DOWN), .source = source, .inputs = inner, .target = target, .outputs = width,
+                             .stride = width, .rows = rows, .add = true}, 1);
     return QL_OK;
 }
 
@@ -414,17 +516,29 @@ static void pool_sequences(const forward *run)
     }
 }
 
+static ql_status run_forward(forward *run, ql_error *err)
+{
+    const ql__encoder *self = run->encoder;
+    ql__linear_guard guard;
+    QL_TRY(check_batch(self, run->scratch, run->batch, &run->rows, err));
+    if (run->engine && !run->scratch->worker) QL_TRY(ql__linear_worker_new(run->engine, &run->scratch->worker, err));
+    QL_TRY(embed_tokens(run, err));
+    if (run->engine) guard = ql__linear_enter(run->engine);
+    ql_status status = QL_OK;
+    for (size_t i = 0; i < self->config->layers && status >= 0; i++) status = run_layer(run, i, err);
+    if (run->engine) ql__linear_leave(run->engine, &guard);
+    if (status >= 0) pool_sequences(run);
+    return status;
+}
+
 ql_status ql__encoder_run(const ql__encoder *self, ql__encoder_scratch *scratch, ql__linear_engine *engine, const ql__encoder_batch *batch, ql_error *err)
 {
     forward run = {.encoder = self, .scratch = scratch, .engine = engine, .bf16 = engine && ql__linear_engine_bf16(engine), .batch = batch};
-    QL_TRY(check_batch(self, scratch, batch, &run.rows, err));
-    if (engine && !scratch->worker) QL_TRY(ql__linear_worker_new(engine, &scratch->worker, err));
-    QL_TRY(embed_tokens(&run, err));
-    ql__linear_guard guard;
-    if (engine) guard = ql__linear_enter(engine);
-    ql_status status = QL_OK;
-    for (size_t i = 0; i < self->config->layers && status >= 0; i++) status = run_layer(&run, i, err);
-    if (engine) ql__linear_leave(engine, &guard);
-    if (status >= 0) pool_sequences(&run);
-    return status;
+    return run_forward(&run, err);
+}
+
+ql_status ql__encoder_run_half(const ql__encoder *self, ql__encoder_scratch *scratch, const ql__encoder_half *half, ql__pool *pool, const ql__encoder_batch *batch, ql_error *err)
+{
+    forward run = {.encoder = self, .scratch = scratch, .half = half, .pool = pool, .bf16 = true, .batch = batch};
+    return run_forward(&run, err);
 }

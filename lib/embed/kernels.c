@@ -8,12 +8,13 @@
 
 const ql__kernels *ql__kernels_at(size_t index)
 {
-    const ql__kernels *tables[3];
+    const ql__kernels *tables[4];
     size_t count = 0;
 #if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-        __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma"))
-        tables[count++] = ql__kernels_avx512();
+    bool wide = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+                __builtin_cpu_supports("fma");
+    if (wide && __builtin_cpu_supports("avx512bf16")) tables[count++] = ql__kernels_avx512bf16();
+    if (wide) tables[count++] = ql__kernels_avx512();
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) tables[count++] = ql__kernels_avx2();
 #endif
     tables[count++] = ql__kernels_generic();

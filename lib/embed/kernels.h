@@ -23,6 +23,16 @@ typedef struct ql__matmul {
     bool accumulate;   /* c += a * w^T + bias instead of c = */
 } ql__matmul;
 
+typedef struct ql__matmul_bf16 {
+    const uint16_t *a;  /* (rows, k) bfloat16 */
+    const uint16_t *w;  /* (n, k) bfloat16 */
+    const float *bias;  /* (n) */
+    float *c;           /* (rows, n) in rows of c_stride */
+    size_t c_stride;
+    size_t rows, n, k;
+    bool accumulate;
+} ql__matmul_bf16;
+
 typedef struct ql__attention {
     const float *qkv; /* (L, 3 * W): query, key, value side by side */
     float *out;       /* (L, W), or NULL */
@@ -50,6 +60,11 @@ typedef struct ql__kernels {
     void (*attention)(const ql__attention *args);
     void (*sum_rows)(const float *x, size_t rows, size_t width, float *out); /* out (width) = sum over rows */
     void (*to_bf16)(const float *x, uint16_t *out, size_t count);             /* round to nearest, ties to even */
+    /*
+     * Products of bfloat16, sums in float32 (two products at a time, where the CPU has an instruction for it). NULL: this CPU has none, and float32 is
+     * faster. A column of c does not depend on which others are computed with it, in groups of 4 from column 0.
+     */
+    void (*matmul_bf16)(const ql__matmul_bf16 *args);
 } ql__kernels;
 
 /* The fastest table this CPU can run. */

@@ -19,6 +19,26 @@ static void matmul(const ql__matmul *args)
     }
 }
 
+static float float_of(uint16_t half)
+{
+    uint32_t bits = (uint32_t)half << 16;
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+static void matmul_bf16(const ql__matmul_bf16 *args)
+{
+    for (size_t i = 0; i < args->rows; i++) {
+        for (size_t j = 0; j < args->n; j++) {
+            double sum = args->bias[j];
+            for (size_t p = 0; p < args->k; p++) sum += (double)float_of(args->a[i * args->k + p]) * (double)float_of(args->w[j * args->k + p]);
+            float *c = &args->c[i * args->c_stride + j];
+            *c = args->accumulate ? *c + (float)sum : (float)sum;
+        }
+    }
+}
+
 static void gelu(float *x, size_t count)
 {
     for (size_t i = 0; i < count; i++) x[i] = (float)(0.5 * (double)x[i] * (1.0 + erf((double)x[i] * M_SQRT1_2)));
@@ -95,7 +115,7 @@ static void sum_rows(const float *x, size_t rows, size_t width, float *out)
 
 const ql__kernels *ql__kernels_reference(void)
 {
-    static const ql__kernels table = {"reference", matmul, gelu, norm, attention, sum_rows, to_bf16};
+    static const ql__kernels table = {"reference", matmul, gelu, norm, attention, sum_rows, to_bf16, matmul_bf16};
     return &table;
 }
 

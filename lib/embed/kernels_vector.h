@@ -240,6 +240,77 @@ static void matmul(const ql__matmul *args)
         for (size_t row = 0; row < args->rows; row++) dot_tile(args, row, column, 1, 1, false);
 }
 
+#if VECTOR_BYTES == 64 && defined(__AVX512BF16__)
+#define HALVES (2 * LANES) /* bfloat16 numbers of a vector */
+
+/* The last, partly filled vector of a row; zeros behind its end. */
+INLINE __m512bh load_halves(const uint16_t *p, size_t count)
+{
+    uint16_t halves[HALVES] = {0};
+    __m512i bits;
+    memcpy(halves, p, count * sizeof *p);
+    memcpy(&bits, halves, sizeof bits);
+    return (__m512bh)bits;
+}
+
+INLINE __m512bh halves_at(const uint16_t *p)
+{
+    return (__m512bh)_mm512_loadu_si512(p);
+}
+
+INLINE void dot_tile_bf16(const ql__matmul_bf16 *args, size_t row, size_t column, const size_t rows, const size_t columns, const bool fetch)
+{
+    const uint16_t *a = args->a + row * args->k, *w = args->w + column * args->k;
+    size_t k = args->k, p = 0;
+    __m512 sums[TILE_ROWS][TILE_COLUMNS];
+#pragma GCC unroll 8
+    for (size_t i = 0; i < rows; i++)
+#pragma GCC unroll 8
+        for (size_t j = 0; j < columns; j++) sums[i][j] = _mm512_setzero_ps();
+    for (; p < k; p += HALVES) {
+        size_t part = k - p;
+        __m512bh left[TILE_ROWS];
+#pragma GCC unroll 8
+        for (size_t i = 0; i < rows; i++) left[i] = part >= HALVES ? halves_at(a + i * k + p) : load_halves(a + i * k + p, part);
+#pragma GCC unroll 8
+        for (size_t j = 0; j < columns; j++) {
+            __m512bh right = part >= HALVES ? halves_at(w + j * k + p) : load_halves(w + j * k + p, part);
+            if (fetch) __builtin_prefetch(w + (columns + j) * k + p);
+#pragma GCC unroll 8
+            for (size_t i = 0; i < rows; i++) sums[i][j] = _mm512_dpbf16_ps(sums[i][j], left[i], right);
+        }
+    }
+    for (size_t i = 0; i < rows; i++) {
+        float totals[4] = {0};
+        if (columns == 4) sum_four((const vec *)(const void *)sums[i], totals);
+        else totals[0] = sum_lanes((vec)sums[i][0]);
+        for (size_t j = 0; j < columns; j++) {
+            float *c = &args->c[(row + i) * args->c_stride + column + j], sum = totals[j] + args->bias[column + j];
+            *c = args->accumulate ? *c + sum : sum;
+        }
+    }
+}
+
+static void matmul_bf16(const ql__matmul_bf16 *args)
+{
+    size_t column = 0;
+    for (; column + TILE_COLUMNS <= args->n; column += TILE_COLUMNS) {
+        size_t row = 0;
+        if (args->rows >= TILE_ROWS) {
+            dot_tile_bf16(args, 0, column, TILE_ROWS, TILE_COLUMNS, true);
+            row = TILE_ROWS;
+        }
+        for (; row + TILE_ROWS <= args->rows; row += TILE_ROWS) dot_tile_bf16(args, row, column, TILE_ROWS, TILE_COLUMNS, false);
+        for (; row < args->rows; row++) dot_tile_bf16(args, row, column, 1, TILE_COLUMNS, row == 0);
+    }
+    for (; column < args->n; column++)
+        for (size_t row = 0; row < args->rows; row++) dot_tile_bf16(args, row, column, 1, 1, false);
+}
+#define MATMUL_BF16 matmul_bf16
+#else
+#define MATMUL_BF16 NULL
+#endif
+
 /* ---- LayerNorm ---- */
 
 INLINE vec row_part(const float *x, size_t i, size_t width, float fill)
@@ -430,6 +501,6 @@ static void sum_rows(const float *x, size_t rows, size_t width, float *out)
 
 const ql__kernels *TABLE_FN(void)
 {
-    static const ql__kernels table = {TABLE_NAME, matmul, gelu, norm, attention, sum_rows, to_bf16};
+    static const ql__kernels table = {TABLE_NAME, matmul, gelu, norm, attention, sum_rows, to_bf16, MATMUL_BF16};
     return &table;
 }

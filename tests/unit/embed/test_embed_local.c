@@ -109,6 +109,8 @@ static void test_embed_local__stays_close_in_bfloat16(void **state)
         golden_run(&e, QL_EMBED_PASSAGE, &lowest, &mean);
         if (!(lowest >= BF16_COSINE && mean >= BF16_MEAN)) fail_msg("lowest cosine %.8f, mean %.8f", lowest, mean);
     }
+    golden_run(&e, QL_EMBED_QUERY, &lowest, &mean); /* by the kernels, in float32 where they multiply no bfloat16 */
+    if (!(lowest >= BF16_COSINE && mean >= BF16_MEAN)) fail_msg("queries: lowest cosine %.8f, mean %.8f", lowest, mean);
     close_embedder(&e);
 }
 

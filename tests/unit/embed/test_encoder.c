@@ -6,6 +6,7 @@
 #include "small_model.h"
 
 #define FP32_COSINE 0.9999999
+#define BF16_COSINE 0.999 /* small random models, whose vectors are shorter and rougher than a real one's */
 
 typedef struct opened {
     small_model model;
@@ -131,6 +132,42 @@ static void test_encoder__is_bert_on_the_engine(void **state)
     }
 }
 
+/* Weights and what enters a product rounded to bfloat16: near the float32 vector, and the same bits with any number of threads. */
+static void test_encoder__is_bert_by_halves(void **state)
+{
+    (void)state;
+    for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
+        opened m;
+        ql__pool *pools[3];
+        ql__encoder_half *half = NULL;
+        ql__encoder_scratch *scratch = NULL;
+        ql_error err = {0};
+        uint32_t ids[40], lengths[3] = {1, 20, 7};
+        float alone[3 * 128], shared[3 * 128];
+        double wanted[128];
+        size_t width = shapes[s].width;
+        open_model(&m, &shapes[s], ql__kernels_best());
+        fill_ids(ids, 28, shapes[s].vocab, 5);
+        for (size_t t = 0; t < 3; t++) assert_int_equal(ql__pool_new(t + 1, &pools[t], &err), QL_OK);
+        ql_status status = ql__encoder_half_new(m.encoder, pools[1], &half, &err);
+        if (ql__kernels_best()->matmul_bf16 == NULL) assert_int_equal(status, QL_E_UNSUPPORTED);
+        assert_int_equal(ql__encoder_scratch_new(m.encoder, 40, &scratch, NULL), QL_OK);
+        for (size_t t = 0; half != NULL && t < 3; t++) {
+            assert_int_equal(ql__encoder_run_half(m.encoder, scratch, half, t == 0 ? NULL : pools[t], &(ql__encoder_batch){ids, lengths, 3, t == 0 ? alone : shared}, &err), QL_OK);
+            if (t > 0) assert_memory_equal(shared, alone, 3 * width * sizeof *alone);
+        }
+        for (size_t i = 0, at = 0; half != NULL && i < 3; at += lengths[i++]) {
+            plain_forward(&m.model, ids + at, lengths[i], wanted);
+            double cosine = cosine_of(alone + i * width, wanted, width);
+            if (!(cosine >= BF16_COSINE)) fail_msg("width %zu, sequence %zu: cosine %.9f", width, i, cosine);
+        }
+        ql__encoder_scratch_free(scratch);
+        ql__encoder_half_free(half);
+        for (size_t t = 0; t < 3; t++) ql__pool_free(pools[t]);
+        close_model(&m);
+    }
+}
+
 static void test_encoder__refuses_what_the_model_cannot_take(void **state)
 {
     (void)state;
@@ -196,6 +233,7 @@ int main(void)
         cmocka_unit_test(test_encoder__is_bert_for_every_kernel_table),
         cmocka_unit_test(test_encoder__vector_does_not_depend_on_the_batch),
         cmocka_unit_test(test_encoder__is_bert_on_the_engine),
+        cmocka_unit_test(test_encoder__is_bert_by_halves),
         cmocka_unit_test(test_encoder__refuses_what_the_model_cannot_take),
         cmocka_unit_test(test_encoder__names_a_tensor_of_another_shape),
         cmocka_unit_test(test_encoder__survives_failing_memory),

@@ -1,0 +1,8 @@
+/* The kernels for AVX-512F, BW, DQ, VL and BF16: see kernels_vector.h. Threads: no state. */
+#define VECTOR_BYTES 64
+#define TILE_ROWS 4
+#define TILE_COLUMNS 4
+#define ATTENTION_ROWS 8
+#define TABLE_NAME "avx512bf16"
+#define TABLE_FN ql__kernels_avx512bf16
+#include "embed/kernels_vector.h"
