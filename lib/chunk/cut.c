@@ -82,11 +82,8 @@ uint64_t ql__cut_find(ql_str text, int block_kind, uint64_t begin, uint64_t limi
 {
     if (limit <= begin) return begin;
     if (wanted <= begin) wanted = begin + 1;
-    uint64_t at = 0;
-    if (wanted <= limit) {
-        at = ql__cut_by_lines(block_kind) ? last_line(text, wanted - 1, limit) : last_sentence(text, begin, wanted, limit);
-        if (at < wanted) at = last_word(text, begin, wanted, limit);
-    }
+    uint64_t at = ql__cut_by_lines(block_kind) ? last_line(text, wanted - 1, limit) : last_sentence(text, begin, wanted, limit);
+    if (at < wanted) at = last_word(text, begin, wanted, limit);
     /* White space may carry a combining mark, so every candidate is moved to a grapheme's start. */
     const ql_str tail = {text.ptr + begin, text.len - (size_t)begin};
     if (at > begin) at = begin + ql__grapheme_floor(tail, (size_t)(at - begin));

@@ -312,7 +312,7 @@ static ql_status find_document(ql__store *self, const ql_store_document *documen
     if (st == QL_DONE) return QL_OK;
     read_document(stmt, &holder);
     ql_str url = ql__stmt_bytes(stmt, 6);
-    bool same = out->found && holder.num == out->num;
+    bool same = holder.num == out->num; /* which is 0 when none was found, and no row's number is */
     if (!same)
         st = ql__fail(err, QL_E_EXISTS, "document id %.*s of '%.*s' is held by '%.*s'", (int)document->id.len, document->id.ptr, (int)(document->url.len < 120 ? document->url.len : 120),
                       document->url.ptr, (int)(url.len < 120 ? url.len : 120), url.ptr);

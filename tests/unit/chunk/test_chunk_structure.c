@@ -264,10 +264,17 @@ typedef struct node {
     const char *text; /* its range: where this stands next in the document */
 } node;
 
+typedef struct stop {
+    size_t last;
+    bool done; /* nothing may come any more */
+} stop;
+
 static int stop_later(void *user, const ql_chunk *chunk)
 {
-    const size_t *last = user;
-    return chunk->index == *last ? 77 : 0;
+    stop *self = user;
+    assert_false(self->done);
+    self->done = chunk->index == self->last;
+    return self->done ? 77 : 0;
 }
 
 static void run_tree(rule *self, const char *text, const node *nodes, uint32_t count, uint32_t size_max, uint32_t size_min)
@@ -297,9 +304,10 @@ static void run_tree(rule *self, const char *text, const node *nodes, uint32_t c
     check_chunk(&self->options, &self->chunks);
     for (size_t last = 0; last < self->chunks.count; last++) {
         ql_error err = {0};
-        assert_int_equal(ql__chunker_structure()->chunk_fn(NULL, NULL, &self->chunks.canonical, &self->options, stop_later, &last, &err), QL_E_CALLBACK);
+        stop once = {last, false}, again = {last, false};
+        assert_int_equal(ql__chunker_structure()->chunk_fn(NULL, NULL, &self->chunks.canonical, &self->options, stop_later, &once, &err), QL_E_CALLBACK);
         assert_int_equal(err.callback_value, 77);
-        assert_int_equal(ql__chunker_structure()->chunk_fn(NULL, NULL, &self->chunks.canonical, &self->options, stop_later, &last, NULL), QL_E_CALLBACK);
+        assert_int_equal(ql__chunker_structure()->chunk_fn(NULL, NULL, &self->chunks.canonical, &self->options, stop_later, &again, NULL), QL_E_CALLBACK);
     }
 }
 
@@ -415,6 +423,33 @@ static void test_chunk_structure__keeps_a_grapheme_that_blocks_divide(void **sta
     EXPECT_TEXTS(&r, "e\xcc\x81\xcc\x82", "x");
 }
 
+/* Such a chunk holds something of both blocks, so its path is what they share. */
+static void test_chunk_structure__divided_graphemes_belong_to_both_blocks(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        uint64_t middle; /* where the first section ends */
+        uint32_t size_max;
+        size_t index; /* of the chunk that holds a part of both */
+        const char *shared;
+    } cases[] = {{"aaaa e\xcc\x81 bbbb", 6, 7, 1, "e\xcc\x81 bbbb"}, {"e\xcc\x81\xcc\x82x", 3, 1, 0, "e\xcc\x81\xcc\x82"}};
+    for (size_t i = 0; i < 2; i++) {
+        rule r;
+        uint64_t end = strlen(cases[i].text);
+        const ql_block blocks[] = {{.end = end, .parent = QL_BLOCK_NONE, .next = 4},
+                                   {.end = end, .parent = 0, .next = 4, .kind = QL_BLOCK_SECTION, .label = QL_STR("All")},
+                                   {.end = cases[i].middle, .parent = 1, .next = 3, .kind = QL_BLOCK_ELEMENT, .label = QL_STR("A")},
+                                   {.begin = cases[i].middle, .end = end, .parent = 1, .next = 4, .kind = QL_BLOCK_ELEMENT, .label = QL_STR("B")}};
+        r.options = (ql_chunk_options){.struct_size = sizeof r.options, .size_max = cases[i].size_max, .size_min = 1};
+        r.chunks = (check_chunks){.canonical = {.struct_size = sizeof(ql_canonical), .text = ql_str_of(cases[i].text), .blocks = blocks, .block_count = 4}};
+        ql__arena_init(&r.chunks.arena.arena, 0);
+        check_chunk(&r.options, &r.chunks);
+        expect_chunk(&r, cases[i].index, "All", cases[i].shared);
+        check_chunks_free(&r.chunks);
+    }
+}
+
 /* Where a leaf is cut so that its rest is no crumb: not where the smallest size is larger than the largest, nor behind the limit in bytes. */
 static void test_chunk_structure__leaves_no_crumb_unless_it_must(void **state)
 {
@@ -444,7 +479,7 @@ static size_t units_without_end(void *user, ql_str text, uint32_t *starts, size_
 {
     (void)user;
     for (size_t i = 0; i < text.len && i < capacity; i++) starts[i] = (uint32_t)i;
-    return starts != NULL ? text.len : SIZE_MAX;
+    return starts != NULL ? text.len : (size_t)UINT32_MAX + 2;
 }
 
 static int most_tokens(void *user, const ql_chunk *chunk)
@@ -465,8 +500,8 @@ static void test_chunk_structure__bounds_the_units_of_a_measure(void **state)
     const ql_canonical canonical = {.struct_size = sizeof canonical, .text = QL_STR("abcdef"), .blocks = &whole, .block_count = 1};
     assert_int_equal(ql__chunker_structure()->chunk_fn(NULL, NULL, &canonical, &options, most_tokens, &most, &err), QL_OK);
     assert_int_equal(most, UINT32_MAX);
-    size_t last = 0;
-    assert_int_equal(ql__chunker_structure()->chunk_fn(NULL, NULL, &canonical, &options, stop_later, &last, &err), QL_E_CALLBACK);
+    stop at = {0, false};
+    assert_int_equal(ql__chunker_structure()->chunk_fn(NULL, NULL, &canonical, &options, stop_later, &at, &err), QL_E_CALLBACK);
 }
 
 static int ignore(void *user, const ql_chunk *chunk)
@@ -520,6 +555,7 @@ int main(void)
         cmocka_unit_test(test_chunk_structure__looks_into_pages),
         cmocka_unit_test(test_chunk_structure__keeps_whole_what_fits_a_chunk),
         cmocka_unit_test(test_chunk_structure__keeps_a_grapheme_that_blocks_divide),
+        cmocka_unit_test(test_chunk_structure__divided_graphemes_belong_to_both_blocks),
         cmocka_unit_test(test_chunk_structure__leaves_no_crumb_unless_it_must),
         cmocka_unit_test(test_chunk_structure__bounds_the_units_of_a_measure),
         cmocka_unit_test(test_chunk_structure__stops_between_blocks),

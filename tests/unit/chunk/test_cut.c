@@ -38,7 +38,7 @@ static void test_cut__takes_the_end_of_the_text_and_its_beginning(void **state)
     assert_int_equal(ql__cut_find(lines, QL_BLOCK_CODE, 0, 2, 1), 1);  /* the first line is empty, but nothing is before it */
     assert_int_equal(ql__cut_find(lines, QL_BLOCK_CODE, 0, 8, 2), 7);  /* an empty line of CR LF */
     assert_int_equal(ql__cut_find(QL_STR("\r\nab"), QL_BLOCK_CODE, 0, 4, 1), 2); /* a CR that begins the text ends no line before it */
-    assert_int_equal(ql__cut_find(QL_STR("a\r\nb cd"), QL_BLOCK_CODE, 0, 5, 1), 3); /* nor does one behind a letter make an empty line */
+    assert_int_equal(ql__cut_find(QL_STR("x\n\nb\r\ncd"), QL_BLOCK_CODE, 0, 7, 1), 3); /* nor does one behind a letter make an empty line */
 }
 
 static void test_cut__takes_a_grapheme_when_nothing_is_behind_the_wanted_place(void **state)

@@ -37,16 +37,17 @@ static void test_meter__answers_at_the_ends_of_its_window(void **state)
 {
     (void)state;
     ql_buf text = QL_BUF_INIT;
-    while (text.len < 1200000) ql_buf_append(&text, QL_STR("word\n"));
+    ql_buf_append(&text, QL_STR("\n\n\n"));
+    while (text.len < 1200000) ql_buf_append(&text, QL_STR("\nword"));
     ql__meter meter;
     assert_int_equal(ql__meter_init(&meter, &check_measure_tokens, ql_buf_str(&text), 5000, NULL), QL_OK);
     ql__meter_move(&meter, 0, 5000);
-    assert_int_equal(ql__meter_backward(&meter, 0, 3), 0); /* no unit begins before it */
-    assert_int_equal(ql__meter_backward(&meter, 7, 3), 0); /* fewer units than asked for */
-    ql__meter_move(&meter, 1000000, 5000); /* far behind what was measured: nothing in between is */
-    assert_int_equal(meter.window_begin, 1000000);
+    assert_int_equal(ql__meter_backward(&meter, 2, 3), 2); /* no unit begins before it */
+    assert_int_equal(ql__meter_backward(&meter, 7, 3), 4); /* fewer units than asked for */
+    ql__meter_move(&meter, 1000003, 5000); /* far behind what was measured: nothing in between is */
+    assert_int_equal(meter.window_begin, 1000003);
     assert_true(meter.measured_bytes < 600000);
-    assert_int_equal(ql__meter_count(&meter, 1000000, 1000050), 10);
+    assert_int_equal(ql__meter_count(&meter, 1000003, 1000053), 10);
     ql__meter_dispose(&meter);
     ql_buf_dispose(&text);
 }

@@ -151,10 +151,9 @@ static void put_walruses(ql__store *store, uint64_t first, uint64_t count)
     }
 }
 
-/* A term whose last block is full to the byte gets another one, and keeps what it has. */
-static void test_store_merge__goes_on_behind_a_full_block(void **state)
+/* A term whose last block is full to the byte, or fills up on the way, gets another one, and keeps what it has. */
+static void goes_on_behind_a_full_block(uint64_t before, uint64_t more)
 {
-    (void)state;
     static const test_shape single = {.dims = 8};
     ql_error err = {0};
     ql__stmt *stmt = NULL;
@@ -162,7 +161,7 @@ static void test_store_merge__goes_on_behind_a_full_block(void **state)
     ql__store *store = store_open(dir, true, &single);
     const uint64_t full = QL__BLOCK_BYTES / 2;
     for (int part = 0; part < 2; part++) {
-        put_walruses(store, part == 0 ? 0 : full, part == 0 ? full : 5);
+        put_walruses(store, part == 0 ? 0 : before, part == 0 ? before : more);
         expect_ok(ql__store_postings_flush(store, &err));
         expect_ok(ql__store_commit(store, &err));
     }
@@ -170,14 +169,21 @@ static void test_store_merge__goes_on_behind_a_full_block(void **state)
     for (int block = 0; block < 2; block++) {
         assert_int_equal(ql__stmt_step(stmt, &err), QL_OK);
         assert_int_equal(ql__stmt_int(stmt, 0), block == 0 ? 0 : full);
-        assert_int_equal(ql__stmt_int(stmt, 1), block == 0 ? full - 1 : full + 4);
-        assert_int_equal(ql__stmt_int(stmt, 2), block == 0 ? full : 5);
-        assert_int_equal(ql__stmt_int(stmt, 3), block == 0 ? QL__BLOCK_BYTES : 10);
+        assert_int_equal(ql__stmt_int(stmt, 1), block == 0 ? full - 1 : before + more - 1);
+        assert_int_equal(ql__stmt_int(stmt, 2), block == 0 ? full : before + more - full);
+        assert_int_equal(ql__stmt_int(stmt, 3), block == 0 ? QL__BLOCK_BYTES : 2 * (before + more - full));
     }
     assert_int_equal(ql__stmt_step(stmt, &err), QL_DONE);
     ql__stmt_free(stmt);
     ql__store_free(store);
     ql_test_dir_remove(dir);
+}
+
+static void test_store_merge__goes_on_behind_a_full_block(void **state)
+{
+    (void)state;
+    goes_on_behind_a_full_block(QL__BLOCK_BYTES / 2, 5);
+    goes_on_behind_a_full_block(QL__BLOCK_BYTES / 2 - 10, 20);
 }
 
 static void test_store_merge__survives_every_failing_allocation(void **state)
