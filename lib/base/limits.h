@@ -10,6 +10,8 @@
 #define QL_LIMIT_ENV_BYTES (128 << 10)                   /* one environment variable, what Linux allows */
 #define QL_LIMIT_JSON_DEPTH 512                         /* nesting of foreign JSON, bounds every recursive walk */
 #define QL_LIMIT_CODE_BYTES ((size_t)4 << 20)          /* a larger source file is cut by lines: it is data or generated, and its syntax tree takes up to twenty times that */
+#define QL_LIMIT_CODE_PARSE_BYTES ((size_t)32 << 20)   /* memory of a parse, for files of any size (a parser, its tables), and for each byte of the text: */
+#define QL_LIMIT_CODE_PARSE_FACTOR 128                  /* sound files take up to 92 (minified JavaScript); 90 kB of "%w(%w(" as C took 12 GB */
 #define QL_LIMIT_HTML_DEPTH 512                         /* open elements; deeper ones are read as if they were siblings */
 #define QL_LIMIT_TREE_DEPTH 512                         /* depth of a structure tree */
 #define QL_LIMIT_URL_BYTES ((size_t)64 << 10)          /* identity of a document; PATH_MAX is 4 kB */

@@ -2,13 +2,16 @@
  * Purpose: memory for tree-sitter and scanners, a list of pieces per run, so that a run can be left by longjmp.
  *
  * Invariants: tree-sitter is called only inside a run; pieces belong to the run of their thread and do not outlive it. A run inside a run
- * has a list of its own. Threads: runs are per thread. Cost: two pointers in front of each piece.
+ * has a list of its own. What a run holds is counted and may be bounded: a few kB of source that the grammar cannot make sense of can take gigabytes.
+ * Threads: runs are per thread. Cost: 32 bytes in front of each piece.
  */
 #include "code_memory.h"
 
 #include <pthread.h>
 #include <setjmp.h>
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 #include <tree_sitter/api.h>
@@ -17,11 +20,14 @@
 
 typedef struct piece {
     struct piece *before, *after;
+    size_t size; /* of all of it */
     _Alignas(max_align_t) unsigned char bytes[];
 } piece;
 
 typedef struct run {
     piece ring; /* head of the pieces; never handed out */
+    size_t bytes, bound;
+    bool over_bound;
     jmp_buf out_of_memory;
 } run;
 
@@ -46,11 +52,25 @@ static piece *piece_of(void *bytes)
     return (piece *)(void *)((unsigned char *)bytes - offsetof(piece, bytes));
 }
 
+/* Counts a piece that comes in place of one of `before` bytes; leaves the run where that is too much. */
+static void count(size_t before, size_t total)
+{
+    size_t others = active->bytes - before;
+    if (total > active->bound || others > active->bound - total) {
+        active->over_bound = true;
+        longjmp(active->out_of_memory, 1);
+    }
+    active->bytes = others + total;
+}
+
 static void *take(size_t size)
 {
-    size_t total;
-    piece *self = ql__size_add(size, sizeof *self, &total) ? ql__alloc(total) : NULL;
+    size_t total = 0;
+    if (!ql__size_add(size, sizeof(piece), &total)) longjmp(active->out_of_memory, 1);
+    count(0, total);
+    piece *self = ql__alloc(total);
     if (!self) longjmp(active->out_of_memory, 1);
+    self->size = total;
     ring_add(self);
     return self->bytes;
 }
@@ -67,21 +87,26 @@ static void *take_zeros(size_t count, size_t size)
 static void give_back(void *bytes)
 {
     if (!bytes) return;
-    ring_remove(piece_of(bytes));
-    ql__free(piece_of(bytes));
+    piece *self = piece_of(bytes);
+    ring_remove(self);
+    active->bytes -= self->size;
+    ql__free(self);
 }
 
 static void *resize(void *bytes, size_t size)
 {
-    size_t total;
+    size_t total = 0;
     if (!bytes) return take(size);
     piece *old = piece_of(bytes);
+    if (!ql__size_add(size, sizeof *old, &total)) longjmp(active->out_of_memory, 1);
+    count(old->size, total);
     ring_remove(old);
-    piece *self = ql__size_add(size, sizeof *self, &total) ? ql__realloc(old, total) : NULL;
+    piece *self = ql__realloc(old, total);
     if (!self) {
         ring_add(old); /* it is still there, and freed with the rest */
         longjmp(active->out_of_memory, 1);
     }
+    self->size = total;
     ring_add(self);
     return self->bytes;
 }
@@ -97,10 +122,15 @@ const ql__grammar_memory *ql__code_memory(void)
     return &memory;
 }
 
-bool ql__code_memory_run(void (*work)(void *user), void *user)
+void ql__code_memory_bound(size_t bytes)
+{
+    active->bound = bytes;
+}
+
+ql__code_run ql__code_memory_run(void (*work)(void *user), void *user)
 {
     static pthread_once_t installed = PTHREAD_ONCE_INIT;
-    run self = {.ring = {.before = &self.ring, .after = &self.ring}};
+    run self = {.ring = {.before = &self.ring, .after = &self.ring}, .bound = SIZE_MAX};
     run *volatile outer = active;
     volatile bool whole = false;
     pthread_once(&installed, install);
@@ -111,5 +141,5 @@ bool ql__code_memory_run(void (*work)(void *user), void *user)
     }
     while (self.ring.after != &self.ring) give_back(self.ring.after->bytes);
     active = outer;
-    return whole;
+    return whole ? QL__CODE_RUN_WHOLE : self.over_bound ? QL__CODE_RUN_OVER_BOUND : QL__CODE_RUN_NO_MEMORY;
 }

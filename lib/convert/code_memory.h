@@ -5,15 +5,23 @@
 #ifndef QL_CODE_MEMORY_H
 #define QL_CODE_MEMORY_H
 
-#include <stdbool.h>
+#include <stddef.h>
 
 #include "grammar_memory.h"
 
+typedef enum ql__code_run {
+    QL__CODE_RUN_WHOLE,
+    QL__CODE_RUN_NO_MEMORY, /* the machine has no more */
+    QL__CODE_RUN_OVER_BOUND /* of ql__code_memory_bound */
+} ql__code_run;
+
 /*
- * Runs work(user), which uses the parser; false when memory ran out half-way. Then work was left where it was: it must own nothing but
+ * Runs work(user), which uses the parser; when memory ran out half-way work was left where it was: it must own nothing but
  * what the parser gave it (and arenas). Whatever it did not give back is freed in any case.
  */
-bool ql__code_memory_run(void (*work)(void *user), void *user);
+ql__code_run ql__code_memory_run(void (*work)(void *user), void *user);
+/* Inside a run: from now on it may hold at most so many bytes; SIZE_MAX: any number, as at its start. */
+void ql__code_memory_bound(size_t bytes);
 /* The same memory for the scanners that work uses. */
 const ql__grammar_memory *ql__code_memory(void);
 

@@ -4,7 +4,8 @@
  * comments and attributes that stand right before it and ends with its last line. Errors of the parser only mean fewer elements.
  *
  * Threads: no state. Cost: linear; the parser's steps are counted, not timed, so the same file gives the same outline everywhere.
- * Memory of the tree: up to twenty times the text; what happens where it runs out: code_memory.c.
+ * Memory of the tree: up to twenty times the text, while it is made up to a hundred; hostile text takes any amount, so it is bounded. What happens
+ * where it runs out: code_memory.c.
  */
 #include "code_outline.h"
 
@@ -418,6 +419,7 @@ static const char *read_source(void *payload, uint32_t at, TSPoint position, uin
 static TSTree *parse(ql_str text, const ql__code_grammar *grammar)
 {
     const ql__code_original *before = ql__code_guard_begin(grammar->original);
+    ql__code_memory_bound(QL_LIMIT_CODE_PARSE_BYTES + QL_LIMIT_CODE_PARSE_FACTOR * text.len);
     TSParser *parser = ts_parser_new();
     TSTree *tree = NULL;
     if (ts_parser_set_language(parser, grammar->language)) {
@@ -429,6 +431,7 @@ static TSTree *parse(ql_str text, const ql__code_grammar *grammar)
     }
     ts_parser_delete(parser);
     ql__code_guard_end(before);
+    ql__code_memory_bound(SIZE_MAX);
     return tree;
 }
 
@@ -440,12 +443,12 @@ typedef struct job {
     uint64_t errors;
 } job;
 
-/* False when memory ran out. */
+/* False when memory ran out. A parse that takes more than its bound gave up. */
 static bool run(void (*work)(void *user), job *self)
 {
-    if (ql__code_memory_run(work, self)) return true;
-    ql__code_guard_abandon();
-    return false;
+    ql__code_run end = ql__code_memory_run(work, self);
+    if (end != QL__CODE_RUN_WHOLE) ql__code_guard_abandon();
+    return end != QL__CODE_RUN_NO_MEMORY;
 }
 
 static void outline_tree(void *user)

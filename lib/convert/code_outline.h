@@ -9,7 +9,7 @@ typedef enum ql__code_method {
     QL__CODE_PARSED,
     QL__CODE_TOO_LARGE,  /* over QL_LIMIT_CODE_BYTES */
     QL__CODE_NO_GRAMMAR, /* the module is not installed */
-    QL__CODE_GAVE_UP     /* the parser needed too many steps */
+    QL__CODE_GAVE_UP     /* the parser needed too many steps or too much memory */
 } ql__code_method;
 
 /* Fills blocks (already initialised for text) from the syntax tree. QL_DONE: it gave up and added nothing. QL_E_NOMEM. */

@@ -6,7 +6,7 @@
 #include <qloader/convert.h>
 
 /* Raise it when any converter yields other text, blocks, titles or metadata than before: stored documents are then made again. */
-#define QL__CONVERT_VERSION 1u
+#define QL__CONVERT_VERSION 2u
 
 const ql_converter_ops *ql__convert_markdown(void);
 const ql_converter_ops *ql__convert_html(void);
