@@ -198,13 +198,34 @@ static void list_candidates(const cli_command *command, const char *word, ql_buf
     if (count < 2) ql_buf_clear(out);
 }
 
+/* The option of this command whose name is at most two letters away; NULL: none. */
+static const char *nearest_option(const cli_command *command, const char *word)
+{
+    char name[64];
+    const char *nearest = NULL;
+    unsigned best = 3;
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(word, "="), word);
+    for (const cli_option *option = cli_options; option->name != NULL; option++) {
+        unsigned d = cli_takes(command, option->id) ? distance(name, option->name) : best;
+        if (d < best) best = d, nearest = option->name;
+    }
+    return nearest;
+}
+
 static int bad_long_option(const cli *self, const char *word)
 {
-    ql_buf candidates = QL_BUF_INIT;
-    list_candidates(self->command, word + strspn(word, "-"), &candidates);
-    int code = candidates.len > 0 ? cli_usage_error(self, "'%s' can be %s; write one of them", word, ql_buf_cstr(&candidates))
-                                  : cli_usage_error(self, "'%s %s' does not take '%s'; '%s %s --help' lists its options", self->program, self->command->name, word, self->program, self->command->name);
-    ql_buf_dispose(&candidates);
+    ql_buf text = QL_BUF_INIT;
+    const char *name = word + strspn(word, "-"), *nearest = nearest_option(self->command, name);
+    list_candidates(self->command, name, &text);
+    int code;
+    if (text.len > 0) {
+        code = cli_usage_error(self, "'%s' can be %s; write one of them", word, ql_buf_cstr(&text));
+    } else {
+        if (nearest != NULL) ql_buf_printf(&text, " (did you mean '--%s'?)", nearest);
+        code = cli_usage_error(self, "'%s %s' does not take '%s'%s; '%s %s --help' lists its options", self->program, self->command->name, word, ql_buf_cstr(&text), self->program,
+                               self->command->name);
+    }
+    ql_buf_dispose(&text);
     return code;
 }
 

@@ -77,6 +77,11 @@ class Manners(harness.Case):
         self.assertEqual(json.loads(self.expect(0, "project", "list", "--json").stdout)[0]["project_id"], "p1")
         self.expect(0, "project", "validate")  # a remote repository is not asked
 
+    def test_the_nearest_option_is_named(self):
+        for word, wanted in (("--limt", "'--limit'"), ("--sinse=2020", "'--since'")):
+            self.assertIn("(did you mean %s?)" % wanted, self.expect(2, "search", word, "x").stderr)
+        self.assertNotIn("did you mean", self.expect(2, "search", "--nothing-like-it", "x").stderr)
+
     def test_secrets_of_broken_files_are_not_repeated(self):
         for text in ('token: "${TOK:-sEcReT}"', "token: *sEcReT", "token: !sEcReT"):
             self.ws.configure("sources:\n  git:\n    r:\n      base_url: https://localhost/r\n      %s\n" % text)
