@@ -2,7 +2,8 @@
  * Purpose: memory for tree-sitter and scanners, a list of pieces per run, so that a run can be left by longjmp.
  *
  * Invariants: tree-sitter is called only inside a run; pieces belong to the run of their thread and do not outlive it. A run inside a run
- * has a list of its own. What a run holds is counted and may be bounded: a few kB of source that the grammar cannot make sense of can take gigabytes.
+ * has a list of its own. What a run holds and how often it asks is counted and may be bounded: a few kB of source that the grammar cannot make sense of can take gigabytes
+ * or hours.
  * Threads: runs are per thread. Cost: 32 bytes in front of each piece.
  */
 #include "code_memory.h"
@@ -26,7 +27,8 @@ typedef struct piece {
 
 typedef struct run {
     piece ring; /* head of the pieces; never handed out */
-    size_t bytes, bound;
+    size_t bytes, bytes_max;
+    uint64_t requests_left;
     bool over_bound;
     jmp_buf out_of_memory;
 } run;
@@ -56,11 +58,12 @@ static piece *piece_of(void *bytes)
 static void count(size_t before, size_t total)
 {
     size_t others = active->bytes - before;
-    if (total > active->bound || others > active->bound - total) {
+    if (total > active->bytes_max || others > active->bytes_max - total || active->requests_left == 0) {
         active->over_bound = true;
         longjmp(active->out_of_memory, 1);
     }
     active->bytes = others + total;
+    active->requests_left--;
 }
 
 static void *take(size_t size)
@@ -122,15 +125,16 @@ const ql__grammar_memory *ql__code_memory(void)
     return &memory;
 }
 
-void ql__code_memory_bound(size_t bytes)
+void ql__code_memory_bound(size_t bytes, uint64_t requests)
 {
-    active->bound = bytes;
+    active->bytes_max = bytes;
+    active->requests_left = requests;
 }
 
 ql__code_run ql__code_memory_run(void (*work)(void *user), void *user)
 {
     static pthread_once_t installed = PTHREAD_ONCE_INIT;
-    run self = {.ring = {.before = &self.ring, .after = &self.ring}, .bound = SIZE_MAX};
+    run self = {.ring = {.before = &self.ring, .after = &self.ring}, .bytes_max = SIZE_MAX, .requests_left = UINT64_MAX};
     run *volatile outer = active;
     volatile bool whole = false;
     pthread_once(&installed, install);

@@ -6,6 +6,7 @@
 #define QL_CODE_MEMORY_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "grammar_memory.h"
 
@@ -20,8 +21,8 @@ typedef enum ql__code_run {
  * what the parser gave it (and arenas). Whatever it did not give back is freed in any case.
  */
 ql__code_run ql__code_memory_run(void (*work)(void *user), void *user);
-/* Inside a run: from now on it may hold at most so many bytes; SIZE_MAX: any number, as at its start. */
-void ql__code_memory_bound(size_t bytes);
+/* Inside a run: from now on it may hold at most so many bytes and ask for memory so many times; _MAX: any number, as at its start. */
+void ql__code_memory_bound(size_t bytes, uint64_t requests);
 /* The same memory for the scanners that work uses. */
 const ql__grammar_memory *ql__code_memory(void);
 

@@ -3,7 +3,7 @@
  * visits every child of such a node once. Invariants: every line that is not blank lies in exactly one CODE block; an ELEMENT begins with the
  * comments and attributes that stand right before it and ends with its last line. Errors of the parser only mean fewer elements.
  *
- * Threads: no state. Cost: linear; the parser's steps are counted, not timed, so the same file gives the same outline everywhere.
+ * Threads: no state. Cost: linear; the parser's steps and requests for memory are counted, not timed, so the same file gives the same outline everywhere.
  * Memory of the tree: up to twenty times the text, while it is made up to a hundred; hostile text takes any amount, so it is bounded. What happens
  * where it runs out: code_memory.c.
  */
@@ -23,6 +23,8 @@
 #define LINES_BLOCK_BYTES 512     /* without a syntax tree, smaller groups of lines are joined */
 #define PARSE_CALLS_FREE 300      /* the parser reports every 100 steps; */
 #define PARSE_BYTES_PER_CALL 16   /* sound files of all languages give 50 to 1000 bytes per report */
+#define PARSE_REQUESTS_FREE 200000 /* a step may go over all that was read before: 20 kB of "= ~/" as C took 26 s. But then it asks for memory */
+#define PARSE_REQUESTS_PER_BYTE 8  /* hundreds of times a byte; sound files at most 2 */
 #define NOTHING UINT64_MAX
 
 typedef struct outline {
@@ -419,7 +421,7 @@ static const char *read_source(void *payload, uint32_t at, TSPoint position, uin
 static TSTree *parse(ql_str text, const ql__code_grammar *grammar)
 {
     const ql__code_original *before = ql__code_guard_begin(grammar->original);
-    ql__code_memory_bound(QL_LIMIT_CODE_PARSE_BYTES + QL_LIMIT_CODE_PARSE_FACTOR * text.len);
+    ql__code_memory_bound(QL_LIMIT_CODE_PARSE_BYTES + QL_LIMIT_CODE_PARSE_FACTOR * text.len, PARSE_REQUESTS_FREE + PARSE_REQUESTS_PER_BYTE * text.len);
     TSParser *parser = ts_parser_new();
     TSTree *tree = NULL;
     if (ts_parser_set_language(parser, grammar->language)) {
@@ -431,7 +433,7 @@ static TSTree *parse(ql_str text, const ql__code_grammar *grammar)
     }
     ts_parser_delete(parser);
     ql__code_guard_end(before);
-    ql__code_memory_bound(SIZE_MAX);
+    ql__code_memory_bound(SIZE_MAX, UINT64_MAX);
     return tree;
 }
 
