@@ -382,7 +382,7 @@ static void embed_flush(pipeline *self)
 static void embed_accept(pipeline *self, ql__prepared *document)
 {
     /* What came before a long one is stored first: it must not wait for it, nor be lost with it when the run is stopped. */
-    if (document->tokens >= EMBED_BATCH_TOKENS && self->batch_count > 0 && running(self)) embed_flush(self);
+    if (document->tokens >= EMBED_BATCH_TOKENS && self->batch_count > 0) embed_flush(self);
     if (!running(self) || !ql__array_push(self->batch, self->batch_count, self->batch_capacity, document)) {
         if (running(self)) fail_nomem(self);
         ql__prepared_free(document);

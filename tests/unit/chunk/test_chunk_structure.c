@@ -378,6 +378,21 @@ static void test_chunk_structure__goes_back_to_an_outer_section(void **state)
     EXPECT_TEXTS(&r, "Inner text.\n", "- one item here\n", "- one item more\n");
 }
 
+static void test_chunk_structure__joins_only_what_is_related(void **state)
+{
+    (void)state;
+    rule r;
+    /* The inner section lies in another section than what waits, although nothing of that other one came between them. */
+    run_tree(&r, "tiny\nmore text\n", NODES({1, QL_BLOCK_SECTION, "tiny\n"}, {1, QL_BLOCK_SECTION, "more text\n"}, {2, QL_BLOCK_SECTION, "more text\n"}), 100, 50);
+    EXPECT_TEXTS(&r, "tiny\n", "more text\n");
+    /* Text of no block behind the heading is what a section leads with, and that fits. */
+    run_tree(&r, "Zero zero.\nH\nown text\nA long text of the inner section.\n",
+             NODES({1, QL_BLOCK_SECTION, "Zero zero.\nH\nown text\nA long text of the inner section.\n"}, {2, QL_BLOCK_PARAGRAPH, "Zero zero.\n"}, {2, QL_BLOCK_SECTION, "H\nown text\nA long text of the inner section.\n"}, {3, QL_BLOCK_HEADING, "H\n"}, {3, QL_BLOCK_SECTION, "A long text of the inner section.\n"}), 34, 15);
+    EXPECT_TEXTS(&r, "Zero zero.\nH\nown text\n", "A long text of the inner section.\n");
+    run_tree(&r, "some words of no block\nlast\n", NODES({1, QL_BLOCK_PARAGRAPH, "last\n"}), 12, 1);
+    EXPECT_TEXTS(&r, "some words ", "of no block\n", "last\n");
+}
+
 static void test_chunk_structure__looks_into_pages(void **state)
 {
     (void)state;
@@ -459,19 +474,18 @@ static void test_chunk_structure__leaves_no_crumb_unless_it_must(void **state)
     EXPECT_TEXTS(&r, "one two three ", "four five six\n");
     run_tree(&r, "one two three four five six\n", NODES({1, QL_BLOCK_PARAGRAPH, "one two three four five six\n"}), 24, 40);
     EXPECT_TEXTS(&r, "one two three four five ", "six\n");
-    QL_AUTO(ql_buf, ql_buf_dispose) text = QL_BUF_INIT;
-    for (int word = 0; word < 12; word++) { /* each a single unit, so that six of them are 4 kB */
-        for (int i = 0; i < 600; i++) ql_buf_append_char(&text, 'x');
-        ql_buf_append_char(&text, ' ');
+    for (uint64_t words = 8; words <= 12; words += 4) { /* fewer than a chunk may have, and more */
+        QL_AUTO(ql_buf, ql_buf_dispose) text = QL_BUF_INIT;
+        for (uint64_t i = 0; i < words * 601; i++) ql_buf_append_char(&text, i % 601 == 600 ? ' ' : 'x'); /* each word a single unit, six of them are 4 kB */
+        const ql_block blocks[] = {{.end = text.len, .parent = QL_BLOCK_NONE, .next = 2}, {.end = text.len, .parent = 0, .next = 2, .kind = QL_BLOCK_PARAGRAPH}};
+        const ql_chunk_options options = {.struct_size = sizeof options, .size_max = 10, .size_min = 5, .measure = &check_measure_tokens};
+        check_chunks chunks = {.canonical = {.struct_size = sizeof(ql_canonical), .text = ql_buf_str(&text), .blocks = blocks, .block_count = 2}};
+        ql__arena_init(&chunks.arena.arena, 0);
+        check_chunk(&options, &chunks);
+        assert_int_equal(chunks.items[0].end, 6 * 601);
+        assert_int_equal(chunks.items[1].end, words * 601);
+        check_chunks_free(&chunks);
     }
-    const ql_block blocks[] = {{.end = text.len, .parent = QL_BLOCK_NONE, .next = 2}, {.end = text.len, .parent = 0, .next = 2, .kind = QL_BLOCK_PARAGRAPH}};
-    const ql_chunk_options options = {.struct_size = sizeof options, .size_max = 10, .size_min = 5, .measure = &check_measure_tokens};
-    check_chunks chunks = {.canonical = {.struct_size = sizeof(ql_canonical), .text = ql_buf_str(&text), .blocks = blocks, .block_count = 2}};
-    ql__arena_init(&chunks.arena.arena, 0);
-    check_chunk(&options, &chunks);
-    assert_int_equal(chunks.items[0].end, 6 * 601);
-    assert_int_equal(chunks.items[1].end, 12 * 601);
-    check_chunks_free(&chunks);
 }
 
 /* A measure of an application that finds more than there can be. */
@@ -552,6 +566,7 @@ int main(void)
         cmocka_unit_test(test_chunk_structure__stops_at_the_asked_number_of_chunks),
         cmocka_unit_test(test_chunk_structure__keeps_a_heading_with_what_follows_it),
         cmocka_unit_test(test_chunk_structure__goes_back_to_an_outer_section),
+        cmocka_unit_test(test_chunk_structure__joins_only_what_is_related),
         cmocka_unit_test(test_chunk_structure__looks_into_pages),
         cmocka_unit_test(test_chunk_structure__keeps_whole_what_fits_a_chunk),
         cmocka_unit_test(test_chunk_structure__keeps_a_grapheme_that_blocks_divide),

@@ -29,9 +29,9 @@ typedef struct bench {
     bool reads_meanwhile; /* a snapshot of the connection that is to write */
 } bench;
 
-/* --- threads that cannot be started: before the C library's function of this name */
+/* --- a thread that cannot be started: before the C library's function of this name */
 
-static int threads_left = -1; /* so many more start, then none; -1: all */
+static int threads_left = -1; /* so many more start, then one does not; negative: all */
 
 #pragma GCC visibility push(default)
 
@@ -39,8 +39,7 @@ int pthread_create(pthread_t *out, const pthread_attr_t *attributes, void *(*mai
 {
     static int (*real)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
     if (real == NULL) *(void **)&real = dlsym(RTLD_NEXT, "pthread_create");
-    if (threads_left == 0) return EAGAIN;
-    if (threads_left > 0) threads_left--;
+    if (threads_left >= 0 && threads_left-- == 0) return EAGAIN;
     return real(out, attributes, main_fn, user);
 }
 

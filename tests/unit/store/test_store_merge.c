@@ -186,6 +186,29 @@ static void test_store_merge__goes_on_behind_a_full_block(void **state)
     goes_on_behind_a_full_block(QL__BLOCK_BYTES / 2 - 10, 20);
 }
 
+/* The log of small segments is for small commits. */
+static void test_store_merge__merges_a_large_commit_at_once(void **state)
+{
+    (void)state;
+    static const test_shape single = {.dims = 8};
+    ql_error err = {0};
+    char *dir = ql_test_dir_new();
+    ql__store *store = store_open(dir, true, &single);
+    for (int large = 0; large < 2; large++) {
+        ql__stmt *stmt = NULL;
+        put_walruses(store, (uint64_t)large, 1);
+        if (large) store->pending.bytes += STORE_LOG_BYTES_MAX; /* as if there were that much */
+        expect_ok(ql__store_commit(store, &err));
+        expect_ok(ql__db_prepare(store->db, "SELECT (SELECT count(*) FROM posting_log),(SELECT total(count) FROM posting)", &stmt, &err));
+        assert_int_equal(ql__stmt_step(stmt, &err), QL_OK);
+        assert_int_equal(ql__stmt_int(stmt, 0), large ? 0 : 1);
+        assert_int_equal(ql__stmt_int(stmt, 1), large ? 2 : 0);
+        ql__stmt_free(stmt);
+    }
+    ql__store_free(store);
+    ql_test_dir_remove(dir);
+}
+
 static void test_store_merge__survives_every_failing_allocation(void **state)
 {
     (void)state;
@@ -216,6 +239,7 @@ int main(void)
         cmocka_unit_test(test_store_merge__compacts_only_when_it_pays),
         cmocka_unit_test(test_store_merge__order_and_batches_do_not_matter),
         cmocka_unit_test(test_store_merge__goes_on_behind_a_full_block),
+        cmocka_unit_test(test_store_merge__merges_a_large_commit_at_once),
         cmocka_unit_test(test_store_merge__survives_every_failing_allocation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
