@@ -216,7 +216,7 @@ class Manners(harness.Case):
         time.sleep(0.5)
         self.assertIsNone(running.poll())
         running.send_signal(signal.SIGHUP)
-        self.assertEqual(running.wait(timeout=120), 0)
+        self.assertEqual(running.wait(timeout=600), 0)
 
     def test_help_of_every_command(self):
         top = self.expect(0, "--help").stdout
