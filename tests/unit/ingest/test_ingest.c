@@ -574,6 +574,7 @@ static void test_ingest__tells_the_first_of_two_failures(void **state)
     assert_int_equal(status, QL_E_NET);
     assert_string_equal(err.message, "the embedder is gone");
     assert_int_equal(self->report.added, 0); /* its commit failed */
+    free(text);
 }
 
 static long allocations_left;
