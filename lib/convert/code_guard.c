@@ -1,6 +1,7 @@
 /*
  * The fence around scanners. Invariants: a scanner takes at most STEPS_AT_END steps per call once the file is at its end; then it is left by
- * longjmp and counts as having found nothing (what it may have allocated is given back with the run of code_memory.h).
+ * longjmp and counts as having found nothing (what it may have allocated is given back with the run of code_memory.h). What the scanner of a parse reads in
+ * all is bounded too.
  * Threads: which grammar a parse uses is kept per thread, between begin and end. Cost: one more indirect call per character a scanner reads, and a new state
  * per call of a scanner.
  */
@@ -18,6 +19,7 @@
 _Static_assert(sizeof(TSLanguage) <= sizeof(ql__code_guarded), "room for a grammar's table");
 
 static _Thread_local const ql__code_original *current;
+static _Thread_local uint64_t reads_left;
 
 typedef struct fence {
     jmp_buf way_out;
@@ -30,6 +32,8 @@ static _Thread_local fence *active;
 static void fenced_advance(TSLexer *lexer, bool skip)
 {
     fence *self = active;
+    if (reads_left == 0) ql__code_memory_give_up();
+    reads_left--;
     if (lexer->eof(lexer) && ++self->steps_at_end > STEPS_AT_END) longjmp(self->way_out, 1);
     self->advance(lexer, skip);
 }
@@ -94,10 +98,11 @@ const TSLanguage *ql__code_guard(const TSLanguage *grammar, ql__code_guarded *ro
     return copy;
 }
 
-const ql__code_original *ql__code_guard_begin(const ql__code_original *original)
+const ql__code_original *ql__code_guard_begin(const ql__code_original *original, uint64_t reads)
 {
     const ql__code_original *before = current;
     current = original;
+    reads_left = reads;
     original->use_memory(ql__code_memory());
     return before;
 }

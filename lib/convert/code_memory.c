@@ -54,14 +54,17 @@ static piece *piece_of(void *bytes)
     return (piece *)(void *)((unsigned char *)bytes - offsetof(piece, bytes));
 }
 
+void ql__code_memory_give_up(void)
+{
+    active->over_bound = true;
+    longjmp(active->out_of_memory, 1);
+}
+
 /* Counts a piece that comes in place of one of `before` bytes; leaves the run where that is too much. */
 static void count(size_t before, size_t total)
 {
     size_t others = active->bytes - before;
-    if (total > active->bytes_max || others > active->bytes_max - total || active->requests_left == 0) {
-        active->over_bound = true;
-        longjmp(active->out_of_memory, 1);
-    }
+    if (total > active->bytes_max || others > active->bytes_max - total || active->requests_left == 0) ql__code_memory_give_up();
     active->bytes = others + total;
     active->requests_left--;
 }

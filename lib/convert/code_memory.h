@@ -23,6 +23,8 @@ typedef enum ql__code_run {
 ql__code_run ql__code_memory_run(void (*work)(void *user), void *user);
 /* Inside a run: from now on it may hold at most so many bytes and ask for memory so many times; _MAX: any number, as at its start. */
 void ql__code_memory_bound(size_t bytes, uint64_t requests);
+/* Leaves the run as if over its bound. */
+_Noreturn void ql__code_memory_give_up(void);
 /* The same memory for the scanners that work uses. */
 const ql__grammar_memory *ql__code_memory(void);
 
