@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/abi.h"
+#include "base/arena.h"
 #include "base/status.h"
 #include "dep/json.h"
 #include "model/identity.h"
@@ -346,6 +347,16 @@ static ql_status check_chunk(const ql__backend *self, const ql_stored_chunk *chu
     return QL_OK;
 }
 
+/* A hit outlives the view that its texts lived in. */
+static bool keep_chunk(ql_arena *arena, ql_stored_chunk *chunk)
+{
+    ql_str *texts[] = {&chunk->id, &chunk->title, &chunk->text, &chunk->section_path, &chunk->metadata_json, &chunk->document_id, &chunk->project, &chunk->source_type,
+                       &chunk->source, &chunk->url, &chunk->document_title, &chunk->content_type, &chunk->document_metadata_json};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        if (!ql__arena_copy(&arena->arena, *texts[i], texts[i])) return false;
+    return true;
+}
+
 ql_status ql__backend_chunks(const ql__backend_view *self, const uint64_t *slots, size_t count, ql_arena *arena, ql_stored_chunk *out, ql_error *err)
 {
     const ql__backend *backend = self->backend;
@@ -353,7 +364,10 @@ ql_status ql__backend_chunks(const ql__backend_view *self, const uint64_t *slots
     for (size_t i = 0; i < count; i++)
         out[i] = (ql_stored_chunk){.struct_size = sizeof *out, .created_at_ms = QL_TIME_UNKNOWN, .updated_at_ms = QL_TIME_UNKNOWN, .ingested_at_ms = QL_TIME_UNKNOWN};
     QL_TRY(pass_on(backend, backend->ops->chunks_fn(self->view.self, slots, count, arena, out, &told), &told, err));
-    for (size_t i = 0; backend->checked && i < count; i++)
-        if (out[i].id.len > 0) QL_TRY(check_chunk(backend, &out[i], err)); /* else it is gone */
+    for (size_t i = 0; backend->checked && i < count; i++) {
+        if (out[i].id.len == 0) continue; /* it is gone */
+        QL_TRY(check_chunk(backend, &out[i], err));
+        if (!keep_chunk(arena, &out[i])) return ql__fail_nomem(err);
+    }
     return QL_OK;
 }

@@ -56,6 +56,9 @@ function(qloader_foreign_module target name)
   qloader_foreign(${target})
   set_target_properties(${target} PROPERTIES PREFIX "" OUTPUT_NAME ${name}
     LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/modules)
+  if(QLOADER_SANITIZE) # so that a report of a leak names who lost it
+    target_compile_options(${target} PRIVATE -fno-omit-frame-pointer)
+  endif()
   target_link_options(${target} PRIVATE -Wl,-Bsymbolic)
   if(NOT QLOADER_FUZZ) # there the sanitizer's functions are the program's
     target_link_options(${target} PRIVATE -Wl,--no-undefined)

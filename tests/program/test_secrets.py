@@ -122,7 +122,9 @@ class Secrets(unittest.TestCase):
                 limit = next(line.split()[4] for line in f if line.startswith("Max core file size"))
             with open("/proc/%d/coredump_filter" % run.pid) as f:
                 segments = int(f.read(), 16)
-            self.assertEqual((limit, segments != 0), ("unlimited", True) if asked else ("0", False))
+            self.assertEqual(segments != 0, bool(asked))
+            if not asked:  # a sanitizer lowers the limit too, so that it says nothing where a dump is asked for
+                self.assertEqual(limit, "0")
             run.send_signal(signal.SIGABRT)
             run.communicate(timeout=60)
             os.unlink(log)
