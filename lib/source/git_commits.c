@@ -59,8 +59,9 @@ ql_status ql__git_edges_read(ql__git_history *self, ql_error *err)
         QL_TRY(add_edge(self, (ql_str){text.ptr + at, length}, err));
         at += length + 1;
     }
+    if (self->edge_count == 0) return QL_OK; /* a file without an id */
     qsort(self->edges, self->edge_count, OID_BYTES, ql__git_compare_ids);
-    self->edges_hash = self->edge_count > 0 ? ql__xxh3((ql_str){(const char *)self->edges, self->edge_count * OID_BYTES}, 1) : 0;
+    self->edges_hash = ql__xxh3((ql_str){(const char *)self->edges, self->edge_count * OID_BYTES}, 1);
     return QL_OK;
 }
 
