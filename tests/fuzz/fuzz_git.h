@@ -25,6 +25,18 @@
 #define FUZZ_GIT_POLLS_MAX 400 /* steps of long work: a few trees that share subtrees unfold to millions */
 #define FUZZ_GIT_OBJECTS_MAX 64
 
+/*
+ * libgit2 1.9 loses pieces of what it gives up on, none larger than the line or path it read: the path of a core.worktree that does not exist, the 80
+ * bytes for a first line of a server that is none, an agent or format told twice, the name of an author whose line breaks off. Which function shows in a
+ * report depends on what the compiler joined, so its module is left out of them as a whole here; that ours gives back what libgit2 hands out is held by
+ * the tests of lib/source and by the fault test.
+ */
+__attribute__((visibility("default"))) const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+    return "leak:qloader-git2.so\n";
+}
+
 typedef struct fuzz_git_more {
 #define FUZZ_GIT_MEMBER(name) __typeof__(&name) name;
     FUZZ_GIT_MORE(FUZZ_GIT_MEMBER)

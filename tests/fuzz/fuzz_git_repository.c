@@ -9,13 +9,6 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* libgit2 1.9 loses the path, of 4 kB at most, of a core.worktree that does not exist (load_workdir), once for each time it is opened in vain. */
-__attribute__((visibility("default"))) const char *__lsan_default_suppressions(void);
-const char *__lsan_default_suppressions(void)
-{
-    return "leak:load_workdir\n";
-}
-
 #define PACK "objects/pack/pack-0123456789012345678901234567890123456789"
 #define FETCHES_MAX 16
 

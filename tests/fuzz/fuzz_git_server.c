@@ -14,16 +14,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static ql_buf answers[2]; /* to the request for references, and for a pack */
 
-/*
- * libgit2 1.9 loses pieces of what a server says, which cannot add up to more than the line they stand in: the 80 bytes for a first line that is none
- * (ref_pkt, part of git_pkt_parse_line where it is optimised), an agent or format that is told twice (git_smart__detect_caps).
- */
-__attribute__((visibility("default"))) const char *__lsan_default_suppressions(void);
-const char *__lsan_default_suppressions(void)
-{
-    return "leak:ref_pkt\nleak:git_pkt_parse_line\nleak:git_smart__detect_caps\n";
-}
-
 /* ---- The connection ---- */
 
 typedef struct connection {
