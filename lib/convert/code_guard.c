@@ -1,8 +1,8 @@
 /*
  * The fence around scanners. Invariants: a scanner takes at most STEPS_AT_END steps per call once the file is at its end; then it is left by
- * longjmp and counts as having found nothing (what it may have allocated is given back with the run of code_memory.h). What the scanner of a parse reads in
- * all is bounded too.
- * Threads: which grammar a parse uses is kept per thread, between begin and end. Cost: one more indirect call per character a scanner reads, and a new state
+ * longjmp and counts as having found nothing (what it may have allocated is given back with the run of code_memory.h). What is read in
+ * all for the tokens of a parse is bounded too, by scanners and by the grammar's own tables.
+ * Threads: which grammar a parse uses is kept per thread, between begin and end. Cost: one more indirect call per character a scanner reads and per token, and a new state
  * per call of a scanner.
  */
 #include "code_guard.h"
@@ -12,7 +12,8 @@
 #include <setjmp.h>
 #include <string.h>
 
-#include <parser.h> /* of tree-sitter: the table that grammars fill */
+#include <lexer.h>  /* of tree-sitter, private: where its lexer is */
+#include <parser.h> /* the table that grammars fill */
 
 #define STEPS_AT_END 1000
 
@@ -36,6 +37,18 @@ static void fenced_advance(TSLexer *lexer, bool skip)
     reads_left--;
     if (lexer->eof(lexer) && ++self->steps_at_end > STEPS_AT_END) longjmp(self->way_out, 1);
     self->advance(lexer, skip);
+}
+
+/* The grammar's own lexer reads ahead as it likes before it finds that there is no token. */
+static bool counted_lex(TSLexer *lexer, TSStateId state)
+{
+    const Lexer *self = (const Lexer *)lexer;
+    uint32_t from = self->current_position.bytes;
+    bool found = current->grammar->lex_fn(lexer, state);
+    uint32_t read = self->current_position.bytes - from;
+    if (read > reads_left) ql__code_memory_give_up();
+    reads_left -= read;
+    return found;
 }
 
 /* What the parser holds as a scanner's state: the real one can be exchanged. */
@@ -84,12 +97,13 @@ static void fenced_deserialize(void *payload, const char *bytes, unsigned count)
 
 const TSLanguage *ql__code_guard(const TSLanguage *grammar, ql__code_guarded *room)
 {
-    if (!grammar->external_scanner.scan) return grammar;
     /* Older grammars have a shorter table. */
     size_t size = grammar->abi_version >= 15 ? sizeof(TSLanguage) : grammar->abi_version == 14 ? offsetof(TSLanguage, name) : offsetof(TSLanguage, primary_state_ids);
     memset(room, 0, sizeof *room);
     memcpy(room, grammar, size);
     TSLanguage *copy = (TSLanguage *)(void *)room->bytes;
+    copy->lex_fn = counted_lex;
+    if (!grammar->external_scanner.scan) return copy;
     copy->external_scanner.create = fenced_create;
     copy->external_scanner.destroy = fenced_destroy;
     copy->external_scanner.scan = fenced_scan;

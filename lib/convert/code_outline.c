@@ -25,8 +25,8 @@
 #define PARSE_BYTES_PER_CALL 16   /* sound files of all languages give 50 to 1000 bytes per report */
 #define PARSE_REQUESTS_FREE 200000 /* a step may go over all that was read before: 20 kB of "= ~/" as C took 26 s. But then it asks for memory */
 #define PARSE_REQUESTS_PER_BYTE 8  /* hundreds of times a byte; sound files at most 2 */
-#define SCANNER_READS_FREE 50000000 /* 0.4 s. Python's reads to the end of a block of comments at each of its lines: 60 kB of "\\" and line ends took 7 s */
-#define SCANNER_READS_PER_BYTE 256  /* sound files at most 12 */
+#define TOKEN_READS_FREE 50000000  /* 0.4 s. Python's scanner reads to the end of a block of comments at each of its lines: 60 kB of "\\" and line ends took 7 s */
+#define TOKEN_READS_PER_BYTE 256   /* sound files at most 12 */
 #define NOTHING UINT64_MAX
 
 typedef struct outline {
@@ -422,7 +422,7 @@ static const char *read_source(void *payload, uint32_t at, TSPoint position, uin
 /* NULL when the parser gave up. */
 static TSTree *parse(ql_str text, const ql__code_grammar *grammar)
 {
-    const ql__code_original *before = ql__code_guard_begin(grammar->original, SCANNER_READS_FREE + SCANNER_READS_PER_BYTE * text.len);
+    const ql__code_original *before = ql__code_guard_begin(grammar->original, TOKEN_READS_FREE + TOKEN_READS_PER_BYTE * text.len);
     ql__code_memory_bound(QL_LIMIT_CODE_PARSE_BYTES + QL_LIMIT_CODE_PARSE_FACTOR * text.len, PARSE_REQUESTS_FREE + PARSE_REQUESTS_PER_BYTE * text.len);
     TSParser *parser = ts_parser_new();
     TSTree *tree = NULL;

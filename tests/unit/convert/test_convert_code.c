@@ -258,7 +258,7 @@ static void test_convert_code__a_parse_that_goes_in_circles_is_given_up(void **s
     (void)state;
     static const struct {
         const char *type, *piece;
-    } cases[] = {{"c", "= ~/"}, {"py", "\\\n"} /* here the scanner reads all that follows */};
+    } cases[] = {{"c", "= ~/"}, {"py", "\\\n"} /* here the scanner reads all that follows */, {"scala", "<?php "} /* and here the lexer */};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         ql_buf text = QL_BUF_INIT;
         for (int n = 0; n < 50000; n++) ql_buf_append(&text, ql_str_of(cases[i].piece));
