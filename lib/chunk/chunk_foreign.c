@@ -44,6 +44,14 @@ static ql_status add_chunk(foreign_run *self, uint64_t begin, uint64_t end, ql_s
     return QL_OK;
 }
 
+/* The way back from a place may be as long as the text (flags in a row), so it ends where the chunk before begins. */
+static uint64_t grapheme_floor(const foreign_run *self, uint64_t at)
+{
+    ql_str text = self->canonical->text;
+    uint64_t base = self->count > 0 && self->items[self->count - 1].begin <= at ? self->items[self->count - 1].begin : 0;
+    return base + ql__grapheme_floor((ql_str){text.ptr + base, text.len - (size_t)base}, (size_t)(at - base));
+}
+
 static ql_status take_range(foreign_run *self, const ql_chunk *given)
 {
     ql_str text = self->canonical->text;
@@ -59,8 +67,8 @@ static ql_status take_range(foreign_run *self, const ql_chunk *given)
         ql__error_prefix(self->err, "the metadata of chunk %zu", said);
         return status;
     }
-    uint64_t begin = given->begin == self->said_end ? self->covered : ql__grapheme_floor(text, (size_t)given->begin);
-    uint64_t end = given->end == text.len ? text.len : ql__grapheme_floor(text, (size_t)given->end);
+    uint64_t begin = given->begin == self->said_end ? self->covered : grapheme_floor(self, given->begin);
+    uint64_t end = given->end == text.len ? text.len : grapheme_floor(self, given->end);
     self->said_end = given->end;
     assert(begin <= self->covered); /* a cut that lies before another does not move behind it */
     return end > self->covered ? add_chunk(self, begin, end, given->metadata_json) : QL_OK; /* all of it moved on to the next one */
