@@ -26,7 +26,7 @@ typedef struct file_server {
 
 static inline void file_server_answer(const file_server *self, int fd)
 {
-    char request[2048] = {0}, path[1024] = {0}, full[2048];
+    char request[2048] = {0}, path[1024] = {0}, full[2048] = {0};
     ssize_t got = read(fd, request, sizeof request - 1);
     if (got <= 0 || sscanf(request, "GET /%1000s", path) != 1) return;
     snprintf(full, sizeof full, "%s/%s", self->dir, path);
