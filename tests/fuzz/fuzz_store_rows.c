@@ -130,7 +130,7 @@ static void make_once(void)
 
 static void put_back(void)
 {
-    char path[128];
+    char path[1024];
     clean();
     for (size_t i = 0; i < file_count; i++) {
         snprintf(path, sizeof path, "%s/%s", folder, files[i].name);
