@@ -105,7 +105,7 @@ static void check_libraries(doctor *self)
         const char *version = text_at(library, "version");
         snprintf(why, sizeof why, "it is needed for: %s", text_at(library, "use"));
         if (true_at(library, "found")) ADD("libraries", text_at(library, "name"), VERDICT_OK, NULL, NULL, "%s%s%s found", text_at(library, "name"), version[0] != '\0' ? " " : "", version);
-        else ADD("libraries", text_at(library, "name"), VERDICT_WARNING, why, "install the package that the message names", "%s: %s", text_at(library, "name"), text_at(library, "reason"));
+        else if (true_at(library, "needed")) ADD("libraries", text_at(library, "name"), VERDICT_WARNING, why, "install the package that the message names", "%s: %s", text_at(library, "name"), text_at(library, "reason"));
     }
 }
 

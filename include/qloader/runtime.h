@@ -71,8 +71,8 @@ QL_API QL_MUST_USE ql_status ql_runtime_stats_json(const ql_runtime *self, ql_bu
  *
  * version; machine {architecture, cpu or null, cores, cores_usable, memory_bytes, memory_available_bytes (0: not known; within the limit of the
  * cgroup), features (of the CPU, those this library has code for)}; arithmetic {kernels, precision: what "auto" means here, fp32 or bf16};
- * libraries [{name, use, found, version or null, reason when it is not found}]: those that are opened on first use; modules, the same for
- * what is installed beside the library: git and a grammar per programming language (use: "grammar").
+ * libraries [{name, use, needed (on this machine), found, version or null, reason when it is not found}]: those that are opened on first use; modules, the
+ * same for what is installed beside the library: git and a grammar per programming language (use: "grammar").
  *
  * Cost: opens every library and module it tells of (some 100 MB of address space), and they stay mapped; a process that searches does without.
  * @param self  not NULL.

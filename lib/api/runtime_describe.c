@@ -42,12 +42,14 @@ static void write_machine(ql__json_writer *writer, const ql__sys *sys)
 }
 
 /* One library or module: what came of opening it. */
-static ql_status write_found(ql__json_writer *writer, const char *name, const char *use, ql_status status, const char *version, const ql_error *why, ql_error *err)
+static ql_status write_found(ql__json_writer *writer, const char *name, const char *use, bool needed, ql_status status, const char *version, const ql_error *why, ql_error *err)
 {
     if (ql_status_kind(status) == QL_E_NOMEM) return ql__fail_nomem(err);
     ql__json_object(writer);
     ql__json_member(writer, "name", ql_str_of(name));
     ql__json_member(writer, "use", ql_str_of(use));
+    ql__json_key(writer, "needed");
+    ql__json_bool(writer, needed);
     ql__json_key(writer, "found");
     ql__json_bool(writer, status >= 0);
     ql__json_key(writer, "version");
@@ -74,13 +76,14 @@ static ql_status check_archive(char version[VERSION_BYTES], ql_error *err)
     return ql__archive_check(err);
 }
 
-static ql_status write_libraries(ql__json_writer *writer, bool *onednn, ql_error *err)
+static ql_status write_libraries(ql__json_writer *writer, ql_error *err)
 {
+    enum { LIBRARY_ONEDNN };
     static const struct {
         const char *name, *use;
         ql_status (*check_fn)(char version[VERSION_BYTES], ql_error *err);
     } libraries[] = {
-        {"oneDNN", "embedding documents fast, and in bf16", check_onednn},
+        {"oneDNN", "embedding documents on processors with AMX", check_onednn},
         {"libcurl", "downloads: qloader model pull, the network of qloader doctor", check_curl},
         {"libarchive", "models in wheels and zip files", check_archive},
     };
@@ -90,8 +93,8 @@ static ql_status write_libraries(ql__json_writer *writer, bool *onednn, ql_error
         char version[VERSION_BYTES] = "";
         ql_error why = {0};
         ql_status status = libraries[i].check_fn(version, &why);
-        if (i == 0) *onednn = status >= 0;
-        QL_TRY(write_found(writer, libraries[i].name, libraries[i].use, status, version, &why, err));
+        bool needed = i != LIBRARY_ONEDNN || ql__kernels_tiles();
+        QL_TRY(write_found(writer, libraries[i].name, libraries[i].use, needed, status, version, &why, err));
     }
     ql__json_array_end(writer);
     return QL_OK;
@@ -102,7 +105,7 @@ static ql_status write_git(ql__json_writer *writer, ql_error *err)
     char version[VERSION_BYTES] = "";
     ql_error why = {0};
     ql_status status = ql__source_git_version(version, &why);
-    return write_found(writer, "git", "git repositories (libgit2)", status, version, &why, err);
+    return write_found(writer, "git", "git repositories (libgit2)", true, status, version, &why, err);
 }
 
 static ql_status write_modules(ql__json_writer *writer, ql_error *err)
@@ -113,7 +116,7 @@ static ql_status write_modules(ql__json_writer *writer, ql_error *err)
     for (size_t i = 0; ql__grammar_name(i) != NULL; i++) {
         ql_error why = {0};
         ql_status status = ql__grammar_check(i, &why);
-        QL_TRY(write_found(writer, ql__grammar_name(i), "grammar", status, "", &why, err));
+        QL_TRY(write_found(writer, ql__grammar_name(i), "grammar", true, status, "", &why, err));
     }
     ql__json_array_end(writer);
     return QL_OK;
@@ -121,16 +124,15 @@ static ql_status write_modules(ql__json_writer *writer, ql_error *err)
 
 static ql_status write_all(ql__json_writer *writer, const ql__sys *sys, ql_error *err)
 {
-    bool onednn = false;
     ql__json_object(writer);
     ql__json_member(writer, "version", ql_str_of(ql_version()));
     write_machine(writer, sys);
-    QL_TRY(write_libraries(writer, &onednn, err));
+    QL_TRY(write_libraries(writer, err));
     QL_TRY(write_modules(writer, err));
     ql__json_key(writer, "arithmetic");
     ql__json_object(writer);
     ql__json_member(writer, "kernels", ql_str_of(ql__kernels_best()->name));
-    ql__json_member(writer, "precision", onednn && ql__embed_auto_bf16() ? QL_STR("bf16") : QL_STR("fp32"));
+    ql__json_member(writer, "precision", ql__embed_auto_bf16() ? QL_STR("bf16") : QL_STR("fp32"));
     ql__json_object_end(writer);
     ql__json_object_end(writer);
     return QL_OK;

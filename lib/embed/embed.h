@@ -19,7 +19,7 @@ typedef struct ql__embed_local_options {
 
 /* Maps the model; reading it further happens on first use. QL_E_NOTFOUND: no such model, the message says how to get it. */
 ql_status ql__embedder_local_open(const ql__embed_local_options *options, const ql_embedder_ops **ops, void **self, ql_error *err);
-/* Whether AUTO means bf16 on this CPU (where oneDNN is there; without it everything is fp32). */
+/* Whether AUTO means bf16 on this CPU. */
 bool ql__embed_auto_bf16(void);
 
 #endif

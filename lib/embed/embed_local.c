@@ -24,10 +24,12 @@
 #include "dep/digest.h"
 #include "embed/bert_config.h"
 #include "embed/encoder.h"
+#include "embed/packed.h"
 #include "embed/wordpiece.h"
 #include "prof/span.h"
 
-#define BATCH_ROWS 1024         /* tokens of a batch: its buffers stay in the cache */
+#define BATCH_ROWS 256          /* tokens of a batch on panels: its buffers stay in a core's cache */
+#define ENGINE_ROWS 1024        /* and of one for oneDNN, whose primitives want more rows */
 #define WAVE_TOKENS (64 * 1024) /* tokens collected before they are embedded */
 #define TAIL_PARTS 8            /* a batch is at most this part of what is left of its wave: twice the usual number of threads */
 #define OVERLAP_PART 8          /* neighbouring windows share at least 1/8 of their tokens */
@@ -43,6 +45,14 @@ typedef struct batch {
     size_t count;
 } batch;
 
+/* How a batch goes through the model. */
+typedef enum way { WAY_KERNELS, WAY_PACKED, WAY_ENGINE } way;
+
+typedef struct worker_scratch {
+    ql__encoder_scratch *kernels, *engine; /* an encoder's scratch is for one or the other */
+    ql__packed_scratch *packed;
+} worker_scratch;
+
 typedef struct local_embedder {
     ql__embed_local_options options;
     char name[128];    /* folder and fingerprint, see identify() */
@@ -53,10 +63,10 @@ typedef struct local_embedder {
     ql__encoder *encoder;
     ql_measure measure;
     pthread_mutex_t lock; /* all below */
-    ql__encoder_half *half; /* for queries where the CPU multiplies bfloat16; made on the first */
-    ql__linear_engine *engine; /* for passages; made on the first */
-    bool engine_refused;       /* there is none: passages too go by the kernels */
-    ql__encoder_scratch **scratch[2]; /* per role and worker */
+    ql__packed *packed;        /* made on first use */
+    ql__linear_engine *engine; /* made on first use */
+    bool engine_refused;       /* there is none */
+    worker_scratch *scratch;   /* (workers) */
     size_t workers;
     uint32_t *tokens; /* of one text */
     size_t token_capacity;
@@ -148,8 +158,8 @@ static ql_status open_parts(local_embedder *self, const char *dir, ql_error *err
         return ql__fail(err, QL_E_FORMAT, "'%s': vocab.txt has %u tokens, the model %u", dir, ql__wordpiece_count(self->words), self->config.vocab);
     QL_TRY(open_weights(self, dir, err));
     self->workers = ql__pool_size(self->options.pool);
-    for (int role = 0; role < 2; role++) self->scratch[role] = ql__alloc_zero(self->workers, sizeof *self->scratch[role]);
-    if (!self->scratch[0] || !self->scratch[1]) return ql__fail_nomem(err);
+    self->scratch = ql__alloc_zero(self->workers, sizeof *self->scratch);
+    if (!self->scratch) return ql__fail_nomem(err);
     QL_TRY(identify(self, dir, err));
     self->measure = (ql_measure){.struct_size = sizeof(ql_measure), .unit = "tokens", .units_fn = count_units, .user = self->words};
     return QL_OK;
@@ -159,12 +169,14 @@ static void close_local(void *user)
 {
     local_embedder *self = user;
     if (!self) return;
-    for (int role = 0; role < 2; role++) {
-        for (size_t i = 0; self->scratch[role] && i < self->workers; i++) ql__encoder_scratch_free(self->scratch[role][i]);
-        ql__free(self->scratch[role]);
+    for (size_t i = 0; self->scratch && i < self->workers; i++) {
+        ql__encoder_scratch_free(self->scratch[i].kernels);
+        ql__encoder_scratch_free(self->scratch[i].engine);
+        ql__packed_scratch_free(self->scratch[i].packed);
     }
+    ql__free(self->scratch);
     ql__linear_engine_free(self->engine);
-    ql__encoder_half_free(self->half);
+    ql__packed_free(self->packed);
     ql__encoder_free(self->encoder);
     ql__safetensors_close(self->file);
     ql__wordpiece_free(self->words);
@@ -184,36 +196,55 @@ static void close_local(void *user)
 
 bool ql__embed_auto_bf16(void)
 {
-#if defined(__x86_64__)
-    return __builtin_cpu_supports("avx512bf16"); /* every CPU with AMX has it too */
-#else
-    return false;
-#endif
+    return ql__kernels_best()->half != NULL; /* every CPU with AMX has AVX-512's products too */
 }
 
-/* Passages go by oneDNN; where it is missing, float32 goes by the kernels, slower but the same. Queries always go by the kernels. */
+static bool wants_bf16(const local_embedder *self)
+{
+    return self->options.precision == QL__PRECISION_BF16 || (self->options.precision == QL__PRECISION_AUTO && ql__embed_auto_bf16());
+}
+
+static ql_status make_packed(local_embedder *self, const ql__panels *panels, ql_error *err)
+{
+    return self->packed ? QL_OK : ql__packed_new(self->encoder, panels, self->options.pool, &self->packed, err);
+}
+
+/*
+ * oneDNN, where it has what we have not: products on AMX's tiles, which are several times as fast as AVX-512's, and bfloat16 that was asked for on a
+ * CPU without instructions for it. QL_E_UNSUPPORTED: there is no oneDNN.
+ */
 static ql_status make_engine(local_embedder *self, ql_error *err)
 {
-    ql__precision wanted = self->options.precision;
-    ql_error inner = {0};
-    if (self->engine || self->engine_refused) return QL_OK;
-    bool bf16 = wanted == QL__PRECISION_BF16 || (wanted == QL__PRECISION_AUTO && ql__embed_auto_bf16());
-    ql_status status = ql__encoder_engine_new(self->encoder, bf16, &self->engine, &inner);
-    if (status >= 0) return QL_OK;
-    if (ql_status_kind(status) != QL_E_UNSUPPORTED || wanted == QL__PRECISION_BF16) {
-        if (err) *err = inner;
-        return status;
-    }
-    ql__log_write(self->options.log, QL_LOG_WARNING, "embed", "embedding without oneDNN, which is slower: %s", inner.message);
-    self->engine_refused = true;
-    return QL_OK;
+    if (self->engine) return QL_OK;
+    ql_status status = self->engine_refused ? QL_E_UNSUPPORTED : ql__encoder_engine_new(self->encoder, true, &self->engine, err);
+    self->engine_refused = ql_status_kind(status) == QL_E_UNSUPPORTED;
+    return status;
 }
 
-/* Queries go by the kernels: in bfloat16 where they can and float32 was not asked for, else in float32 on the mapped weights. */
-static ql_status make_half(local_embedder *self, ql_error *err)
+/* Passages: on panels, or by oneDNN; what is packed serves all that follow. */
+static ql_status choose_for_passages(local_embedder *self, way *out, ql_error *err)
 {
-    if (self->half || self->options.precision == QL__PRECISION_FP32 || ql__kernels_best()->matmul_bf16 == NULL) return QL_OK;
-    return ql__encoder_half_new(self->encoder, self->options.pool, &self->half, err);
+    const ql__kernels *kernels = ql__kernels_best();
+    bool bf16 = wants_bf16(self);
+    ql_error inner = {0};
+    *out = WAY_PACKED;
+    if (!bf16 || (kernels->half && !ql__kernels_tiles())) return make_packed(self, bf16 ? kernels->half : kernels->single, err);
+    bool told = self->engine_refused;
+    ql_status status = make_engine(self, &inner);
+    if (status >= 0) *out = WAY_ENGINE;
+    else if (ql_status_kind(status) == QL_E_UNSUPPORTED && kernels->half) {
+        if (!told) ql__log_write(self->options.log, QL_LOG_WARNING, "embed", "embedding without oneDNN, which is slower: %s", inner.message);
+        return make_packed(self, kernels->half, err);
+    } else if (err) *err = inner;
+    return status;
+}
+
+/* Queries: in bfloat16 on panels; in float32 on the mapped weights as they are, which need no preparation. */
+static ql_status choose_for_queries(local_embedder *self, way *out, ql_error *err)
+{
+    const ql__panels *half = ql__kernels_best()->half;
+    *out = half && wants_bf16(self) ? WAY_PACKED : WAY_KERNELS;
+    return *out == WAY_PACKED ? make_packed(self, half, err) : QL_OK;
 }
 
 /* ---- texts to windows ---- */
@@ -288,12 +319,12 @@ static int longer_first(const void *a, const void *b)
  * together. Not by the number of threads: the products of some CPUs round by the shape of a batch, and the same texts must give the
  * same bits with any number.
  */
-static ql_status make_batches(local_embedder *self, ql_error *err)
+static ql_status make_batches(local_embedder *self, size_t most, ql_error *err)
 {
     size_t left = self->id_count, at = 0;
     self->batch_count = 0;
     while (at < self->window_count) {
-        size_t share = left / TAIL_PARTS, goal = share > BATCH_ROWS ? BATCH_ROWS : share, rows = 0;
+        size_t share = left / TAIL_PARTS, goal = share > most ? most : share, rows = 0;
         batch made = {at, 0};
         if (goal < self->config.sequence_max) goal = self->config.sequence_max;
         while (at < self->window_count && (made.count == 0 || rows + self->windows[at].length <= goal)) {
@@ -306,12 +337,27 @@ static ql_status make_batches(local_embedder *self, ql_error *err)
     return QL_OK;
 }
 
-static ql_status prepare_wave(local_embedder *self, ql_embed_role role, ql_error *err)
+static ql_status make_scratch(local_embedder *self, way chosen, size_t rows, worker_scratch *scratch, ql_error *err)
 {
-    ql__encoder_scratch **scratch = self->scratch[role];
-    size_t width = self->config.width, rows = BATCH_ROWS > self->config.sequence_max ? BATCH_ROWS : self->config.sequence_max;
+    if (chosen == WAY_PACKED) {
+        if (scratch->packed && ql__packed_scratch_rows(scratch->packed) >= rows) return QL_OK;
+        ql__packed_scratch_free(scratch->packed);
+        scratch->packed = NULL;
+        return ql__packed_scratch_new(self->packed, rows, &scratch->packed, err);
+    }
+    ql__encoder_scratch **plain = chosen == WAY_ENGINE ? &scratch->engine : &scratch->kernels;
+    if (*plain && ql__encoder_scratch_rows(*plain) >= rows) return QL_OK;
+    ql__encoder_scratch_free(*plain);
+    *plain = NULL;
+    return ql__encoder_scratch_new(self->encoder, rows, plain, err);
+}
+
+static ql_status prepare_wave(local_embedder *self, way chosen, ql_error *err)
+{
+    size_t width = self->config.width, most = chosen == WAY_PACKED ? BATCH_ROWS : ENGINE_ROWS;
+    size_t rows = most > self->config.sequence_max ? most : self->config.sequence_max;
     qsort(self->windows, self->window_count, sizeof *self->windows, longer_first);
-    QL_TRY(make_batches(self, err));
+    QL_TRY(make_batches(self, most, err));
     if (!ql__array_reserve(&self->batch_ids, &self->batch_id_capacity, self->id_count, sizeof *self->batch_ids) ||
         !ql__array_reserve(&self->lengths, &self->length_capacity, self->window_count, sizeof *self->lengths) ||
         !ql__array_reserve(&self->vectors, &self->vector_capacity, self->window_count * width, sizeof *self->vectors))
@@ -324,20 +370,14 @@ static ql_status prepare_wave(local_embedder *self, ql_embed_role role, ql_error
         w->first = at;
         at += w->length;
     }
-    QL_TRY(role == QL_EMBED_PASSAGE ? make_engine(self, err) : make_half(self, err));
     if (self->id_count < rows) rows = self->id_count; /* a query needs little; memory grows with the first large wave */
-    for (size_t i = 0; i < self->workers && i < self->batch_count; i++) {
-        if (scratch[i] && ql__encoder_scratch_rows(scratch[i]) >= rows) continue;
-        ql__encoder_scratch_free(scratch[i]);
-        scratch[i] = NULL;
-        QL_TRY(ql__encoder_scratch_new(self->encoder, rows, &scratch[i], err));
-    }
+    for (size_t i = 0; i < self->workers && i < self->batch_count; i++) QL_TRY(make_scratch(self, chosen, rows, &self->scratch[i], err));
     return QL_OK;
 }
 
 typedef struct wave_run {
     local_embedder *self;
-    ql_embed_role role;
+    way chosen;
     pthread_mutex_t lock;
     ql_status status;
     ql_error error;
@@ -351,10 +391,10 @@ static void run_batch(void *user, size_t index, size_t worker)
     ql__encoder_batch args = {.ids = self->batch_ids + self->windows[b->first].first, .lengths = self->lengths + b->first,
                               .count = b->count, .out = self->vectors + b->first * self->config.width};
     ql_error error = {0};
-    ql__encoder_scratch *scratch = self->scratch[run->role][worker];
-    ql__pool *pool = self->batch_count == 1 ? self->options.pool : NULL; /* a batch alone has all threads */
-    ql_status status = run->role == QL_EMBED_QUERY && self->half ? ql__encoder_run_half(self->encoder, scratch, self->half, pool, &args, &error)
-                                                                : ql__encoder_run(self->encoder, scratch, run->role == QL_EMBED_PASSAGE ? self->engine : NULL, &args, &error);
+    const worker_scratch *scratch = &self->scratch[worker];
+    ql_status status = run->chosen == WAY_PACKED ? ql__packed_run(self->packed, scratch->packed, &args, &error)
+                       : run->chosen == WAY_ENGINE ? ql__encoder_run(self->encoder, scratch->engine, self->engine, &args, &error)
+                                                   : ql__encoder_run(self->encoder, scratch->kernels, NULL, &args, &error);
     if (status >= 0) return;
     pthread_mutex_lock(&run->lock);
     if (run->status >= 0) {
@@ -386,8 +426,9 @@ static ql_status pool_windows(local_embedder *self, size_t texts, float *out, ql
 static ql_status run_wave(local_embedder *self, ql_embed_role role, size_t texts, float *out, ql_error *err)
 {
     QL_SPAN(EMBED);
-    wave_run run = {.self = self, .role = role, .status = QL_OK};
-    QL_TRY(prepare_wave(self, role, err));
+    wave_run run = {.self = self, .status = QL_OK};
+    QL_TRY(role == QL_EMBED_QUERY ? choose_for_queries(self, &run.chosen, err) : choose_for_passages(self, &run.chosen, err));
+    QL_TRY(prepare_wave(self, run.chosen, err));
     ql__counter_add(QL__COUNTER_TOKENS, self->id_count);
     pthread_mutex_init(&run.lock, NULL);
     if (self->batch_count == 1) run_batch(&run, 0, 0);

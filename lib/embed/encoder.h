@@ -9,7 +9,6 @@
 #include "embed/kernels.h"
 #include "embed/linear_dnnl.h"
 #include "embed/safetensors.h"
-#include "sys/pool.h"
 
 #define QL__ENCODER_ROWS_MAX (1 << 16) /* tokens of one batch: keeps every size below 2^40 */
 
@@ -35,23 +34,10 @@ typedef struct ql__encoder_batch {
 ql_status ql__encoder_engine_new(const ql__encoder *self, bool bf16, ql__linear_engine **out, ql_error *err);
 
 /*
- * The linear weights as bfloat16 beside the mapped ones, half as large, for kernels that multiply them. Immutable, thread-safe; outlives the runs that
- * use it. QL_E_UNSUPPORTED: the kernels have no such product.
- */
-typedef struct ql__encoder_half ql__encoder_half;
-ql_status ql__encoder_half_new(const ql__encoder *self, ql__pool *pool, ql__encoder_half **out, ql_error *err);
-void ql__encoder_half_free(ql__encoder_half *self);
-
-/*
  * engine NULL: float32 by the kernels, on the weights where they lie (nothing to prepare: for a query). A scratch is used with
- * one engine, or none, for its life.
+ * one engine, or none, for its life. On panels, see packed.h.
  * QL_E_INVALID: an id the model does not have, a sequence too long for it or a batch too large for the scratch.
  */
 ql_status ql__encoder_run(const ql__encoder *self, ql__encoder_scratch *scratch, ql__linear_engine *engine, const ql__encoder_batch *batch, ql_error *err);
-/*
- * By the kernels in bfloat16, the columns of each product shared among the threads of the pool (NULL: none; not from inside one of its loops). The
- * number of threads changes no bit.
- */
-ql_status ql__encoder_run_half(const ql__encoder *self, ql__encoder_scratch *scratch, const ql__encoder_half *half, ql__pool *pool, const ql__encoder_batch *batch, ql_error *err);
 
 #endif

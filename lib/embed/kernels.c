@@ -1,8 +1,14 @@
 /*
  * Which kernels this CPU can run. Invariant: a table is handed out only if the CPU has every instruction its file was compiled
- * with. Threads: no state; the CPU is asked each time, once per embedder. Cost: nothing.
+ * with. Threads: no state; the CPU is asked each time, once or twice a wave. Cost: nothing.
  */
 #include "embed/kernels.h"
+
+#include <stdlib.h>
+#include <string.h>
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 
 #include "embed/kernels_table.h"
 
@@ -21,7 +27,28 @@ const ql__kernels *ql__kernels_at(size_t index)
     return index < count ? tables[index] : NULL;
 }
 
+/* NULL: the best there is. */
+static const char *wanted_isa(void)
+{
+    return secure_getenv("QLOADER_ISA");
+}
+
 const ql__kernels *ql__kernels_best(void)
 {
+    const char *wanted = wanted_isa();
+    const ql__kernels *table;
+    for (size_t i = 0; wanted && (table = ql__kernels_at(i)) != NULL; i++)
+        if (strcmp(table->name, wanted) == 0) return table;
     return ql__kernels_at(0);
+}
+
+bool ql__kernels_tiles(void)
+{
+#if defined(__x86_64__)
+    unsigned a, b, c, d;
+    const unsigned bf16 = 1u << 22, tile = 1u << 24; /* CPUID.7.0:EDX (Intel SDM, volume 2A) */
+    return wanted_isa() == NULL && __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & bf16) && (d & tile);
+#else
+    return false;
+#endif
 }

@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "embed/panel.h"
+
 typedef struct ql__matmul {
     const float *a;    /* (rows, k) */
     const float *w;    /* (n, k): weights as models store them */
@@ -22,16 +24,6 @@ typedef struct ql__matmul {
     size_t rows, n, k;
     bool accumulate;   /* c += a * w^T + bias instead of c = */
 } ql__matmul;
-
-typedef struct ql__matmul_bf16 {
-    const uint16_t *a;  /* (rows, k) bfloat16 */
-    const uint16_t *w;  /* (n, k) bfloat16 */
-    const float *bias;  /* (n) */
-    float *c;           /* (rows, n) in rows of c_stride */
-    size_t c_stride;
-    size_t rows, n, k;
-    bool accumulate;
-} ql__matmul_bf16;
 
 typedef struct ql__attention {
     const float *qkv; /* (L, 3 * W): query, key, value side by side */
@@ -60,18 +52,21 @@ typedef struct ql__kernels {
     void (*attention)(const ql__attention *args);
     void (*sum_rows)(const float *x, size_t rows, size_t width, float *out); /* out (width) = sum over rows */
     void (*to_bf16)(const float *x, uint16_t *out, size_t count);             /* round to nearest, ties to even */
-    /*
-     * Products of bfloat16, sums in float32 (two products at a time, where the CPU has an instruction for it). NULL: this CPU has none, and float32 is
-     * faster. A column of c does not depend on which others are computed with it, in groups of 4 from column 0.
-     */
-    void (*matmul_bf16)(const ql__matmul_bf16 *args);
+    const ql__panels *single; /* panels of float32 */
+    const ql__panels *half;   /* panels of bfloat16; NULL: this CPU has no instruction for their products, and float32 is faster */
 } ql__kernels;
 
-/* The fastest table this CPU can run. */
+/*
+ * The fastest table this CPU can run; not faster than the one that the environment's QLOADER_ISA names ("generic", "avx2", "avx512", "avx512bf16"),
+ * which is for comparing them.
+ */
 const ql__kernels *ql__kernels_best(void);
 const ql__kernels *ql__kernels_reference(void);
 /* Tables of this build that this CPU can run, the reference not counted; index 0 is the best. NULL beyond. */
 const ql__kernels *ql__kernels_at(size_t index);
+
+/* Whether this CPU multiplies tiles of bfloat16 (AMX), and QLOADER_ISA names no table. */
+bool ql__kernels_tiles(void);
 
 /* Floats of scratch for one call; a bound for every table. */
 static inline size_t ql__attention_scratch(size_t length, size_t head_dims)

@@ -3,6 +3,7 @@
 #define TILE_ROWS 4
 #define TILE_COLUMNS 4
 #define ATTENTION_ROWS 8
+#define PANEL_ROWS 14
 #define TABLE_NAME "avx512"
 #define TABLE_FN ql__kernels_avx512
 #include "embed/kernels_vector.h"

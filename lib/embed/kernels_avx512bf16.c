@@ -3,6 +3,7 @@
 #define TILE_ROWS 4
 #define TILE_COLUMNS 4
 #define ATTENTION_ROWS 8
+#define PANEL_ROWS 14
 #define TABLE_NAME "avx512bf16"
 #define TABLE_FN ql__kernels_avx512bf16
 #include "embed/kernels_vector.h"

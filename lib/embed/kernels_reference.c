@@ -5,7 +5,9 @@
 #include "embed/kernels.h"
 
 #include <math.h>
-#include <string.h>
+
+#include "embed/bf16.h"
+#include "embed/panel_reference.h"
 
 static void matmul(const ql__matmul *args)
 {
@@ -19,42 +21,14 @@ static void matmul(const ql__matmul *args)
     }
 }
 
-static float float_of(uint16_t half)
-{
-    uint32_t bits = (uint32_t)half << 16;
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
-static void matmul_bf16(const ql__matmul_bf16 *args)
-{
-    for (size_t i = 0; i < args->rows; i++) {
-        for (size_t j = 0; j < args->n; j++) {
-            double sum = args->bias[j];
-            for (size_t p = 0; p < args->k; p++) sum += (double)float_of(args->a[i * args->k + p]) * (double)float_of(args->w[j * args->k + p]);
-            float *c = &args->c[i * args->c_stride + j];
-            *c = args->accumulate ? *c + (float)sum : (float)sum;
-        }
-    }
-}
-
 static void gelu(float *x, size_t count)
 {
     for (size_t i = 0; i < count; i++) x[i] = (float)(0.5 * (double)x[i] * (1.0 + erf((double)x[i] * M_SQRT1_2)));
 }
 
-static uint16_t bf16_of(float value)
-{
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    if ((bits & 0x7fffffffu) > 0x7f800000u) return (uint16_t)(bits >> 16 | 0x40); /* a quiet NaN */
-    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
-}
-
 static void to_bf16(const float *x, uint16_t *out, size_t count)
 {
-    for (size_t i = 0; i < count; i++) out[i] = bf16_of(x[i]);
+    for (size_t i = 0; i < count; i++) out[i] = ql__bf16_of(x[i]);
 }
 
 static void norm(const ql__norm *args)
@@ -94,7 +68,7 @@ static void attend(const ql__attention *args, size_t head, size_t row)
         for (size_t j = 0; j < args->length; j++) sum += (double)scores[j] * (double)args->qkv[j * stride + 2 * width + head * dims + d];
         float value = (float)(sum / total);
         if (args->out) args->out[row * width + head * dims + d] = value;
-        if (args->out_bf16) args->out_bf16[row * width + head * dims + d] = bf16_of(value);
+        if (args->out_bf16) args->out_bf16[row * width + head * dims + d] = ql__bf16_of(value);
     }
 }
 
@@ -115,7 +89,7 @@ static void sum_rows(const float *x, size_t rows, size_t width, float *out)
 
 const ql__kernels *ql__kernels_reference(void)
 {
-    static const ql__kernels table = {"reference", matmul, gelu, norm, attention, sum_rows, to_bf16, matmul_bf16};
+    static const ql__kernels table = {"reference", matmul, gelu, norm, attention, sum_rows, to_bf16, &ql__panels_float32_reference, &ql__panels_bfloat16_reference};
     return &table;
 }
 

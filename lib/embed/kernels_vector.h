@@ -3,7 +3,8 @@
  * define the parameters below before including this file; those files are compiled with contraction of a * b + c allowed).
  *
  *   VECTOR_BYTES    width of a vector                    TILE_ROWS x TILE_COLUMNS  accumulators of the matrix product
- *   ATTENTION_ROWS  query rows handled together          TABLE_NAME, TABLE_FN      what the table is called
+ *   ATTENTION_ROWS  query rows handled together          PANEL_ROWS                see panel_vector.h
+ *   TABLE_NAME, TABLE_FN  what the table is called
  *
  * Accuracy against kernels_reference.c (checked by the tests): erf 3e-7 absolute, exp 2e-7 relative, sums as float32 in LANES parts.
  */
@@ -54,15 +55,6 @@ INLINE void store_part(float *p, vec v, size_t count)
     memcpy(p, &v, count * sizeof(float));
 }
 
-INLINE float sum_lanes(vec v)
-{
-    float lanes[LANES];
-    store(lanes, v);
-    for (size_t half = LANES / 2; half > 0; half /= 2)
-        for (size_t i = 0; i < half; i++) lanes[i] += lanes[i + half];
-    return lanes[0];
-}
-
 typedef float quad __attribute__((vector_size(16)));
 
 /* Lane i of the result has the sum of v's lanes i, i + 4, i + 8, ... */
@@ -70,9 +62,18 @@ INLINE quad fold(vec v)
 {
     quad parts[LANES / 4];
     memcpy(parts, &v, sizeof v);
+#pragma GCC unroll 2
     for (size_t half = LANES / 8; half > 0; half /= 2)
+#pragma GCC unroll 2
         for (size_t i = 0; i < half; i++) parts[i] += parts[i + half];
     return parts[0];
+}
+
+INLINE float sum_lanes(vec v)
+{
+    quad q = fold(v);
+    q += __builtin_shufflevector(q, q, 2, 3, 0, 1);
+    return q[0] + q[1];
 }
 
 /* Sums of the lanes of four vectors: a transposition instead of four reductions. */
@@ -83,15 +84,6 @@ INLINE void sum_four(const vec v[4], float out[4])
     quad cd = __builtin_shufflevector(c, d, 0, 4, 1, 5) + __builtin_shufflevector(c, d, 2, 6, 3, 7);
     quad sums = __builtin_shufflevector(ab, cd, 0, 1, 4, 5) + __builtin_shufflevector(ab, cd, 2, 3, 6, 7);
     memcpy(out, &sums, sizeof sums);
-}
-
-INLINE float max_lanes(vec v)
-{
-    float lanes[LANES];
-    store(lanes, v);
-    for (size_t half = LANES / 2; half > 0; half /= 2)
-        for (size_t i = 0; i < half; i++) lanes[i] = lanes[i] > lanes[i + half] ? lanes[i] : lanes[i + half];
-    return lanes[0];
 }
 
 #if VECTOR_BYTES == 64 && defined(__AVX512F__)
@@ -114,6 +106,25 @@ INLINE vec vec_min(vec a, vec b)
 }
 #endif
 
+INLINE quad quad_max(quad a, quad b)
+{
+    typedef int32_t iquad __attribute__((vector_size(16)));
+    iquad first = a > b;
+    return (quad)((first & (iquad)a) | (~first & (iquad)b));
+}
+
+INLINE float max_lanes(vec v)
+{
+    quad parts[LANES / 4];
+    memcpy(parts, &v, sizeof v);
+#pragma GCC unroll 2
+    for (size_t half = LANES / 8; half > 0; half /= 2)
+#pragma GCC unroll 2
+        for (size_t i = 0; i < half; i++) parts[i] = quad_max(parts[i], parts[i + half]);
+    quad q = quad_max(parts[0], __builtin_shufflevector(parts[0], parts[0], 2, 3, 0, 1));
+    return q[0] > q[1] ? q[0] : q[1];
+}
+
 /* 2^x for x <= 0; below -126 the result is about 1e-38. A Chebyshev fit on [-0.5, 0.5], relative error 2.6e-9 before rounding. */
 INLINE vec exp2_negative(vec x)
 {
@@ -128,8 +139,7 @@ INLINE vec exp2_negative(vec x)
     p = p * part + splat(0.24022651213595f);
     p = p * part + splat(0.69314720671062f);
     p = p * part + splat(1.0f);
-    ivec exponent = ((ivec)rounded - (ivec)splat(shifter)) << 23;
-    return (vec)((ivec)p + exponent);
+    return (vec)((ivec)p + ((ivec)rounded << 23)); /* the shifter's own bits are shifted out */
 }
 
 /*
@@ -164,6 +174,50 @@ INLINE hvec bf16_of(vec x)
     uvec is_nan = (uvec)((bits & 0x7fffffffu) > 0x7f800000u);
     rounded = (is_nan & (bits >> 16 | 0x40)) | (~is_nan & rounded);
     return __builtin_convertvector(rounded, hvec);
+}
+
+/* Exchange of the lanes whose number has bit `step` with those of the vector `step` further on. */
+#if LANES == 16
+#define LOW_1 0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30
+#define HIGH_1 1, 17, 3, 19, 5, 21, 7, 23, 9, 25, 11, 27, 13, 29, 15, 31
+#define LOW_2 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29
+#define HIGH_2 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31
+#define LOW_4 0, 1, 2, 3, 16, 17, 18, 19, 8, 9, 10, 11, 24, 25, 26, 27
+#define HIGH_4 4, 5, 6, 7, 20, 21, 22, 23, 12, 13, 14, 15, 28, 29, 30, 31
+#define LOW_8 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23
+#define HIGH_8 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31
+#elif LANES == 8
+#define LOW_1 0, 8, 2, 10, 4, 12, 6, 14
+#define HIGH_1 1, 9, 3, 11, 5, 13, 7, 15
+#define LOW_2 0, 1, 8, 9, 4, 5, 12, 13
+#define HIGH_2 2, 3, 10, 11, 6, 7, 14, 15
+#define LOW_4 0, 1, 2, 3, 8, 9, 10, 11
+#define HIGH_4 4, 5, 6, 7, 12, 13, 14, 15
+#else
+#define LOW_1 0, 4, 2, 6
+#define HIGH_1 1, 5, 3, 7
+#define LOW_2 0, 1, 4, 5
+#define HIGH_2 2, 3, 6, 7
+#endif
+#define EXCHANGE(step) \
+    for (size_t i = 0; i < LANES; i++) { \
+        if (i & step) continue; \
+        uvec low = __builtin_shufflevector(rows[i], rows[i + step], LOW_##step); \
+        rows[i + step] = __builtin_shufflevector(rows[i], rows[i + step], HIGH_##step); \
+        rows[i] = low; \
+    }
+
+/* A square of LANES rows is turned: row i becomes column i. */
+INLINE void transpose(uvec rows[LANES])
+{
+    EXCHANGE(1)
+    EXCHANGE(2)
+#if LANES >= 8
+    EXCHANGE(4)
+#endif
+#if LANES >= 16
+    EXCHANGE(8)
+#endif
 }
 
 static void to_bf16(const float *x, uint16_t *out, size_t count)
@@ -240,77 +294,6 @@ static void matmul(const ql__matmul *args)
         for (size_t row = 0; row < args->rows; row++) dot_tile(args, row, column, 1, 1, false);
 }
 
-#if VECTOR_BYTES == 64 && defined(__AVX512BF16__)
-#define HALVES (2 * LANES) /* bfloat16 numbers of a vector */
-
-/* The last, partly filled vector of a row; zeros behind its end. */
-INLINE __m512bh load_halves(const uint16_t *p, size_t count)
-{
-    uint16_t halves[HALVES] = {0};
-    __m512i bits;
-    memcpy(halves, p, count * sizeof *p);
-    memcpy(&bits, halves, sizeof bits);
-    return (__m512bh)bits;
-}
-
-INLINE __m512bh halves_at(const uint16_t *p)
-{
-    return (__m512bh)_mm512_loadu_si512(p);
-}
-
-INLINE void dot_tile_bf16(const ql__matmul_bf16 *args, size_t row, size_t column, const size_t rows, const size_t columns, const bool fetch)
-{
-    const uint16_t *a = args->a + row * args->k, *w = args->w + column * args->k;
-    size_t k = args->k, p = 0;
-    __m512 sums[TILE_ROWS][TILE_COLUMNS];
-#pragma GCC unroll 8
-    for (size_t i = 0; i < rows; i++)
-#pragma GCC unroll 8
-        for (size_t j = 0; j < columns; j++) sums[i][j] = _mm512_setzero_ps();
-    for (; p < k; p += HALVES) {
-        size_t part = k - p;
-        __m512bh left[TILE_ROWS];
-#pragma GCC unroll 8
-        for (size_t i = 0; i < rows; i++) left[i] = part >= HALVES ? halves_at(a + i * k + p) : load_halves(a + i * k + p, part);
-#pragma GCC unroll 8
-        for (size_t j = 0; j < columns; j++) {
-            __m512bh right = part >= HALVES ? halves_at(w + j * k + p) : load_halves(w + j * k + p, part);
-            if (fetch) __builtin_prefetch(w + (columns + j) * k + p);
-#pragma GCC unroll 8
-            for (size_t i = 0; i < rows; i++) sums[i][j] = _mm512_dpbf16_ps(sums[i][j], left[i], right);
-        }
-    }
-    for (size_t i = 0; i < rows; i++) {
-        float totals[4] = {0};
-        if (columns == 4) sum_four((const vec *)(const void *)sums[i], totals);
-        else totals[0] = sum_lanes((vec)sums[i][0]);
-        for (size_t j = 0; j < columns; j++) {
-            float *c = &args->c[(row + i) * args->c_stride + column + j], sum = totals[j] + args->bias[column + j];
-            *c = args->accumulate ? *c + sum : sum;
-        }
-    }
-}
-
-static void matmul_bf16(const ql__matmul_bf16 *args)
-{
-    size_t column = 0;
-    for (; column + TILE_COLUMNS <= args->n; column += TILE_COLUMNS) {
-        size_t row = 0;
-        if (args->rows >= TILE_ROWS) {
-            dot_tile_bf16(args, 0, column, TILE_ROWS, TILE_COLUMNS, true);
-            row = TILE_ROWS;
-        }
-        for (; row + TILE_ROWS <= args->rows; row += TILE_ROWS) dot_tile_bf16(args, row, column, TILE_ROWS, TILE_COLUMNS, false);
-        for (; row < args->rows; row++) dot_tile_bf16(args, row, column, 1, TILE_COLUMNS, row == 0);
-    }
-    for (; column < args->n; column++)
-        for (size_t row = 0; row < args->rows; row++) dot_tile_bf16(args, row, column, 1, 1, false);
-}
-#define MATMUL_BF16 matmul_bf16
-#else
-#define MATMUL_BF16 NULL
-#endif
-
 /* ---- LayerNorm ---- */
 
 INLINE vec row_part(const float *x, size_t i, size_t width, float fill)
@@ -318,17 +301,27 @@ INLINE vec row_part(const float *x, size_t i, size_t width, float fill)
     return i + LANES <= width ? load(x + i) : load_part(x + i, width - i, fill);
 }
 
+/* Four sums side by side, each of every fourth vector: one would wait for itself. */
 static void norm_row(const ql__norm *args, float *x, uint16_t *out_bf16)
 {
-    size_t width = args->width;
-    vec total = {0}, squares = {0};
-    for (size_t i = 0; i < width; i += LANES) total += row_part(x, i, width, 0);
-    float mean = sum_lanes(total) / (float)width;
-    for (size_t i = 0; i < width; i += LANES) {
+    size_t width = args->width, blocks = width / (4 * LANES) * (4 * LANES);
+    vec totals[4] = {{0}}, squares[4] = {{0}};
+    for (size_t i = 0; i < blocks; i += 4 * LANES)
+#pragma GCC unroll 4
+        for (size_t j = 0; j < 4; j++) totals[j] += load(x + i + j * LANES);
+    for (size_t i = blocks; i < width; i += LANES) totals[0] += row_part(x, i, width, 0);
+    float mean = sum_lanes((totals[0] + totals[1]) + (totals[2] + totals[3])) / (float)width;
+    for (size_t i = 0; i < blocks; i += 4 * LANES)
+#pragma GCC unroll 4
+        for (size_t j = 0; j < 4; j++) {
+            vec d = load(x + i + j * LANES) - splat(mean);
+            squares[j] += d * d;
+        }
+    for (size_t i = blocks; i < width; i += LANES) {
         vec d = row_part(x, i, width, mean) - splat(mean);
-        squares += d * d;
+        squares[0] += d * d;
     }
-    float scale = 1.0f / sqrtf(sum_lanes(squares) / (float)width + args->epsilon);
+    float scale = 1.0f / sqrtf(sum_lanes((squares[0] + squares[1]) + (squares[2] + squares[3])) / (float)width + args->epsilon);
     for (size_t i = 0; i < width; i += LANES) {
         size_t part = width - i < LANES ? width - i : LANES;
         vec y = (row_part(x, i, width, 0) - splat(mean)) * splat(scale) * row_part(args->gamma, i, width, 0) + row_part(args->beta, i, width, 0);
@@ -499,8 +492,20 @@ static void sum_rows(const float *x, size_t rows, size_t width, float *out)
     }
 }
 
+#define PANEL_HALF 0
+#include "embed/panel_vector.h"
+#undef PANEL_HALF
+#if VECTOR_BYTES == 64 && defined(__AVX512BF16__)
+#define PANEL_HALF 1
+#include "embed/panel_vector.h"
+#undef PANEL_HALF
+#define HALF_PANELS &half_table
+#else
+#define HALF_PANELS NULL
+#endif
+
 const ql__kernels *TABLE_FN(void)
 {
-    static const ql__kernels table = {TABLE_NAME, matmul, gelu, norm, attention, sum_rows, to_bf16, MATMUL_BF16};
+    static const ql__kernels table = {TABLE_NAME, matmul, gelu, norm, attention, sum_rows, to_bf16, &single_table, HALF_PANELS};
     return &table;
 }

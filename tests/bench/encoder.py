@@ -244,16 +244,16 @@ def compare(options, python, folder):
     if not os.path.exists(onnx + ".int8"):
         subprocess.run([python, me, "--export", options.model, onnx], check=True)
     threads = str(options.threads)
-    workers = {"qloader": Worker([options.bench, options.model, passages, threads])}
+    workers = {"qloader": Worker([options.bench, options.model, passages, threads]), "qloader-fp32": Worker([options.bench, options.model, passages, threads, "fp32"])}
     for name in options.peers.split(","):
         workers[name] = Worker([python, me, "--worker", name, options.model, threads, passages, questions, onnx])
     tokens = options.texts * (options.tokens + 2)
     name, flags = features()
     print("%s, %s; %d threads; %d texts of %d tokens" % (name, " ".join(flags), options.threads, options.texts, options.tokens), flush=True)
-    limits = workers["qloader"].ask("limits")
     rates = {name: [] for name in workers}
     for worker in workers.values():
         worker.ask("passages")  # warm
+    limits = workers["qloader"].ask("limits")
     for _ in range(options.rounds):
         for name, worker in workers.items():
             rates[name].append(tokens / worker.ask("passages")["wall_s"])
@@ -261,21 +261,24 @@ def compare(options, python, folder):
     for name in workers:
         ratio = spread([a / b for a, b in zip(rates["qloader"], rates[name])]) if name != "qloader" else ""
         print("%-24s %12.0f   %s" % (name, statistics.median(rates[name]), ratio))
-    per_token = 2 * 6 * (4 * 384 * 384 + 2 * 384 * 1536)
-    print("limit: the matrix products alone reach %.0f GOP/s here, which is %.0f tokens/s; memory %.1f GB/s a core" % (
-        limits["matmul_gops"], limits["matmul_gops"] * 1e9 / per_token, limits["read_gbs"]), flush=True)
-    ask = Worker([options.bench, options.model, questions, threads])
+    length = options.tokens + 2
+    per_token = limits["mega_ops_per_token"] * 1e6 + 4 * length * limits["width"] * limits["layers"]  # weights, and attention over the sequence
+    limit = limits["matmul_gops"] * 1e9 / per_token
+    print("limit: products from the cache (%s) %.0f GOP/s, which is %.0f tokens/s; qloader reaches %.0f %% of it. Of bytes: %.0f GOP/s. Memory: %.1f GB/s a core" % (
+        limits["kernels"], limits["matmul_gops"], limit, 100 * statistics.median(rates["qloader"]) / limit, limits["int8_gops"], limits["read_gbs"]), flush=True)
+    asking = {"qloader": Worker([options.bench, options.model, questions, threads]), "qloader-fp32": Worker([options.bench, options.model, questions, threads, "fp32"])}
     print("\n%-24s %12s" % ("one question of 12", "p50 ms"))
     for name, worker in list(workers.items()):
-        asked = ask if name == "qloader" else worker
+        asked = asking.get(name, worker)
         asked.ask("query")
         print("%-24s %12.2f" % (name, statistics.median(asked.ask("query")["p50_ms"] for _ in range(3))))
-    ask.close()
+    for worker in asking.values():
+        worker.close()
     own = os.path.join(folder, "qloader.f32")
     done = subprocess.run([options.bench, options.model, passages, threads], input=b"vectors\n", stdout=subprocess.PIPE, check=True).stdout
     with open(own, "wb") as f:
         f.write(done.partition(b"\n")[2])
-    paths = [workers[name].ask("vectors")["path"] for name in workers if name != "qloader"]
+    paths = [workers[name].ask("vectors")["path"] for name in workers if not name.startswith("qloader")]
     for worker in workers.values():
         worker.close()
     subprocess.run([python, me, "--cosines", own, *paths], check=True)

@@ -5,8 +5,8 @@
  *   passages  embeds all texts as passages        {"tokens", "wall_s", "cpu_s"}
  *   query     embeds each text as a query, alone  {"tokens", "p50_ms", "p99_ms"}
  *   tokens    cuts all texts into tokens          {"bytes", "wall_s"}
- *   limits    what the machine gives              {"matmul_gops", "read_gbs"}: the linear layers of the model alone on the same number of
- *             threads (2 operations for each weight and row), and reading 256 MB
+ *   limits    what the machine gives              {"kernels", "matmul_gops", "int8_gops", "read_gbs", "mega_ops_per_token", "width", "layers"}:
+ *             products of the arithmetic in use from the cache, of bytes (0: no VNNI), both on that many threads; reading 256 MB by one
  *   vectors   the vectors of all texts            raw float32 (count, dims), after {"count", "dims"}
  */
 #include <math.h>
@@ -15,14 +15,19 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <time.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
 #include "base/status.h"
 #include "embed/bert_config.h"
 #include "embed/embed.h"
-#include "embed/encoder.h"
+#include "embed/kernels.h"
+#include "sys/file.h"
 
 #define READ_BYTES ((size_t)256 << 20)
-#define LIMIT_ROUNDS 40
+#define PANEL_ROUNDS 2000
+#define BYTE_ROUNDS 5000000
 
 typedef struct bench {
     const char *dir;
@@ -117,63 +122,72 @@ static void run_tokens(bench *self)
 
 /* --- what the machine gives --- */
 
-typedef struct layers {
-    ql__linear_engine *engine;
-    size_t count;
-    const ql__bert_config *config;
-    double operations; /* of one thread */
-    ql_status status;
-} layers;
-
-/* Every linear layer in turn on one full block of rows. */
-static void run_layers(void *user, size_t index, size_t worker)
+/* One panel from the cache again and again: as many products as the CPU's multipliers do. */
+static void run_panel(void *user, size_t index, size_t worker)
 {
-    layers *self = user;
-    ql__linear_worker *own = NULL;
+    enum { ROWS = 14 * 12, INPUTS = 384 };
+    const ql__panels *panels = user;
+    size_t units = INPUTS / panels->halves;
+    uint32_t *a = calloc(ROWS * INPUTS, sizeof *a), *w = calloc(panels->columns * INPUTS, sizeof *w);
+    float *c = calloc(ROWS * panels->columns, sizeof *c);
     (void)index, (void)worker;
-    size_t widest = self->config->intermediate > 3 * self->config->width ? self->config->intermediate : 3 * self->config->width;
-    float *source = calloc(QL__LINEAR_ROWS * widest, sizeof *source), *target = calloc(QL__LINEAR_ROWS * widest, sizeof *target);
-    ql_error err = {0};
-    if (ql__linear_worker_new(self->engine, &own, &err) < 0) self->status = QL_E_INTERNAL;
-    ql__linear_guard guard = ql__linear_enter(self->engine);
-    for (int round = 0; round < LIMIT_ROUNDS && self->status >= 0; round++)
-        for (size_t i = 0; i < self->count; i++)
-            if (ql__linear_run(own, i, QL__LINEAR_ROWS, source, target, &err) < 0) self->status = QL_E_INTERNAL;
-    ql__linear_leave(self->engine, &guard);
-    ql__linear_worker_free(own);
-    free(source);
-    free(target);
+    memset(a, 1, ROWS * INPUTS * sizeof *a); /* pages of their own: the kernel's one page of zeros under many addresses is slow to read */
+    memset(w, 1, panels->columns * INPUTS * sizeof *w);
+    for (int round = 0; round < PANEL_ROUNDS; round++)
+        panels->multiply(&(ql__panel_product){.a = a, .a_stride = units, .w = w, .c = c, .c_stride = panels->columns, .rows = ROWS, .outputs = panels->columns, .units = units});
+    free(a), free(w), free(c);
 }
 
-static double matmul_gops(bench *self)
+static double panel_gops(bench *self)
 {
-    ql__bert_config config = {0};
-    ql__safetensors *file = NULL;
-    ql__encoder *encoder = NULL;
-    ql_buf path = QL_BUF_INIT;
-    layers run = {.config = &config};
-    need(ql__bert_config_read(ql__sys_default(), self->dir, &config, &error), "config");
-    need(ql_buf_printf(&path, "%s/model.safetensors", self->dir), "path");
-    need(ql__safetensors_open(ql__sys_default(), ql_buf_cstr(&path), &file, &error), "weights");
-    need(ql__encoder_new(&config, file, ql__kernels_best(), &encoder, &error), "encoder");
-    need(ql__encoder_engine_new(encoder, self->bf16, &run.engine, &error), "engine");
-    run.count = 4 * (size_t)config.layers;
+    const ql__kernels *kernels = ql__kernels_best();
+    const ql__panels *panels = self->bf16 && kernels->half ? kernels->half : kernels->single;
     size_t threads = ql__pool_size(self->pool);
-    double weights = (double)config.layers * ((double)config.width * config.width * 4 + 2.0 * config.width * config.intermediate);
     double best = 0;
-    for (int try = 0; try < 3; try++) {
+    for (int try = 0; try < 5; try++) {
         double begin = now(CLOCK_MONOTONIC);
-        ql__pool_run(self->pool, threads, run_layers, &run);
-        double gops = 2 * weights * QL__LINEAR_ROWS * LIMIT_ROUNDS * (double)threads / (now(CLOCK_MONOTONIC) - begin) * 1e-9;
+        ql__pool_run(self->pool, threads, run_panel, (void *)(uintptr_t)panels);
+        double gops = 2.0 * 14 * 12 * 384 * (double)panels->columns * PANEL_ROUNDS * (double)threads / (now(CLOCK_MONOTONIC) - begin) * 1e-9;
         if (gops > best) best = gops;
     }
-    need(run.status, "layers");
-    ql__linear_engine_free(run.engine);
-    ql__encoder_free(encoder);
-    ql__safetensors_close(file);
-    ql__bert_config_dispose(&config);
-    ql_buf_dispose(&path);
     return best;
+}
+
+#if defined(__x86_64__)
+/* Sums of products of bytes, four at a time, in 16 independent chains: what int8 could give at most. */
+__attribute__((target("avx512f,avx512vnni"))) static void run_bytes(void *user, size_t index, size_t worker)
+{
+    volatile int *sink = user;
+    __m512i sums[16], a = _mm512_set1_epi8(1), b = _mm512_set1_epi8(2);
+    (void)index, (void)worker;
+    for (int i = 0; i < 16; i++) sums[i] = _mm512_setzero_si512();
+    for (int round = 0; round < BYTE_ROUNDS; round++) {
+#pragma GCC unroll 16
+        for (int i = 0; i < 16; i++) sums[i] = _mm512_dpbusd_epi32(sums[i], a, b);
+        __asm__ volatile("" : "+v"(a), "+v"(b));
+    }
+    for (int i = 0; i < 16; i++) *sink = _mm512_reduce_add_epi32(sums[i]);
+}
+#endif
+
+static double byte_gops(bench *self)
+{
+#if defined(__x86_64__)
+    int sink = 0;
+    double best = 0;
+    size_t threads = ql__pool_size(self->pool);
+    if (!__builtin_cpu_supports("avx512vnni")) return 0;
+    for (int try = 0; try < 5; try++) {
+        double begin = now(CLOCK_MONOTONIC);
+        ql__pool_run(self->pool, threads, run_bytes, &sink);
+        double gops = 2.0 * 16 * 64 * BYTE_ROUNDS * (double)threads / (now(CLOCK_MONOTONIC) - begin) * 1e-9;
+        if (gops > best) best = gops;
+    }
+    return best;
+#else
+    (void)self;
+    return 0;
+#endif
 }
 
 static double read_gbs(void)
@@ -194,6 +208,16 @@ static double read_gbs(void)
     return best;
 }
 
+static void write_limits(bench *self)
+{
+    ql__bert_config config = {0};
+    need(ql__bert_config_read(ql__sys_default(), self->dir, &config, &error), "config");
+    double weights = (double)config.layers * ((double)config.width * config.width * 4 + 2.0 * config.width * config.intermediate);
+    printf("{\"kernels\": \"%s\", \"matmul_gops\": %.1f, \"int8_gops\": %.1f, \"read_gbs\": %.2f, \"mega_ops_per_token\": %.3f, \"width\": %u, \"layers\": %u}\n",
+           ql__kernels_best()->name, panel_gops(self), byte_gops(self), read_gbs(), 2e-6 * weights, config.width, config.layers);
+    ql__bert_config_dispose(&config);
+}
+
 static void write_vectors(bench *self)
 {
     need(self->ops->embed_fn(self->embedder, QL_EMBED_PASSAGE, self->texts, self->count, self->vectors, &error), "vectors");
@@ -206,7 +230,7 @@ static void answer(bench *self, const char *word)
     if (strcmp(word, "passages") == 0) run_passages(self);
     else if (strcmp(word, "query") == 0) run_queries(self);
     else if (strcmp(word, "tokens") == 0) run_tokens(self);
-    else if (strcmp(word, "limits") == 0) printf("{\"matmul_gops\": %.1f, \"read_gbs\": %.2f}\n", matmul_gops(self), read_gbs());
+    else if (strcmp(word, "limits") == 0) write_limits(self);
     else if (strcmp(word, "vectors") == 0) write_vectors(self);
     else need(ql__fail(&error, QL_E_INVALID, "passages, query, tokens, limits or vectors is wanted"), word);
     fflush(stdout);

@@ -3,45 +3,9 @@
  * Method: random small models against a plain forward pass in double (small_model.h).
  */
 #include "embed/encoder.h"
-#include "small_model.h"
+#include "opened_model.h"
 
 #define FP32_COSINE 0.9999999
-#define BF16_COSINE 0.999 /* small random models, whose vectors are shorter and rougher than a real one's */
-
-typedef struct opened {
-    small_model model;
-    char *dir;
-    ql__bert_config config;
-    ql__safetensors *file;
-    ql__encoder *encoder;
-} opened;
-
-static void open_model(opened *self, const small_shape *shape, const ql__kernels *kernels)
-{
-    ql_error err = {0};
-    self->dir = ql_test_dir_new();
-    small_model_make(&self->model, shape, self->dir);
-    assert_int_equal(ql__bert_config_read(ql__sys_default(), self->dir, &self->config, &err), QL_OK);
-    assert_int_equal(ql__safetensors_open(ql__sys_default(), ql_test_path(self->dir, "model.safetensors"), &self->file, &err), QL_OK);
-    assert_int_equal(ql__encoder_new(&self->config, self->file, kernels, &self->encoder, &err), QL_OK);
-}
-
-static void close_model(opened *self)
-{
-    ql__encoder_free(self->encoder);
-    ql__safetensors_close(self->file);
-    ql__bert_config_dispose(&self->config);
-    small_model_free(&self->model);
-    ql_test_dir_remove(self->dir);
-}
-
-static void fill_ids(uint32_t *ids, size_t count, size_t vocab, uint32_t seed)
-{
-    for (size_t i = 0; i < count; i++) {
-        seed = seed * 1664525u + 1013904223u;
-        ids[i] = (seed >> 8) % (uint32_t)vocab;
-    }
-}
 
 static void expect_forward(const small_shape *shape, const ql__kernels *kernels)
 {
@@ -64,13 +28,6 @@ static void expect_forward(const small_shape *shape, const ql__kernels *kernels)
     ql__encoder_scratch_free(scratch);
     close_model(&m);
 }
-
-static const small_shape shapes[] = {
-    {.layers = 2, .width = 48, .heads = 4, .inner = 96, .vocab = 50, .positions = 40, .window = 32},
-    {.layers = 1, .width = 30, .heads = 3, .inner = 71, .vocab = 20, .positions = 60, .window = 60, .cls = true},
-    {.layers = 4, .width = 128, .heads = 2, .inner = 256, .vocab = 33, .positions = 90, .window = 77},
-    {.layers = 3, .width = 64, .heads = 8, .inner = 128, .vocab = 64, .positions = 32, .window = 20, .cls = true, .half = true},
-};
 
 static void test_encoder__is_bert_for_every_kernel_table(void **state)
 {
@@ -128,42 +85,6 @@ static void test_encoder__is_bert_on_the_engine(void **state)
         }
         ql__encoder_scratch_free(scratch);
         ql__linear_engine_free(engine);
-        close_model(&m);
-    }
-}
-
-/* Weights and what enters a product rounded to bfloat16: near the float32 vector, and the same bits with any number of threads. */
-static void test_encoder__is_bert_by_halves(void **state)
-{
-    (void)state;
-    for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
-        opened m;
-        ql__pool *pools[3];
-        ql__encoder_half *half = NULL;
-        ql__encoder_scratch *scratch = NULL;
-        ql_error err = {0};
-        uint32_t ids[40], lengths[3] = {1, 20, 7};
-        float alone[3 * 128], shared[3 * 128];
-        double wanted[128];
-        size_t width = shapes[s].width;
-        open_model(&m, &shapes[s], ql__kernels_best());
-        fill_ids(ids, 28, shapes[s].vocab, 5);
-        for (size_t t = 0; t < 3; t++) assert_int_equal(ql__pool_new(t + 1, &pools[t], &err), QL_OK);
-        ql_status status = ql__encoder_half_new(m.encoder, pools[1], &half, &err);
-        if (ql__kernels_best()->matmul_bf16 == NULL) assert_int_equal(status, QL_E_UNSUPPORTED);
-        assert_int_equal(ql__encoder_scratch_new(m.encoder, 40, &scratch, NULL), QL_OK);
-        for (size_t t = 0; half != NULL && t < 3; t++) {
-            assert_int_equal(ql__encoder_run_half(m.encoder, scratch, half, t == 0 ? NULL : pools[t], &(ql__encoder_batch){ids, lengths, 3, t == 0 ? alone : shared}, &err), QL_OK);
-            if (t > 0) assert_memory_equal(shared, alone, 3 * width * sizeof *alone);
-        }
-        for (size_t i = 0, at = 0; half != NULL && i < 3; at += lengths[i++]) {
-            plain_forward(&m.model, ids + at, lengths[i], wanted);
-            double cosine = cosine_of(alone + i * width, wanted, width);
-            if (!(cosine >= BF16_COSINE)) fail_msg("width %zu, sequence %zu: cosine %.9f", width, i, cosine);
-        }
-        ql__encoder_scratch_free(scratch);
-        ql__encoder_half_free(half);
-        for (size_t t = 0; t < 3; t++) ql__pool_free(pools[t]);
         close_model(&m);
     }
 }
@@ -233,7 +154,6 @@ int main(void)
         cmocka_unit_test(test_encoder__is_bert_for_every_kernel_table),
         cmocka_unit_test(test_encoder__vector_does_not_depend_on_the_batch),
         cmocka_unit_test(test_encoder__is_bert_on_the_engine),
-        cmocka_unit_test(test_encoder__is_bert_by_halves),
         cmocka_unit_test(test_encoder__refuses_what_the_model_cannot_take),
         cmocka_unit_test(test_encoder__names_a_tensor_of_another_shape),
         cmocka_unit_test(test_encoder__survives_failing_memory),

@@ -7,47 +7,12 @@
 #include <string.h>
 
 #include "embed/kernels.h"
-#include "support/testing.h"
+#include "random_floats.h"
 
 #define SUM_TOLERANCE 2e-5      /* float32 sums of up to 1,600 products of values in [-1, 1], relative to their size */
 #define GELU_TOLERANCE 1e-6     /* absolute, on [-8, 8] */
 #define NORM_TOLERANCE 1e-5     /* absolute, values about 1 */
 #define ATTENTION_TOLERANCE 3e-6 /* absolute, values in [-1, 1] */
-
-static uint32_t random_state = 12345;
-
-static uint32_t random_next(void)
-{
-    random_state = random_state * 1664525u + 1013904223u;
-    return random_state >> 8;
-}
-
-static size_t random_within(size_t low, size_t high)
-{
-    return low + random_next() % (high - low + 1);
-}
-
-static float *random_floats(size_t count, float range)
-{
-    float *out = malloc((count + 1) * sizeof *out);
-    assert_non_null(out);
-    for (size_t i = 0; i < count; i++) out[i] = ((float)random_next() / 8388608.0f - 1.0f) * range;
-    return out;
-}
-
-static float *copy_floats(const float *from, size_t count)
-{
-    float *out = malloc((count + 1) * sizeof *out);
-    assert_non_null(out);
-    memcpy(out, from, count * sizeof *out);
-    return out;
-}
-
-static void expect_close(const float *got, const float *wanted, size_t count, double tolerance)
-{
-    for (size_t i = 0; i < count; i++)
-        if (!(fabs((double)got[i] - (double)wanted[i]) <= tolerance)) fail_msg("element %zu of %zu: %.9g, wanted %.9g", i, count, (double)got[i], (double)wanted[i]);
-}
 
 typedef void (*check_fn)(const ql__kernels *table);
 
@@ -75,52 +40,6 @@ static void test_kernels__matmul_is_the_reference(void **state)
 {
     (void)state;
     each_table(check_matmul, 60);
-}
-
-static void check_matmul_bf16(const ql__kernels *table)
-{
-    size_t rows = random_within(1, 21), n = random_within(1, 70), k = random_within(1, 400), stride = n + random_within(0, 5);
-    float *a = random_floats(rows * k, 1), *w = random_floats(n * k, 1), *bias = random_floats(n, 1), *c = random_floats(rows * stride, 1);
-    float *wanted = copy_floats(c, rows * stride);
-    uint16_t *a_half = calloc(rows * k, 2), *w_half = calloc(n * k, 2);
-    ql__kernels_reference()->to_bf16(a, a_half, rows * k);
-    ql__kernels_reference()->to_bf16(w, w_half, n * k);
-    ql__matmul_bf16 args = {.a = a_half, .w = w_half, .bias = bias, .c = c, .c_stride = stride, .rows = rows, .n = n, .k = k, .accumulate = random_next() % 2};
-    table->matmul_bf16(&args);
-    args.c = wanted;
-    ql__kernels_reference()->matmul_bf16(&args);
-    expect_close(c, wanted, rows * stride, SUM_TOLERANCE * (1 + sqrt((double)k)));
-    free(a), free(w), free(bias), free(c), free(wanted), free(a_half), free(w_half);
-}
-
-static void test_kernels__matmul_bf16_is_the_reference(void **state)
-{
-    (void)state;
-    const ql__kernels *table;
-    for (size_t i = 0; (table = ql__kernels_at(i)) != NULL; i++)
-        for (int round = 0; round < 60 && table->matmul_bf16 != NULL; round++) check_matmul_bf16(table);
-}
-
-/* Cut at a multiple of 4 columns, a product gives the same bits. */
-static void test_kernels__matmul_bf16_may_be_cut_by_columns(void **state)
-{
-    (void)state;
-    const ql__kernels *table;
-    for (size_t i = 0; (table = ql__kernels_at(i)) != NULL; i++) {
-        enum { ROWS = 7, N = 50, DEPTH = 130 };
-        if (table->matmul_bf16 == NULL) continue;
-        float *a = random_floats(ROWS * DEPTH, 1), *w = random_floats(N * DEPTH, 1), *bias = random_floats(N, 1);
-        uint16_t *a_half = calloc(ROWS * DEPTH, 2), *w_half = calloc(N * DEPTH, 2);
-        float whole[ROWS * N], cut[ROWS * N];
-        table->to_bf16(a, a_half, ROWS * DEPTH);
-        table->to_bf16(w, w_half, N * DEPTH);
-        table->matmul_bf16(&(ql__matmul_bf16){.a = a_half, .w = w_half, .bias = bias, .c = whole, .c_stride = N, .rows = ROWS, .n = N, .k = DEPTH});
-        for (size_t begin = 0; begin < N; begin += 16)
-            table->matmul_bf16(&(ql__matmul_bf16){.a = a_half, .w = w_half + begin * DEPTH, .bias = bias + begin, .c = cut + begin, .c_stride = N, .rows = ROWS,
-                                                  .n = N - begin < 16 ? N - begin : 16, .k = DEPTH});
-        assert_memory_equal(cut, whole, sizeof whole);
-        free(a), free(w), free(bias), free(a_half), free(w_half);
-    }
 }
 
 static void check_gelu(const ql__kernels *table)
@@ -261,8 +180,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_kernels__matmul_is_the_reference),
-        cmocka_unit_test(test_kernels__matmul_bf16_is_the_reference),
-        cmocka_unit_test(test_kernels__matmul_bf16_may_be_cut_by_columns),
         cmocka_unit_test(test_kernels__gelu_is_the_reference),
         cmocka_unit_test(test_kernels__norm_is_the_reference),
         cmocka_unit_test(test_kernels__attention_is_the_reference),

@@ -2,8 +2,8 @@
  * qloader.h - everything, for programs that link libqloader.
  *
  * What the library does to the process: it initialises libcurl and libgit2 (counted, on first use), blocks all signals in the
- * threads it starts, lets the signals of a calling thread wait while oneDNN computes in it (some tenths of a second at a time: its kernels
- * for AVX2 use the stack pointer for something else), and opens heavy libraries (oneDNN, libgit2, grammars) on first use and keeps them. It
+ * threads it starts, lets the signals of a calling thread wait while oneDNN computes in it (on processors with AMX, some tenths of a
+ * second at a time: its kernels may use the stack pointer for something else), and opens heavy libraries (oneDNN, libgit2, grammars) on first use and keeps them. It
  * never writes to stdout or stderr, installs no signal handler, sets no locale and never exits. After fork() the child must not use objects of the parent.
  *
  *     #include <qloader.h>

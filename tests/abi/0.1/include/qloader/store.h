@@ -227,7 +227,7 @@ typedef struct ql_store_ops {
     /** Optional: how many chunks pass, asked before a question is embedded for nothing; find_fn says it too. */
     ql_status (*passing_fn)(void *view, const ql_filter *filter, uint64_t *out, ql_error *err);
     /**
-     * Chunks that find_fn named, out (count) in the order of slots. Texts are allocated from arena or live as long as the view. One that is not there
+     * Chunks that find_fn named, out (count) in the order of slots. Texts are allocated from arena or live as long as the view; the library copies them. One that is not there
      * any more is left as it is, without id, and is no hit.
      */
     ql_status (*chunks_fn)(void *view, const uint64_t *slots, size_t count, ql_arena *arena, ql_stored_chunk *out, ql_error *err);

@@ -1,0 +1,143 @@
+/*
+ * Goal: the forward pass on panels is BERT's for every table and any shape, the same bits in any batch and after packing with any number of threads.
+ * Method: random small models, whose dimensions fill no panel, against a plain forward pass in double (small_model.h).
+ */
+#include "embed/packed.h"
+#include "opened_model.h"
+
+#define FP32_COSINE 0.9999999
+#define BF16_COSINE 0.999 /* small random models, whose vectors are shorter and rougher than a real one's */
+
+static ql__pool *pools[2]; /* of one thread and of three */
+
+static void expect_forward(const opened *m, const small_shape *shape, const ql__panels *panels)
+{
+    ql__packed *packed = NULL;
+    ql__packed_scratch *scratch = NULL;
+    uint32_t ids[128], lengths[4] = {1, 7, (uint32_t)shape->window, 2};
+    size_t total = 10 + shape->window, at = 0;
+    float out[4 * 256], alone[256];
+    double wanted[256], least = panels->halves == 2 ? BF16_COSINE : FP32_COSINE;
+    fill_ids(ids, total, shape->vocab, 7);
+    assert_int_equal(ql__packed_new(m->encoder, panels, pools[1], &packed, NULL), QL_OK);
+    assert_ptr_equal(ql__packed_panels(packed), panels);
+    assert_int_equal(ql__packed_scratch_new(packed, total, &scratch, NULL), QL_OK);
+    assert_int_equal(ql__packed_run(packed, scratch, &(ql__encoder_batch){ids, lengths, 4, out}, NULL), QL_OK);
+    for (size_t i = 0; i < 4; at += lengths[i++]) {
+        plain_forward(&m->model, ids + at, lengths[i], wanted);
+        double cosine = cosine_of(out + i * shape->width, wanted, shape->width);
+        if (!(cosine >= least)) fail_msg("%s, width %zu, sequence %zu: cosine %.9f", panels->name, shape->width, i, cosine);
+        assert_int_equal(ql__packed_run(packed, scratch, &(ql__encoder_batch){ids + at, &lengths[i], 1, alone}, NULL), QL_OK);
+        assert_memory_equal(alone, out + i * shape->width, shape->width * sizeof *alone);
+    }
+    ql__packed_scratch_free(scratch);
+    ql__packed_free(packed);
+}
+
+static void test_packed__is_bert_for_every_table(void **state)
+{
+    (void)state;
+    const ql__kernels *table;
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        opened m;
+        open_model(&m, &shapes[i], ql__kernels_best());
+        expect_forward(&m, &shapes[i], ql__kernels_reference()->single);
+        expect_forward(&m, &shapes[i], ql__kernels_reference()->half);
+        for (size_t k = 0; (table = ql__kernels_at(k)) != NULL; k++) {
+            expect_forward(&m, &shapes[i], table->single);
+            if (table->half) expect_forward(&m, &shapes[i], table->half);
+        }
+        close_model(&m);
+    }
+}
+
+static void test_packed__threads_change_no_bit(void **state)
+{
+    (void)state;
+    opened m;
+    float out[2][48];
+    uint32_t ids[20], length = 20;
+    open_model(&m, &shapes[0], ql__kernels_best());
+    fill_ids(ids, length, shapes[0].vocab, 3);
+    for (size_t i = 0; i < 2; i++) {
+        ql__packed *packed = NULL;
+        ql__packed_scratch *scratch = NULL;
+        assert_int_equal(ql__packed_new(m.encoder, ql__kernels_best()->single, pools[i], &packed, NULL), QL_OK);
+        assert_int_equal(ql__packed_scratch_new(packed, length, &scratch, NULL), QL_OK);
+        assert_int_equal(ql__packed_run(packed, scratch, &(ql__encoder_batch){ids, &length, 1, out[i]}, NULL), QL_OK);
+        ql__packed_scratch_free(scratch);
+        ql__packed_free(packed);
+    }
+    assert_memory_equal(out[0], out[1], sizeof out[0]);
+    close_model(&m);
+}
+
+static void test_packed__refuses_what_the_model_cannot_take(void **state)
+{
+    (void)state;
+    opened m;
+    uint32_t ids[64] = {0}, bad_id[2] = {1, 50}, two = 2, none = 0, long_one = 33, full = 32;
+    float out[48];
+    ql_error err = {0};
+    ql__packed *packed = NULL;
+    ql__packed_scratch *scratch = NULL;
+    open_model(&m, &shapes[0], ql__kernels_best());
+    assert_int_equal(ql__packed_new(m.encoder, ql__kernels_best()->single, pools[0], &packed, &err), QL_OK);
+    assert_int_equal(ql__packed_scratch_new(packed, 0, &scratch, &err), QL_E_INVALID);
+    assert_int_equal(ql__packed_scratch_new(packed, QL__ENCODER_ROWS_MAX + 1, &scratch, &err), QL_E_INVALID);
+    assert_int_equal(ql__packed_scratch_new(packed, 16, &scratch, &err), QL_OK);
+    assert_int_equal(ql__packed_scratch_rows(scratch), 16);
+    assert_int_equal(ql__packed_run(packed, scratch, &(ql__encoder_batch){bad_id, &two, 1, out}, &err), QL_E_INVALID);
+    assert_int_equal(ql__packed_run(packed, scratch, &(ql__encoder_batch){ids, &none, 1, out}, &err), QL_E_INVALID);
+    assert_int_equal(ql__packed_run(packed, scratch, &(ql__encoder_batch){ids, &long_one, 1, out}, &err), QL_E_INVALID);
+    assert_int_equal(ql__packed_run(packed, scratch, &(ql__encoder_batch){ids, &full, 1, out}, &err), QL_E_INVALID);
+    ql__packed_scratch_free(scratch);
+    ql__packed_free(packed);
+    close_model(&m);
+}
+
+static ql_status make_and_free(void *user, ql_error *err)
+{
+    const opened *m = user;
+    ql__packed *packed = NULL;
+    ql__packed_scratch *scratch = NULL;
+    ql_status status = ql__packed_new(m->encoder, ql__kernels_best()->single, pools[0], &packed, err);
+    if (status >= 0) status = ql__packed_scratch_new(packed, 32, &scratch, err);
+    ql__packed_scratch_free(scratch);
+    ql__packed_free(packed);
+    return status;
+}
+
+static void test_packed__survives_failing_memory(void **state)
+{
+    (void)state;
+    opened m;
+    open_model(&m, &shapes[3], ql__kernels_best());
+    ql_test_fault_loop(QL_FAULT_ALLOC, make_and_free, &m);
+    close_model(&m);
+}
+
+static int make_pools(void **state)
+{
+    (void)state;
+    return ql__pool_new(1, &pools[0], NULL) < 0 || ql__pool_new(3, &pools[1], NULL) < 0;
+}
+
+static int free_pools(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 2; i++) ql__pool_free(pools[i]);
+    return 0;
+}
+
+int main(void)
+{
+    ql_test_alloc_install();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_packed__is_bert_for_every_table),
+        cmocka_unit_test(test_packed__threads_change_no_bit),
+        cmocka_unit_test(test_packed__refuses_what_the_model_cannot_take),
+        cmocka_unit_test(test_packed__survives_failing_memory),
+    };
+    return cmocka_run_group_tests(tests, make_pools, free_pools);
+}
