@@ -218,16 +218,18 @@ ql_status ql__workspace_source_reach(const ql_workspace *self, const ql__config_
 ql_status ql__workspace_embedder_open(const ql_workspace *self, const ql_embedder_ops **ops, void **out, ql_error *err)
 {
     if (self->embedder_name != NULL) return ql__extension_embedder_open(&self->runtime->extensions, self->embedder_name, ops, out, err);
-    ql_buf dir = QL_BUF_INIT;
+    ql_buf dir = QL_BUF_INIT, cache = QL_BUF_INIT;
     ql_status status = self->model_dir != NULL ? ql_buf_append(&dir, ql_str_of(self->model_dir))
                                                : ql__model_find(self->runtime->sys, self->dir, QL_STR(QL__MODEL_DEFAULT), &dir, err);
     if (status >= 0 && self->model_dir == NULL) status = ql__model_check(self->runtime->sys, ql_buf_cstr(&dir), QL_STR(QL__MODEL_DEFAULT), err);
+    if (status >= 0) status = ql_buf_printf(&cache, "%s/cache", self->data_dir);
     if (status >= 0) {
-        ql__embed_local_options options = {.model_dir = ql_buf_cstr(&dir), .precision = self->precision, .pool = self->runtime->pool,
+        ql__embed_local_options options = {.model_dir = ql_buf_cstr(&dir), .cache_dir = ql_buf_cstr(&cache), .precision = self->precision, .pool = self->runtime->pool,
                                            .sys = self->runtime->sys, .log = &self->runtime->log};
         status = ql__embedder_local_open(&options, ops, out, err);
     }
     ql_buf_dispose(&dir);
+    ql_buf_dispose(&cache);
     return ql__fail_status(err, status);
 }
 

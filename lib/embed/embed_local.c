@@ -57,6 +57,7 @@ typedef struct local_embedder {
     ql__embed_local_options options;
     char name[128];    /* folder and fingerprint, see identify() */
     uint64_t vocab_hash;
+    ql_buf cache_dir; /* empty: none */
     ql__bert_config config;
     ql__safetensors *file;
     ql__wordpiece *words;
@@ -177,6 +178,7 @@ static void close_local(void *user)
     ql__free(self->scratch);
     ql__linear_engine_free(self->engine);
     ql__packed_free(self->packed);
+    ql_buf_dispose(&self->cache_dir);
     ql__encoder_free(self->encoder);
     ql__safetensors_close(self->file);
     ql__wordpiece_free(self->words);
@@ -204,9 +206,22 @@ static bool wants_bf16(const local_embedder *self)
     return self->options.precision == QL__PRECISION_BF16 || (self->options.precision == QL__PRECISION_AUTO && ql__embed_auto_bf16());
 }
 
-static ql_status make_packed(local_embedder *self, const ql__panels *panels, ql_error *err)
+/* "CACHE/avx512bf16-bfloat16.panels": the files of several machines on one folder do not overwrite each other. */
+static ql_status panels_path(const local_embedder *self, const ql__panels *panels, ql_buf *out)
 {
-    return self->packed ? QL_OK : ql__packed_new(self->encoder, panels, self->options.pool, &self->packed, err);
+    ql_status status = ql_buf_printf(out, "%s/%s.panels", ql_buf_cstr(&self->cache_dir), panels->name);
+    if (status >= 0) *strrchr(out->ptr, '/') = '-';
+    return status;
+}
+
+/* keep: for passages. Who asks only reads. */
+static ql_status make_packed(local_embedder *self, const ql__panels *panels, bool keep, ql_error *err)
+{
+    QL_AUTO(ql_buf, ql_buf_dispose) path = QL_BUF_INIT;
+    if (self->packed) return QL_OK;
+    if (self->cache_dir.len > 0 && panels_path(self, panels, &path) < 0) return ql__fail_nomem(err);
+    ql__packed_place at = {.sys = self->options.sys, .log = self->options.log, .path = ql_buf_cstr(&path), .keep = keep};
+    return ql__packed_new(self->encoder, panels, self->options.pool, path.len > 0 ? &at : NULL, &self->packed, err);
 }
 
 /*
@@ -228,13 +243,13 @@ static ql_status choose_for_passages(local_embedder *self, way *out, ql_error *e
     bool bf16 = wants_bf16(self);
     ql_error inner = {0};
     *out = WAY_PACKED;
-    if (!bf16 || (kernels->half && !ql__kernels_tiles())) return make_packed(self, bf16 ? kernels->half : kernels->single, err);
+    if (!bf16 || (kernels->half && !ql__kernels_tiles())) return make_packed(self, bf16 ? kernels->half : kernels->single, true, err);
     bool told = self->engine_refused;
     ql_status status = make_engine(self, &inner);
     if (status >= 0) *out = WAY_ENGINE;
     else if (ql_status_kind(status) == QL_E_UNSUPPORTED && kernels->half) {
         if (!told) ql__log_write(self->options.log, QL_LOG_WARNING, "embed", "embedding without oneDNN, which is slower: %s", inner.message);
-        return make_packed(self, kernels->half, err);
+        return make_packed(self, kernels->half, true, err);
     } else if (err) *err = inner;
     return status;
 }
@@ -244,7 +259,7 @@ static ql_status choose_for_queries(local_embedder *self, way *out, ql_error *er
 {
     const ql__panels *half = ql__kernels_best()->half;
     *out = half && wants_bf16(self) ? WAY_PACKED : WAY_KERNELS;
-    return *out == WAY_PACKED ? make_packed(self, half, err) : QL_OK;
+    return *out == WAY_PACKED ? make_packed(self, half, false, err) : QL_OK;
 }
 
 /* ---- texts to windows ---- */
@@ -508,9 +523,11 @@ ql_status ql__embedder_local_open(const ql__embed_local_options *options, const 
     local_embedder *made = ql__alloc_zero(1, sizeof *made);
     if (!made) return ql__fail_nomem(err);
     made->options = *options;
-    made->options.model_dir = NULL; /* the caller's text need not live on */
+    made->options.model_dir = made->options.cache_dir = NULL; /* the caller's texts need not live on */
+    made->cache_dir = (ql_buf)QL_BUF_INIT;
     pthread_mutex_init(&made->lock, NULL);
-    ql_status status = open_parts(made, options->model_dir, err);
+    ql_status status = options->cache_dir && ql_buf_append(&made->cache_dir, ql_str_of(options->cache_dir)) < 0 ? ql__fail_nomem(err) : QL_OK;
+    if (status >= 0) status = open_parts(made, options->model_dir, err);
     if (status < 0) {
         if (ql_status_kind(status) == QL_E_FORMAT) status = fail_damaged(options->model_dir, err);
         if (ql_status_kind(status) == QL_E_NOTFOUND) ql__error_prefix(err, "no embedding model in '%s' ('qloader model pull' brings it)", options->model_dir);

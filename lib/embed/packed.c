@@ -21,6 +21,7 @@
 #include "base/status.h"
 #include "embed/encoder_ends.h"
 #include "embed/encoder_weights.h"
+#include "embed/packed_file.h"
 
 #define HIDDEN_WIDTH 512 /* of a part of F at most: its units stay in the cache between the two products */
 
@@ -43,6 +44,8 @@ struct ql__packed {
     const ql__encoder *encoder;
     const ql__panels *panels;
     shape shape;
+    void *memory;         /* NULL: the weights lie in the file */
+    ql__packed_file file;
     uint32_t *weights;
     float *vectors;       /* biases, gammas and betas of all layers */
     float *gamma, *beta;  /* (W) of the embeddings */
@@ -62,6 +65,14 @@ struct ql__packed_scratch {
     uint32_t *attention; /* ql__panel_attention_scratch */
     void *memory;
 };
+
+#define CACHE_LINE 64
+
+/* The first line of the cache in it: a vector that lies on two lines is read twice. */
+static void *on_line(void *memory)
+{
+    return (char *)memory + (CACHE_LINE - (uintptr_t)memory % CACHE_LINE) % CACHE_LINE;
+}
 
 /* ---- packing ---- */
 
@@ -127,23 +138,21 @@ static uint32_t *feed_weights(const ql__packed *self, const packed_layer *layer,
 }
 
 /* Rows D h .. D h + D - 1 of the weights belong to head h. */
-static void pack_heads(const ql__packed *self, const ql__linear *from, packed_layer *layer, size_t which, float *bias)
+static void pack_heads(const ql__packed *self, const ql__linear *from, const packed_layer *layer, size_t which)
 {
     const shape *s = &self->shape;
     size_t width = self->encoder->config->width, dims = width / s->heads;
     for (size_t head = 0; head < s->heads; head++) {
         ql__panel_source source = {.w = from->weight + head * dims * width, .stride = width, .outputs = dims, .inputs = width};
         self->panels->pack(&source, s->dims, s->width, head_weights(self, layer, head, which));
-        memcpy(bias + head * s->dims, from->bias + head * dims, dims * sizeof *bias);
     }
 }
 
 /* Columns D h .. of the weights are read with head h's context: with every head's columns filled up, the matrix is spread out first. */
-static ql_status pack_mix(const ql__packed *self, const ql__layer *from, packed_layer *to, ql_error *err)
+static ql_status pack_mix(const ql__packed *self, const ql__layer *from, const packed_layer *to, ql_error *err)
 {
     const shape *s = &self->shape;
     size_t width = self->encoder->config->width, dims = width / s->heads, inputs = s->heads * s->dims;
-    memcpy(to->mix_bias, from->mix.bias, width * sizeof(float));
     if (inputs == width) {
         self->panels->pack(&(ql__panel_source){.w = from->mix.weight, .stride = width, .outputs = width, .inputs = width}, s->width, inputs, to->mix);
         return QL_OK;
@@ -157,12 +166,10 @@ static ql_status pack_mix(const ql__packed *self, const ql__layer *from, packed_
     return QL_OK;
 }
 
-static void pack_feed(const ql__packed *self, const ql__layer *from, packed_layer *to)
+static void pack_feed(const ql__packed *self, const ql__layer *from, const packed_layer *to)
 {
     const shape *s = &self->shape;
     size_t width = self->encoder->config->width, inner = self->encoder->config->intermediate;
-    memcpy(to->up_bias, from->up.bias, inner * sizeof(float));
-    memcpy(to->down_bias, from->down.bias, width * sizeof(float));
     for (size_t first = 0; first < s->inner; first += s->part) {
         size_t part = s->inner - first < s->part ? s->inner - first : s->part, there = inner - first < part ? inner - first : part;
         uint32_t *weights = feed_weights(self, to, first);
@@ -184,45 +191,92 @@ static void pack_job(void *user, size_t index, size_t worker)
     packing *run = user;
     ql__packed *self = run->packed;
     const ql__layer *from = &self->encoder->layers[index / PACK_JOBS];
-    packed_layer *to = &self->layers[index / PACK_JOBS];
+    const packed_layer *to = &self->layers[index / PACK_JOBS];
     (void)worker;
     switch (index % PACK_JOBS) {
-    case PACK_QUERY: pack_heads(self, &from->query, to, 0, to->query_bias); return;
-    case PACK_KEY: pack_heads(self, &from->key, to, 1, to->key_bias); return;
-    case PACK_VALUE: pack_heads(self, &from->value, to, 2, to->value_bias); return;
+    case PACK_QUERY: pack_heads(self, &from->query, to, 0); return;
+    case PACK_KEY: pack_heads(self, &from->key, to, 1); return;
+    case PACK_VALUE: pack_heads(self, &from->value, to, 2); return;
     case PACK_MIX: run->status[index] = pack_mix(self, from, to, NULL); return;
     default: pack_feed(self, from, to); return;
     }
 }
 
-static void copy_norms(ql__packed *self)
+static void copy_head_bias(const ql__packed *self, const float *from, float *to)
+{
+    size_t dims = self->encoder->config->width / self->shape.heads;
+    for (size_t head = 0; head < self->shape.heads; head++) memcpy(to + head * self->shape.dims, from + head * dims, dims * sizeof *to);
+}
+
+static void copy_vectors(ql__packed *self)
 {
     size_t bytes = self->encoder->config->width * sizeof(float);
     memcpy(self->gamma, self->encoder->gamma, bytes);
     memcpy(self->beta, self->encoder->beta, bytes);
     for (size_t i = 0; i < self->layer_count; i++) {
         const ql__layer *from = &self->encoder->layers[i];
-        memcpy(self->layers[i].mix_gamma, from->mix_gamma, bytes);
-        memcpy(self->layers[i].mix_beta, from->mix_beta, bytes);
-        memcpy(self->layers[i].down_gamma, from->down_gamma, bytes);
-        memcpy(self->layers[i].down_beta, from->down_beta, bytes);
+        const packed_layer *to = &self->layers[i];
+        copy_head_bias(self, from->query.bias, to->query_bias);
+        copy_head_bias(self, from->key.bias, to->key_bias);
+        copy_head_bias(self, from->value.bias, to->value_bias);
+        memcpy(to->up_bias, from->up.bias, self->encoder->config->intermediate * sizeof(float));
+        memcpy(to->mix_bias, from->mix.bias, bytes);
+        memcpy(to->down_bias, from->down.bias, bytes);
+        memcpy(to->mix_gamma, from->mix_gamma, bytes);
+        memcpy(to->mix_beta, from->mix_beta, bytes);
+        memcpy(to->down_gamma, from->down_gamma, bytes);
+        memcpy(to->down_beta, from->down_beta, bytes);
     }
+}
+
+static void place(ql__packed *self, char *memory)
+{
+    self->weights = (uint32_t *)(void *)(memory + QL__PACKED_HEADER_BYTES);
+    for (size_t i = 0; i < self->layer_count; i++) place_layer(self, i);
 }
 
 static ql_status pack_all(ql__packed *self, ql__pool *pool, ql_error *err)
 {
-    size_t jobs = self->layer_count * PACK_JOBS;
+    size_t jobs = self->layer_count * PACK_JOBS, bytes = QL__PACKED_HEADER_BYTES + self->layer_count * layer_units(self) * sizeof(uint32_t) + CACHE_LINE;
     packing *run = ql__alloc_zero(1, sizeof *run + jobs * sizeof run->status[0]);
-    ql_status status = QL_OK;
-    if (!run) return ql__fail_nomem(err);
-    run->packed = self;
-    ql__pool_run(pool, jobs, pack_job, run);
+    self->memory = run ? ql__realloc_array(NULL, bytes, 1) : NULL;
+    ql_status status = self->memory ? QL_OK : QL_E_NOMEM;
+    if (status >= 0) {
+        run->packed = self;
+        place(self, on_line(self->memory));
+        ql__pool_run(pool, jobs, pack_job, run);
+    }
     for (size_t i = 0; i < jobs && status >= 0; i++) status = run->status[i];
     ql__free(run);
     return status < 0 ? ql__fail_nomem(err) : QL_OK; /* nothing else fails there */
 }
 
-ql_status ql__packed_new(const ql__encoder *encoder, const ql__panels *panels, ql__pool *pool, ql__packed **out, ql_error *err)
+/* What was packed becomes a file, and the file takes its place. A cache that cannot be kept is no failure. */
+static void keep(ql__packed *self, const ql__packed_place *at, const ql__packed_key *key)
+{
+    ql_error why = {0};
+    ql_status status = ql__packed_file_write(at->sys, at->path, key, on_line(self->memory), &why);
+    if (status >= 0) status = ql__packed_file_map(at->sys, at->path, key, &self->file, &why);
+    if (status < 0) {
+        ql__log_write(at->log, QL_LOG_INFO, "embed", "packed weights are not kept: %s", why.message);
+        return;
+    }
+    place(self, self->file.mapping);
+    ql__free(self->memory);
+    self->memory = NULL;
+}
+
+static ql_status load(ql__packed *self, ql__pool *pool, const ql__packed_place *at, ql_error *err)
+{
+    ql__packed_key key = {.model = ql__safetensors_fingerprint(self->encoder->file), .panels = self->panels->name, .units = self->layer_count * layer_units(self)};
+    if (at && ql__packed_file_map(at->sys, at->path, &key, &self->file, NULL) >= 0) place(self, self->file.mapping);
+    else QL_TRY(pack_all(self, pool, err));
+    if (at && at->keep && self->memory) keep(self, at, &key);
+    copy_vectors(self);
+    return QL_OK;
+}
+
+ql_status ql__packed_new(const ql__encoder *encoder, const ql__panels *panels, ql__pool *pool, const ql__packed_place *at, ql__packed **out, ql_error *err)
 {
     size_t layers = encoder->config->layers;
     ql__packed *self = ql__alloc_zero(1, sizeof *self + layers * sizeof self->layers[0]);
@@ -231,17 +285,10 @@ ql_status ql__packed_new(const ql__encoder *encoder, const ql__panels *panels, q
     self->panels = panels;
     self->layer_count = layers;
     self->shape = shape_of(encoder->config, panels);
-    self->weights = ql__realloc_array(NULL, layers * layer_units(self), sizeof *self->weights);
     self->vectors = ql__alloc_zero(2 * self->shape.width + layers * layer_floats(&self->shape), sizeof *self->vectors);
-    if (!self->weights || !self->vectors) {
-        ql__packed_free(self);
-        return ql__fail_nomem(err);
-    }
     self->gamma = self->vectors;
     self->beta = self->vectors + self->shape.width;
-    for (size_t i = 0; i < layers; i++) place_layer(self, i);
-    copy_norms(self);
-    ql_status status = pack_all(self, pool, err);
+    ql_status status = self->vectors ? load(self, pool, at, err) : ql__fail_nomem(err);
     if (status < 0) {
         ql__packed_free(self);
         return status;
@@ -253,7 +300,8 @@ ql_status ql__packed_new(const ql__encoder *encoder, const ql__panels *panels, q
 void ql__packed_free(ql__packed *self)
 {
     if (!self) return;
-    ql__free(self->weights);
+    ql__packed_file_unmap(&self->file);
+    ql__free(self->memory);
     ql__free(self->vectors);
     ql__free(self);
 }
@@ -264,8 +312,6 @@ const ql__panels *ql__packed_panels(const ql__packed *self)
 }
 
 /* ---- scratch ---- */
-
-#define CACHE_LINE 64
 
 /* A part of one block of memory, on a line of its own. memory NULL: only counts. */
 static void *take(char *memory, size_t *used, size_t bytes)
@@ -303,7 +349,7 @@ ql_status ql__packed_scratch_new(const ql__packed *self, size_t rows, ql__packed
         ql__free(scratch);
         return ql__fail_nomem(err);
     }
-    place_scratch(self, scratch, (char *)scratch->memory + (CACHE_LINE - (uintptr_t)scratch->memory % CACHE_LINE) % CACHE_LINE);
+    place_scratch(self, scratch, on_line(scratch->memory));
     *out = scratch;
     return QL_OK;
 }

@@ -8,13 +8,26 @@
 #define QL_PACKED_H
 
 #include "embed/encoder.h"
+#include "sys/file.h"
+#include "sys/log.h"
 #include "sys/pool.h"
 
 typedef struct ql__packed ql__packed;                 /* immutable, thread-safe */
 typedef struct ql__packed_scratch ql__packed_scratch; /* one thread at a time */
 
-/* encoder is borrowed and outlives it; panels: one of its kernels'. Packing is shared among the threads of the pool. */
-ql_status ql__packed_new(const ql__encoder *encoder, const ql__panels *panels, ql__pool *pool, ql__packed **out, ql_error *err);
+/* A file for the packed weights, see packed_file.h. */
+typedef struct ql__packed_place {
+    const ql__sys *sys; /* outlives the packed model */
+    ql__log *log;
+    const char *path;
+    bool keep; /* write it where it is missing or of another model */
+} ql__packed_place;
+
+/*
+ * encoder is borrowed and outlives it; panels: one of its kernels'. Packing is shared among the threads of the pool. at: where the packed weights may lie
+ * ready; NULL: nowhere. What is wrong with that file, or hinders its making, is no failure.
+ */
+ql_status ql__packed_new(const ql__encoder *encoder, const ql__panels *panels, ql__pool *pool, const ql__packed_place *at, ql__packed **out, ql_error *err);
 void ql__packed_free(ql__packed *self);
 const ql__panels *ql__packed_panels(const ql__packed *self);
 /* Memory for batches of up to `rows` tokens in all; about 7 * width * rows bytes and 100 to 300 kB. */
