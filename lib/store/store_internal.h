@@ -109,6 +109,15 @@ typedef enum ql__store_stmt_id {
 } ql__store_stmt_id;
 
 /* What searches need of a commit, loaded when a snapshot finds a new generation. */
+#define STORE_MASKS_KEPT 8
+
+/* What passes a filter; ql__mask. */
+typedef struct ql__kept_mask {
+    ql_buf key;     /* the filter as bytes; empty: none */
+    uint64_t *bits; /* (slots / 64 + 1) */
+    uint64_t count;
+} ql__kept_mask;
+
 typedef struct ql__view {
     bool loaded;
     ql__store_meta meta;
@@ -128,15 +137,16 @@ typedef struct ql__view {
     size_t code_groups, code_capacity;
     uint64_t code_slots;   /* slots the loaded blocks were written for */
     float *uppers;         /* (capacity) scratch of a scan over codes */
-    ql_buf masked;         /* the last filter of this generation, and its mask: searches tend to repeat theirs */
-    uint64_t *mask_bits;   /* (capacity / 64) */
-    uint64_t mask_count;
+    ql__kept_mask masks[STORE_MASKS_KEPT]; /* of the filters used last in this generation: searches tend to repeat theirs */
+    size_t mask_next;                      /* which of them goes next */
     float *scores;         /* (capacity) BM25 accumulators of the last query; 0: no term matched */
     uint64_t *dfs;         /* (dfs_capacity) live chunks that hold each term of that query */
     size_t dfs_capacity;
     ql_buf scored;         /* the query the scores belong to; empty: none */
     ql__posting_list list; /* scratch */
 } ql__view;
+
+void ql__kept_masks_clear(ql__view *view);
 
 struct ql__store {
     ql__db *db;

@@ -4,7 +4,7 @@
  * Invariants: filters are conditions on documents, whose chunks have neighbouring slots, so a mask is a union of ranges, cut to
  * live slots. Equality conditions run on the index of document keys, a path prefix as a range of bytes.
  *
- * Threads: one at a time per store. Cost: one row per document that passes; a copy of the bits when the filter is the last one's.
+ * Threads: one at a time per store. Cost: one row per document that passes; a copy of the bits when the filter is one of the last eight.
  */
 #include <string.h>
 
@@ -92,22 +92,54 @@ static ql_status filter_key(const ql_filter *filter, ql_buf *out, ql_error *err)
     return out->status == QL_OK ? QL_OK : ql__fail_nomem(err);
 }
 
+static const ql__kept_mask *kept_of(const ql__view *view, ql_str key)
+{
+    for (size_t i = 0; i < STORE_MASKS_KEPT; i++)
+        if (ql_str_equal(ql_buf_str(&view->masks[i].key), key)) return &view->masks[i];
+    return NULL;
+}
+
+static void forget(ql__kept_mask *self)
+{
+    ql_buf_dispose(&self->key);
+    ql__free(self->bits);
+    *self = (ql__kept_mask){.key = QL_BUF_INIT};
+}
+
+void ql__kept_masks_clear(ql__view *view)
+{
+    for (size_t i = 0; i < STORE_MASKS_KEPT; i++) forget(&view->masks[i]);
+}
+
+/* The mask takes the place of the one that was kept longest. */
+static ql_status keep(ql__view *view, ql_str key, const ql__mask *mask, size_t size, ql_error *err)
+{
+    ql__kept_mask *place = &view->masks[view->mask_next];
+    forget(place);
+    place->bits = ql__alloc(size);
+    if (!place->bits || ql_buf_append(&place->key, key) < 0) {
+        forget(place);
+        return ql__fail_nomem(err);
+    }
+    memcpy(place->bits, mask->bits, size);
+    place->count = mask->count;
+    view->mask_next = (view->mask_next + 1) % STORE_MASKS_KEPT;
+    return QL_OK;
+}
+
 static ql_status fill_or_copy(ql__snapshot *self, const ql_filter *filter, ql__mask *mask, ql_error *err)
 {
-    ql__view *view = self->view;
-    size_t size = (mask->slots + 63) / 64 * sizeof *mask->bits;
+    size_t size = (mask->slots / 64 + 1) * sizeof *mask->bits;
     QL_AUTO(ql_buf, ql_buf_dispose) key = QL_BUF_INIT;
     QL_TRY(filter_key(filter, &key, err));
-    if (ql_str_equal(ql_buf_str(&key), ql_buf_str(&view->masked))) {
-        memcpy(mask->bits, view->mask_bits, size);
-        mask->count = view->mask_count;
+    const ql__kept_mask *kept = kept_of(self->view, ql_buf_str(&key));
+    if (kept) {
+        memcpy(mask->bits, kept->bits, size);
+        mask->count = kept->count;
         return QL_OK;
     }
     QL_TRY(fill(self, filter, mask, err));
-    ql_buf_clear(&view->masked);
-    memcpy(view->mask_bits, mask->bits, size);
-    view->mask_count = mask->count;
-    return ql_buf_append(&view->masked, ql_buf_str(&key)) == QL_OK ? QL_OK : ql__fail_nomem(err);
+    return keep(self->view, ql_buf_str(&key), mask, size, err);
 }
 
 ql_status ql__snapshot_mask(ql__snapshot *self, const ql_filter *filter, ql__mask **out, ql_error *err)

@@ -41,8 +41,7 @@ void ql__view_dispose(ql__view *self)
     ql__free(self->scores);
     ql__free(self->dfs);
     ql_buf_dispose(&self->scored);
-    ql_buf_dispose(&self->masked);
-    ql__free(self->mask_bits);
+    ql__kept_masks_clear(self);
     ql__posting_list_dispose(&self->list);
     ql__vectors_dispose(&self->vectors);
     memset(self, 0, sizeof *self);
@@ -62,7 +61,7 @@ static ql_status reserve(ql__view *self, uint64_t slots, ql_error *err)
     if (need <= self->capacity) return QL_OK;
     size_t bits = (need / STORE_GROUP_SLOTS + 63) / 64, bits_before = (self->capacity / STORE_GROUP_SLOTS + 63) / 64;
     bool ok = grow(&self->live, need / 64, 8) && grow(&self->keys, need, 8) && grow(&self->lengths, need, 4) && grow(&self->norms, need, 4) &&
-              grow(&self->hashes, need / STORE_GROUP_SLOTS, 8) && grow(&self->verified, bits, 8) && grow(&self->scores, need, 4) && grow(&self->uppers, need, 4) && grow(&self->mask_bits, need / 64, 8);
+              grow(&self->hashes, need / STORE_GROUP_SLOTS, 8) && grow(&self->verified, bits, 8) && grow(&self->scores, need, 4) && grow(&self->uppers, need, 4);
     if (!ok) return ql__fail_nomem(err);
     size_t groups_before = self->capacity / STORE_GROUP_SLOTS;
     memset(self->verified + bits_before, 0, (bits - bits_before) * 8);
@@ -212,7 +211,7 @@ ql_status ql__view_load(ql__store *self, const ql__store_meta *meta, ql_error *e
     bool known = view->loaded; /* its hashes say what was verified */
     view->loaded = false;
     ql_buf_clear(&view->scored);
-    ql_buf_clear(&view->masked);
+    ql__kept_masks_clear(view);
     view->meta = *meta;
     view->slots = (size_t)meta->next_slot;
     QL_TRY(load_vectors(self, err)); /* first: a file that is too short for the slots is found before memory is taken for them */

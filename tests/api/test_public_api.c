@@ -246,7 +246,7 @@ static void test_public__describe_tells_the_machine(void **state)
     snprintf(cores, sizeof cores, "\"cores\":%ld,", sysconf(_SC_NPROCESSORS_ONLN));
     assert_holds(&json, cores);
     assert_holds(&json, "{\"name\":\"oneDNN\",");
-    assert_holds(&json, "{\"name\":\"python\",\"use\":\"grammar\",\"found\":true,");
+    assert_holds(&json, "{\"name\":\"python\",\"use\":\"grammar\",\"needed\":true,\"found\":true,");
     assert_holds(&json, "\"version\":\"" QLOADER_VERSION "\"");
     ql_buf_dispose(&json);
 }
