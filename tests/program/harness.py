@@ -1,14 +1,18 @@
 """What the whole-program tests share: a workspace in a temporary folder, running qloader in it, comparing indexes."""
+import fcntl
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 QLOADER = os.environ["QLOADER_PROGRAM"]
 STORE_DUMP = os.environ.get("QLOADER_STORE_DUMP", "")
+DOCUMENTS_MAX = 20000  # more than any machine ingests before a test looks
 
 
 class Workspace:
@@ -17,6 +21,7 @@ class Workspace:
     def __init__(self, parent=None):
         self.dir = tempfile.mkdtemp(prefix="qloader-test-", dir=parent)
         self.docs = os.path.join(self.dir, "docs")
+        self.held = []  # see held_writer
         os.mkdir(self.docs)
         self.configure("sources:\n  localfile:\n    docs:\n      base_url: \"file://%s\"\n" % self.docs)
 
@@ -67,6 +72,9 @@ class Workspace:
         shutil.rmtree(os.path.join(self.dir, "data"), ignore_errors=True)
 
     def close(self):
+        for running in self.held:
+            running.kill()
+            running.wait()
         shutil.rmtree(self.dir, ignore_errors=True)
 
 
@@ -76,6 +84,50 @@ class Case(unittest.TestCase):
     def setUp(self):
         self.ws = Workspace()
         self.addCleanup(self.ws.close)
+
+
+def held(running, ready):
+    """Stops a process (SIGSTOP) as soon as ready() holds. False: it ended first. Signals sent to it are taken when it goes on (SIGCONT)."""
+    while not ready():
+        if running.poll() is not None:
+            return False
+        time.sleep(0.001)
+    running.send_signal(signal.SIGSTOP)
+    if running.returncode is not None:
+        return False
+    return os.waitid(os.P_PID, running.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT).si_code == os.CLD_STOPPED
+
+
+def held_writer(ws, *words, documents, paragraphs=4, ready=None, **options):
+    """An ingest that is held in the middle: while it has the lock, and ready() holds. A machine that is too fast for that gets twice the documents."""
+    lock = os.path.join(ws.dir, "data", "qloader.lock")
+    while documents <= DOCUMENTS_MAX:
+        fill(ws, documents, paragraphs)
+        running = subprocess.Popen(ws.command("ingest", *words), **options)
+        if held(running, lambda: str(running.pid) in text_of(lock) and (ready is None or ready())) and locked(lock):
+            ws.held.append(running)
+            return running
+        running.send_signal(signal.SIGCONT)
+        running.communicate()
+        documents *= 2
+    raise AssertionError("%d documents are ingested before anybody sees it" % (documents // 2))
+
+
+def locked(path):
+    with open(path, "r+b") as f:
+        try:
+            fcntl.lockf(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def text_of(path):
+    try:
+        with open(path) as f:
+            return f.read()
+    except FileNotFoundError:
+        return ""
 
 
 def without_write_permission(case, place):

@@ -10,7 +10,6 @@ import re
 import shutil
 import signal
 import subprocess
-import time
 
 import jsonschema
 
@@ -160,18 +159,22 @@ class Schema(harness.Case):
         self.assertIn("no log is kept", [line for line in lines if line["type"] == "log"][-1]["message"])
 
     def test_progress_lines_of_a_stopped_run(self):
-        harness.fill(self.ws, 150)
-        running = subprocess.Popen(self.ws.command("ingest", "--progress", "json", "--json"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        first = running.stderr.readline()
-        time.sleep(1)
-        running.send_signal(signal.SIGINT)
-        out, rest = running.communicate(timeout=120)
-        lines = [self.check("progress", line) for line in [first] + rest.splitlines()]
+        documents, lines = 150, []
+        while documents < harness.DOCUMENTS_MAX and (not lines or lines[-1].get("status") == "ok"):  # it was over before it was stopped
+            harness.fill(self.ws, documents)
+            running = subprocess.Popen(self.ws.command("ingest", "--force", "--progress", "json", "--json"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            head = []
+            while not head or (head[-1] and not re.search(r'"eta_ms": ?[0-9]', head[-1])):
+                head.append(running.stderr.readline())
+            running.send_signal(signal.SIGINT)
+            out, rest = running.communicate(timeout=300)
+            lines = [self.check("progress", line) for line in "".join(head + [rest]).splitlines()]
+            documents *= 2
         self.assertEqual((running.returncode, lines[-1]["type"], lines[-1]["status"], lines[-1]["exit_code"]), (130, "end", "cancelled", 130))
         self.assertIn("stopping", [line["type"] for line in lines])
         self.assertEqual(self.check("ingest", out)["status"], "cancelled")
         etas = [line["eta_ms"] for line in lines if line["type"] == "progress" and line["phase"] == "working" and line["eta_ms"] is not None]
-        self.assertTrue(all(eta > 0 for eta in etas))
+        self.assertTrue(etas and all(eta > 0 for eta in etas))
 
     def test_a_wrong_output_is_found(self):
         """The method can fail: a member that is missing, of another type or not described."""

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 
 import harness
 
@@ -105,29 +104,26 @@ class Places(harness.Case):
     def test_reading_beside_the_writer_of_another_user(self):
         harness.fill(self.ws, 60)
         self.ws.ingest()
-        harness.fill(self.ws, 160)
         data = os.path.join(self.ws.dir, "data")
         reader = [] if os.geteuid() != 0 else ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
-        writing = subprocess.Popen(self.ws.command("ingest", "--quiet"))
-        seen = 0
-        while writing.poll() is None:
-            mode = os.stat(data).st_mode
-            if reader:  # root keeps writing whatever the mode says
-                os.chmod(data, 0o555)
-            self.expect(0, "search", "queue", env=BARE, prefix=reader)
-            os.chmod(data, mode)
-            seen += 1
-        self.assertEqual(writing.returncode, 0)
+        seen, documents = 0, 160
+        while seen < 2 and documents < harness.DOCUMENTS_MAX:  # so many that the writer is not done before the reader
+            harness.fill(self.ws, documents)
+            writing = subprocess.Popen(self.ws.command("ingest", "--quiet"))
+            while writing.poll() is None:
+                mode = os.stat(data).st_mode
+                if reader:  # root keeps writing whatever the mode says
+                    os.chmod(data, 0o555)
+                self.expect(0, "search", "queue", env=BARE, prefix=reader)
+                os.chmod(data, mode)
+                seen += writing.poll() is None
+            self.assertEqual(writing.returncode, 0)
+            documents *= 2
         self.assertGreater(seen, 1)
 
     def test_a_log_that_a_killed_writer_left(self):
-        harness.fill(self.ws, 120)
-        running = subprocess.Popen(self.ws.command("ingest", "--quiet"))
         log = os.path.join(self.ws.dir, "data", "qloader.db-wal")
-        for _ in range(600):
-            if os.path.exists(log) and os.path.getsize(log) > 500000:
-                break
-            time.sleep(0.05)
+        running = harness.held_writer(self.ws, "--quiet", documents=120, ready=lambda: os.path.exists(log) and os.path.getsize(log) > 500000)
         running.send_signal(signal.SIGKILL)
         running.wait()
         self.assertGreater(os.path.getsize(log), 0)

@@ -6,7 +6,6 @@ import resource
 import signal
 import subprocess
 import sys
-import time
 import unittest
 import urllib.parse
 
@@ -112,12 +111,10 @@ class Secrets(unittest.TestCase):
             pattern = f.read().strip()
         for asked in ("", "1"):
             self.env["QLOADER_CORE_DUMP"] = asked
-            run = subprocess.Popen(self.ws.command("ingest"), env=dict(os.environ, **self.env), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=self.ws.dir,
-                                   preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY)))
             log = os.path.join(self.ws.dir, "logs", "ingest.log")
-            deadline = time.monotonic() + 60
-            while not os.path.exists(log) and time.monotonic() < deadline:  # then it is past its beginning, and waits for nobody
-                time.sleep(0.05)
+            run = harness.held_writer(self.ws, "--force", documents=30, ready=lambda: os.path.exists(log), env=dict(os.environ, **self.env), stdin=subprocess.DEVNULL,
+                                      stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=self.ws.dir,
+                                      preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY)))
             with open("/proc/%d/limits" % run.pid) as f:
                 limit = next(line.split()[4] for line in f if line.startswith("Max core file size"))
             with open("/proc/%d/coredump_filter" % run.pid) as f:
@@ -126,6 +123,7 @@ class Secrets(unittest.TestCase):
             if not asked:  # a sanitizer lowers the limit too, so that it says nothing where a dump is asked for
                 self.assertEqual(limit, "0")
             run.send_signal(signal.SIGABRT)
+            run.send_signal(signal.SIGCONT)
             run.communicate(timeout=60)
             os.unlink(log)
             if pattern.startswith("core") and "/" not in pattern and not asked:

@@ -11,30 +11,29 @@ class Threads(support.Case):
     def test_many_search_while_one_ingests(self):
         workspace = self.workspace()
         workspace.ingest_source(support.DictSource({"tea": "Tea is made with hot water."}), project="p", name="first")
-        counts, mistakes, done = [], [], threading.Event()
+        counts, mistakes, done = [0] * 4, [], threading.Event()
 
-        def search():
-            count = 0
+        def search(number):
             try:
-                while not done.is_set() or count == 0:
+                while not done.is_set():
                     hits = workspace.search("how is tea made?", limit=5)
                     assert hits[0].url == "tea", hits[0]
                     assert [hit.rank for hit in hits] == list(range(1, len(hits) + 1))
-                    count += 1
+                    counts[number] += 1
             except BaseException as error:
                 mistakes.append(error)
-            counts.append(count)
 
-        threads = [threading.Thread(target=search) for _ in range(4)]
+        threads = [threading.Thread(target=search, args=(number,)) for number in range(4)]
         for thread in threads:
             thread.start()
-        report = workspace.ingest_source(support.DictSource(support.many_texts(60)), project="p", name="second")
+        source, reports = support.DictSource(support.many_texts(60)), []
+        while not mistakes and (not reports or min(counts) < 2):  # a fast machine may be done before the last has begun
+            reports.append(workspace.ingest_source(source, project="p", name="second", force=True))
         done.set()
         for thread in threads:
             thread.join()
-        self.assertEqual((mistakes, report.added), ([], 60))
-        self.assertEqual(len(counts), 4)
-        self.assertGreater(min(counts), 1)
+        self.assertEqual((mistakes, reports[0].added), ([], 60))
+        self.assertEqual([(report.listed, report.failed) for report in reports], [(60, 0)] * len(reports))
 
     def test_two_workspaces_ingest_at_once(self):
         runtime = qloader.Runtime()
@@ -52,28 +51,33 @@ class Threads(support.Case):
         self.assertEqual(reports, {"one": 15, "two": 15})
 
     def test_other_threads_run_while_c_works(self):
-        """An ingest of seconds in one thread must not keep another from counting: the longest pause is told by the other."""
+        """Between the fetch of the only document and the end of its ingest nothing of Python is called: what another thread counts then, it counts
+        while C works."""
         workspace = self.workspace(runtime=qloader.Runtime(threads=1))
-        pauses, done = [0.0], threading.Event()
+        ticks, done = [0], threading.Event()
 
         def tick():
-            last = time.monotonic()
             while not done.is_set():
                 time.sleep(0.001)
-                now = time.monotonic()
-                pauses.append(now - last)
-                last = now
+                ticks[0] += 1
+
+        class Source(support.DictSource):
+            def fetch(inner, item):
+                document = super().fetch(item)
+                inner.ticks = ticks[0]
+                return document
 
         ticker = threading.Thread(target=tick)
         ticker.start()
-        started = time.monotonic()
-        workspace.ingest_source(support.DictSource(support.many_texts(40)), project="p", name="n")
-        elapsed = time.monotonic() - started
+        counted, texts = 0, 20
+        while counted < 10 and texts < 10000:  # a fast machine gets a longer document
+            source = Source({"all": "\n\n".join(support.many_texts(texts).values())})
+            self.assertEqual(workspace.ingest_source(source, project="p", name="n").failed, 0)
+            counted = ticks[0] - source.ticks
+            texts *= 2
         done.set()
         ticker.join()
-        self.assertGreater(elapsed, 0.3)
-        self.assertLess(max(pauses), elapsed / 2)
-        self.assertGreater(len(pauses), 20)
+        self.assertGreaterEqual(counted, 10)
 
     def test_closing_while_others_search(self):
         """Calls under way end as they would have; later ones are refused; nobody uses what was freed."""
