@@ -1,4 +1,5 @@
 """One runtime and workspace used by several Python threads at once; other threads run while C works."""
+import sys
 import threading
 import time
 
@@ -12,6 +13,7 @@ class Threads(support.Case):
         workspace = self.workspace()
         workspace.ingest_source(support.DictSource({"tea": "Tea is made with hot water."}), project="p", name="first")
         counts, mistakes, done = [0] * 4, [], threading.Event()
+        self.addCleanup(done.set)
 
         def search(number):
             try:
@@ -51,10 +53,12 @@ class Threads(support.Case):
         self.assertEqual(reports, {"one": 15, "two": 15})
 
     def test_other_threads_run_while_c_works(self):
-        """Between the fetch of the only document and the end of its ingest nothing of Python is called: what another thread counts then, it counts
-        while C works."""
+        """After the fetch of the only document the ingest calls Python now and then, to ask whether it shall stop, and each of these calls lets another
+        thread count once. What that counts beyond, it counts while C works."""
         workspace = self.workspace(runtime=qloader.Runtime(threads=1))
-        ticks, done = [0], threading.Event()
+        ticks, calls, done = [0], [0], threading.Event()
+        self.addCleanup(done.set)
+        self.addCleanup(sys.setprofile, None)
 
         def tick():
             while not done.is_set():
@@ -64,20 +68,26 @@ class Threads(support.Case):
         class Source(support.DictSource):
             def fetch(inner, item):
                 document = super().fetch(item)
-                inner.ticks = ticks[0]
+                inner.begin = ticks[0] - calls[0]
                 return document
+
+        def call(frame, event, _):
+            calls[0] += event == "call"
 
         ticker = threading.Thread(target=tick)
         ticker.start()
-        counted, texts = 0, 20
-        while counted < 10 and texts < 10000:  # a fast machine gets a longer document
+        beyond, texts = 0, 20
+        while beyond < 10 and texts < 2000:  # a fast machine gets a longer document
             source = Source({"all": "\n\n".join(support.many_texts(texts).values())})
-            self.assertEqual(workspace.ingest_source(source, project="p", name="n").failed, 0)
-            counted = ticks[0] - source.ticks
+            sys.setprofile(call)
+            report = workspace.ingest_source(source, project="p", name="n")
+            beyond = ticks[0] - calls[0] - source.begin
+            sys.setprofile(None)
+            self.assertEqual(report.failed, 0)
             texts *= 2
         done.set()
         ticker.join()
-        self.assertGreaterEqual(counted, 10)
+        self.assertGreaterEqual(beyond, 10)
 
     def test_closing_while_others_search(self):
         """Calls under way end as they would have; later ones are refused; nobody uses what was freed."""
