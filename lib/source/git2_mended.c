@@ -4,15 +4,22 @@
  *
  * - inflate: an object whose compressed bytes end early (a power cut leaves such files) is an error. libgit2 would ask zlib for the rest for ever.
  * - git_mwindow_open: an index of a pack may say any place in it; behind the end of the file is no memory.
+ * - git_config_get_entry, git__prefixcmp: a setting may be a name alone. Their callers take the value for a text: of an object format, of the
+ *   addresses that others stand for (insteadOf). The first is an error, as in git; no address begins with the second.
  *
  * Threads: as the functions. Cost: a comparison.
  */
+#include <git2/config.h>
 #include <mwindow.h> /* of libgit2, private */
 
 #include <zlib.h>
 
 int __real_inflate(z_streamp stream, int flush);
 int __wrap_inflate(z_streamp stream, int flush);
+int __real_git_config_get_entry(git_config_entry **out, const git_config *config, const char *name);
+int __wrap_git_config_get_entry(git_config_entry **out, const git_config *config, const char *name);
+int __real_git__prefixcmp(const char *text, const char *prefix);
+int __wrap_git__prefixcmp(const char *text, const char *prefix);
 unsigned char *__real_git_mwindow_open(git_mwindow_file *file, git_mwindow **cursor, off64_t offset, size_t extra, unsigned *left);
 unsigned char *__wrap_git_mwindow_open(git_mwindow_file *file, git_mwindow **cursor, off64_t offset, size_t extra, unsigned *left);
 
@@ -29,4 +36,19 @@ unsigned char *__wrap_git_mwindow_open(git_mwindow_file *file, git_mwindow **cur
     if (offset >= 0 && offset < file->size) return __real_git_mwindow_open(file, cursor, offset, extra, left);
     (void)git_error_set_str(GIT_ERROR_ODB, "a place outside of a pack");
     return NULL;
+}
+
+int __wrap_git_config_get_entry(git_config_entry **out, const git_config *config, const char *name)
+{
+    int code = __real_git_config_get_entry(out, config, name);
+    if (code < 0 || (*out)->value != NULL) return code;
+    git_config_entry_free(*out);
+    *out = NULL;
+    (void)git_error_set_str(GIT_ERROR_CONFIG, "a setting has no value");
+    return GIT_EINVALID;
+}
+
+int __wrap_git__prefixcmp(const char *text, const char *prefix)
+{
+    return prefix == NULL ? 1 : __real_git__prefixcmp(text, prefix);
 }

@@ -173,7 +173,8 @@ file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/git2/no_sigpipe.h @ONLY CONTENT
 ")
 add_library(qloader_git2 MODULE ${sources} ${PROJECT_SOURCE_DIR}/lib/source/git2_mended.c)
 target_compile_options(qloader_git2 PRIVATE -include ${PROJECT_BINARY_DIR}/git2/no_sigpipe.h)
-target_link_options(qloader_git2 PRIVATE -Wl,--wrap=inflate -Wl,--wrap=git_mwindow_open)
+target_link_options(qloader_git2 PRIVATE -Wl,--wrap=inflate -Wl,--wrap=git_mwindow_open
+  -Wl,--wrap=git_config_get_entry -Wl,--wrap=git__prefixcmp)
 qloader_foreign_module(qloader_git2 qloader-git2)
 if(QLOADER_FUZZ)
   target_compile_options(qloader_git2 PRIVATE ${qloader_fuzz_foreign_flags})

@@ -51,6 +51,15 @@ class Git(harness.Case):
         self.assertTrue(hit["created_at"].startswith("2024-03-01T12:00:00"), hit["created_at"])
         self.assertTrue(hit["updated_at"].startswith("2024-05-01T12:00:00"), hit["updated_at"])
 
+    def test_an_object_format_without_a_value_is_told(self):
+        self.put("a.md", "The aardvark digs.\n")
+        self.commit()
+        with open(os.path.join(self.repo, ".git", "config"), "a") as f:
+            f.write("[core]\n\trepositoryformatversion = 1\n[extensions]\n\tobjectformat\n")
+        done = self.ws.run("ingest")
+        self.assertEqual(done.returncode, 5, done.stderr)
+        self.assertIn("a setting has no value", done.stderr)
+
     def test_a_commit_written_anew_changes_what_is_said_of_a_file_and_not_its_passages(self):
         self.put("a.md", "# A\n\nThe aardvark digs.\n")
         self.commit()

@@ -114,6 +114,17 @@ class Http(Server):
         self.use(self.url("token"), "      token: right-token\n")
         self.assertEqual(self.ws.ingest()["failed"], 0)
 
+    def test_an_address_that_stands_for_none_is_passed_over(self):
+        home = os.path.join(self.ws.dir, "home")
+        os.mkdir(home)
+        with open(os.path.join(home, ".gitconfig"), "w") as f:
+            f.write("[url \"http://elsewhere.invalid/\"]\n\tinsteadOf\n[url \"%s\"]\n\tinsteadOf = http://stands-for.invalid/x\n" % self.url("open"))
+        self.use("http://stands-for.invalid/x")
+        for _ in range(2):  # the second time there is a copy
+            done = self.ws.run("ingest", env={"HOME": home})
+            self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertTrue(self.ws.search("aardvark")[0]["url"].endswith("a.md"))
+
     def test_a_silent_server_does_not_hold_back_ctrl_c(self):
         self.use(self.url("silent"))
         for sent in (signal.SIGINT, signal.SIGTERM):
