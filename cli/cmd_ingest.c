@@ -13,6 +13,7 @@
 #include "exit_code.h"
 #include "ingest_lines.h"
 #include "output.h"
+#include "serve_metrics.h"
 #include "session.h"
 
 #define PLAIN_EVERY_MS 5000
@@ -270,8 +271,14 @@ int cmd_ingest(cli *self)
     cli_session session;
     progress_form progress = choose_progress(self);
     self->progress_tty = progress == PROGRESS_MOVING && self->progress_tty;
+    ql_metrics_server *metrics = NULL;
     int code = session_open(self, cli_has(self, OPT_PROFILE), &session);
     if (code >= 0) return code;
+    code = metrics_serve(&session, cli_has(self, OPT_QUIET), &metrics);
+    if (code >= 0) {
+        session_close(&session);
+        return code;
+    }
     ingest_view view = {.cli = self, .session = &session, .progress = progress, .quiet = cli_has(self, OPT_QUIET), .verbose = cli_has(self, OPT_VERBOSE), .json = cli_has(self, OPT_JSON),
                  .dry_run = cli_has(self, OPT_DRY_RUN), .events = json_array()};
     ql_ingest_options options = QL_INGEST_OPTIONS_INIT;
@@ -294,6 +301,7 @@ int cmd_ingest(cli *self)
     if (bring_missing_model(self, !view.dry_run, &status, &err)) status = ql_ingest(session.workspace, &options, &report, &err);
     code = finish(&view, &session, status, &report, &err);
     json_decref(view.events);
+    ql_metrics_server_stop(metrics);
     session_close(&session);
     return code;
 }

@@ -59,6 +59,8 @@ typedef enum cli_option_id {
     OPT_NON_INTERACTIVE,
     OPT_LOCALFILE,
     OPT_GIT,
+    OPT_METRICS_PORT,
+    OPT_METRICS_ADDRESS,
     OPT_COUNT
 } cli_option_id;
 

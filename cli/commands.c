@@ -40,6 +40,8 @@ static const cli_value dirs = {.placeholder = "DIR", .kind = CLI_DIR, .repeats =
 static const cli_value repositories = {.placeholder = "URL", .kind = CLI_PLACE, .repeats = true};
 static const cli_value threads = {.placeholder = "N", .kind = CLI_NUMBER, .min = 1, .max = 256};
 static const cli_value limit = {.placeholder = "N", .kind = CLI_NUMBER, .preset = 5, .min = 1, .max = 1000};
+static const cli_value port = {.placeholder = "PORT", .kind = CLI_NUMBER, .min = 0, .max = 65535};
+static const cli_value address = {.placeholder = "ADDRESS", .kind = CLI_TEXT};
 static const cli_value question = {.placeholder = "QUESTION", .kind = CLI_TEXT};
 static const cli_value command = {.placeholder = "COMMAND", .kind = CLI_COMMAND};
 
@@ -94,6 +96,8 @@ const cli_option cli_options[] = {
     {OPT_SETUP_PROJECT, "project", 'p', &name, "put the sources into a project of this name"},
     {OPT_NON_INTERACTIVE, "non-interactive", 0, NULL, "ask nothing; as when stdin or stderr is no terminal"},
     {OPT_OVERWRITE, "force", 0, NULL, "write over a config.yaml that is there; an .env that is there is only added to"},
+    {OPT_METRICS_PORT, "metrics-port", 0, &port, "serve metrics for Prometheus while it runs, on this port; 0: one that is free"},
+    {OPT_METRICS_ADDRESS, "metrics-address", 0, &address, "IPv4 or IPv6 address for --metrics-port (default: 127.0.0.1)"},
     {OPT_COUNT, NULL, 0, NULL, NULL},
 };
 
@@ -111,7 +115,7 @@ static const cli_option_id no_options[] = {OPT_COUNT};
 static const cli_option_id setup_options[] = {OPT_PLACE, OPT_OUTPUT_DIR, OPT_SETUP_MODE, OPT_LOCALFILE, OPT_GIT, OPT_SETUP_PROJECT, OPT_NON_INTERACTIVE, OPT_OVERWRITE, OPT_COUNT};
 static const cli_option_id init_options[] = {OPT_FORCE, OPT_PULL, OPT_PULL_FROM, OPT_COUNT};
 static const cli_option_id ingest_options[] = {OPT_PROJECT, OPT_SOURCE_TYPE, OPT_SOURCE, OPT_FORCE, OPT_PRUNE, OPT_DRY_RUN, OPT_PULL, OPT_PULL_FROM,
-                                               OPT_PRECISION, OPT_PROFILE, OPT_NO_PROFILE, OPT_RESUME, OPT_NO_RESUME, OPT_PROGRESS, OPT_COUNT};
+                                               OPT_PRECISION, OPT_PROFILE, OPT_NO_PROFILE, OPT_METRICS_PORT, OPT_METRICS_ADDRESS, OPT_RESUME, OPT_NO_RESUME, OPT_PROGRESS, OPT_COUNT};
 static const cli_option_id search_options[] = {OPT_LIMIT, OPT_PROJECT, OPT_SOURCE_TYPE, OPT_SOURCE, OPT_PATH, OPT_SINCE, OPT_MODE,
                                                OPT_FORMAT, OPT_EXPLAIN, OPT_FULL, OPT_PRECISION, OPT_COUNT};
 static const cli_option_id config_options[] = {OPT_CONFIG_FORMAT, OPT_COUNT};
@@ -147,7 +151,8 @@ const cli_command cli_commands[] = {
      "Lists every configured source, reads what is new or changed, and adds, replaces and deletes whole documents.\n"
      "Ctrl-C stops cleanly: what was stored stays, the next run goes on from there.",
      "  qloader ingest\n  qloader ingest --source-type git --source handbook\n  qloader ingest --dry-run --verbose\n"
-     "  qloader ingest --json --progress json 2>progress.jsonl\n", ingest_options, common, cmd_ingest},
+     "  qloader ingest --json --progress json 2>progress.jsonl\n"
+     "  qloader ingest --metrics-port 8001\n", ingest_options, common, cmd_ingest},
     {"search", &question, 1, CLI_NO_LIMIT, "ask the index",
      "Finds the passages that answer a question, by meaning and by words. Several words need no quotes; '-' reads the question from stdin.",
      "  qloader search \"how do I undo the last commit?\"\n  qloader search --path docs/ --limit 3 --format md retry policy\n"

@@ -145,6 +145,7 @@ int main(int argc, char **argv)
     const char *folder = argv[1];
     int failed = read_date(date);
     if (failed == 0) failed = write_file(folder, "", "cli.md", gen_markdown);
+    if (failed == 0) failed = write_file(folder, "", "metrics.md", gen_metrics);
     if (failed == 0) failed = write_file(folder, "bash", "qloader", gen_bash);
     if (failed == 0) failed = write_file(folder, "zsh", "_qloader", gen_zsh);
     if (failed == 0) failed = write_file(folder, "fish", "qloader.fish", gen_fish);

@@ -41,6 +41,7 @@ void gen_markdown(FILE *out);
 void gen_bash(FILE *out);
 void gen_zsh(FILE *out);
 void gen_fish(FILE *out);
+void gen_metrics(FILE *out); /* docs/metrics.md */
 void gen_table(FILE *out); /* the tables as JSON, for tests */
 
 #endif

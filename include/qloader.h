@@ -40,6 +40,7 @@
 #include <qloader/embed.h>
 #include <qloader/ingest.h>
 #include <qloader/log.h>
+#include <qloader/metrics.h>
 #include <qloader/model.h>
 #include <qloader/op.h>
 #include <qloader/rerank.h>

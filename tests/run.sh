@@ -15,6 +15,7 @@ step "packages of the distribution"
 sh pkgconfig/deps/packages
 step "pinned sources and the model"
 sh pkgconfig/deps/fetch "$deps"
+sh pkgconfig/deps/promtool "$deps"
 # gcc 12's leak check reads thread-local blocks of libraries that were opened later and falls over them (its own SIGSEGV, no report).
 export ASAN_OPTIONS="intercept_tls_get_addr=0${ASAN_OPTIONS:+:$ASAN_OPTIONS}"
 export QLOADER_MODEL_DIR="$deps/models/all-MiniLM-L6-v2"

@@ -251,6 +251,29 @@ static ql_status outcome(run *self, ql_status status, uint64_t begin_ns, ql_inge
     return ql__fail(err, QL_E_PARTIAL, "%llu document%s and %u source%s failed; the first: %s", documents, document_s, sources, source_s, first);
 }
 
+static size_t run_result(ql_status status)
+{
+    switch (ql_status_kind(status)) {
+    case QL_OK: return QL__RUN_OK;
+    case QL_E_PARTIAL: return QL__RUN_PARTIAL;
+    case QL_E_CANCELLED: return QL__RUN_CANCELLED;
+    default: return QL__RUN_ERROR;
+    }
+}
+
+static void count_begin(void)
+{
+    ql__metric_change(QL__METRIC_ACTIVE, 0, 1);
+}
+
+static void count_end(const ql__sys *sys, ql_status status)
+{
+    ql__metric_change(QL__METRIC_ACTIVE, 0, -1);
+    ql__metric_add(QL__METRIC_RUNS, run_result(status), 1);
+    if (status >= 0) ql__metric_set(QL__METRIC_LAST_SUCCESS, 0, (double)ql__wall_ms(sys) / 1000);
+    else if (ql_status_kind(status) != QL_E_PARTIAL && ql_status_kind(status) != QL_E_CANCELLED) ql__metric_error(status); /* of a partial one, what failed was counted */
+}
+
 ql_status ql__ingest_options_read(const ql_ingest_options *given, ql_ingest_options *options, ql_error *err)
 {
     ql_ingest_options_init(options);
@@ -276,6 +299,7 @@ ql_status ql_ingest(ql_workspace *workspace, const ql_ingest_options *given, ql_
     QL_TRY(ql__ingest_options_read(given, &options, err));
     if (workspace->config == NULL) return ql__fail(err, QL_E_INVALID, "this workspace was opened without a configuration");
     ql__prof *previous = ql__prof_enter(workspace->runtime->prof);
+    count_begin();
     uint64_t begin_ns = ql__monotonic_ns(workspace->runtime->sys);
     run self;
     ql_status status = begin(&self, workspace, &options, err);
@@ -284,6 +308,7 @@ ql_status ql_ingest(ql_workspace *workspace, const ql_ingest_options *given, ql_
         status = outcome(&self, status, begin_ns, report, err);
         end(&self);
     }
+    count_end(workspace->runtime->sys, status);
     ql__prof_leave(previous);
     return status;
 }
@@ -316,6 +341,7 @@ ql_status ql_ingest_source(ql_workspace *workspace, ql_str project, ql_str sourc
     QL_TRY(ql__struct_read(&ops, sizeof ops, sizeof ops, given_ops, "ql_source_ops", err));
     QL_TRY(check_source(&ops, project, source, err));
     ql__prof *previous = ql__prof_enter(workspace->runtime->prof);
+    count_begin();
     uint64_t begin_ns = ql__monotonic_ns(workspace->runtime->sys);
     run self;
     ql_status status = begin(&self, workspace, &options, err);
@@ -326,6 +352,7 @@ ql_status ql_ingest_source(ql_workspace *workspace, ql_str project, ql_str sourc
         status = outcome(&self, status, begin_ns, report, err);
         end(&self);
     }
+    count_end(workspace->runtime->sys, status);
     ql__prof_leave(previous);
     return status;
 }

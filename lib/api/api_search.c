@@ -274,6 +274,8 @@ ql_status ql_search(ql_workspace *workspace, ql_str query, const ql_search_optio
     QL_TRY(ql__workspace_supported(workspace, err));
     ql__prof *previous = ql__prof_enter(workspace->runtime->prof);
     ql_status status = search(workspace, query, &options, out, err);
+    if (status >= 0) ql__metric_observe(QL__METRIC_SEARCH_HITS, 0, (double)ql_results_count(*out));
+    else ql__metric_error(status);
     ql__prof_leave(previous);
     return status;
 }

@@ -7,6 +7,7 @@
 #include "embed/embed.h"
 #include "model/config.h"
 #include "model/extension.h"
+#include "prof/metrics.h"
 #include "prof/span.h"
 #include "store/backend.h"
 #include "sys/log.h"
@@ -19,6 +20,7 @@ struct ql_runtime {
     ql__log log;
     ql__pool *pool;
     ql__prof *prof; /* NULL: off */
+    ql__metrics *metrics; /* NULL: off; counts through prof */
     ql__extensions extensions;
 };
 

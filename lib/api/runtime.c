@@ -42,6 +42,7 @@ void ql_runtime_free(ql_runtime *self)
     if (self == NULL) return;
     ql__extensions_dispose(&self->extensions);
     ql__pool_free(self->pool);
+    ql__metrics_free(self->metrics);
     ql__prof_free(self->prof);
     ql__log_dispose(&self->log);
     ql__free(self);

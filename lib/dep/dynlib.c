@@ -25,7 +25,7 @@ static const struct {
     {"libicuuc.so.72", "libicu72"},     {"libicuuc.so.74", "libicu74"},
     {"libicuuc.so.76", "libicu76"},     {"libicuuc", "the libicu runtime package"},
     {"libarchive.so.13", "libarchive13"}, {"libxml2.so.2", "libxml2"},
-    {"libcurl.so.4", "libcurl4"},       {"libgomp.so.1", "libgomp1"},
+    {"libmicrohttpd.so.12", "libmicrohttpd12"}, {"libcurl.so.4", "libcurl4"},       {"libgomp.so.1", "libgomp1"},
     {"libgit2.so", "the libgit2 runtime package"}, {"qloader-git2", "qloader-source-git"}, {"qloader-grammar-", "qloader-grammars"},
 };
 

@@ -14,6 +14,7 @@
 
 #include "base/status.h"
 #include "dep/dynlib.h"
+#include "prof/metrics.h"
 
 #define CURL_SONAME "libcurl.so.4"
 #define TRIES 3
@@ -207,6 +208,17 @@ static int pass_cancelled(void *user)
     return self->get->cancelled_fn != NULL ? self->get->cancelled_fn(self->get->user) : 0;
 }
 
+static size_t class_of(ql_status status, const ql_error *err)
+{
+    if (status >= 0) return QL__HTTP_2XX;
+    switch (err->http_code / 100) {
+    case 3: return QL__HTTP_3XX;
+    case 4: return err->http_code == 429 ? QL__HTTP_429 : QL__HTTP_4XX;
+    case 5: return QL__HTTP_5XX;
+    default: return QL__HTTP_NONE;
+    }
+}
+
 static bool may_pass(ql_status status, const ql_error *err)
 {
     ql_status kind = ql_status_kind(status);
@@ -224,11 +236,17 @@ ql_status ql__http_download(const ql__sys *sys, const ql__net_get *get, ql_error
     passed.user = &self;
     for (uint32_t tries = 1, pause_ms = PAUSE_MS;; tries++, pause_ms *= 2) {
         ql_error failure = {0};
+        uint64_t begin_ns = ql__metric_begin();
         ql_status status = net->get_fn(net->user, &passed, &failure);
+        ql__metric_end(QL__METRIC_HTTP_TIME, 0, begin_ns);
+        ql__metric_add(QL__METRIC_HTTP, class_of(status, &failure), 1);
         uint32_t wait_ms = failure.retry_after_ms > pause_ms ? failure.retry_after_ms : pause_ms;
         if (status >= 0) return status;
         if (tries < TRIES && !self.body_begun && may_pass(status, &failure) && wait_ms <= RETRY_AFTER_MAX_MS) {
-            if (ql__sleep_ms(sys, wait_ms, get->cancelled_fn, get->user)) continue;
+            if (ql__sleep_ms(sys, wait_ms, get->cancelled_fn, get->user)) {
+                ql__metric_add(QL__METRIC_HTTP_RETRIES, 0, 1);
+                continue;
+            }
             return ql__fail(err, QL_E_CANCELLED, "stopped");
         }
         if (err) *err = failure;

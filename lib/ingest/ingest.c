@@ -10,6 +10,7 @@
 #include "dep/json.h"
 #include "ingest/pipeline.h"
 #include "ingest/plan.h"
+#include "prof/metrics.h"
 
 #define LISTING_PROGRESS_NS ((uint64_t)100 * 1000 * 1000)
 
@@ -44,6 +45,21 @@ static void count_action(ql_ingest_report *report, ql_ingest_action action)
     }
 }
 
+/* The registry counts what happened to the index; a dry run changes nothing. */
+static void count_metrics(ql_ingest_action action, ql_status status)
+{
+    switch (action) {
+    case QL_INGEST_ADD: ql__metric_add(QL__METRIC_DOCUMENTS, QL__RESULT_ADDED, 1); break;
+    case QL_INGEST_CHANGE: ql__metric_add(QL__METRIC_DOCUMENTS, QL__RESULT_CHANGED, 1); break;
+    case QL_INGEST_DELETE: ql__metric_add(QL__METRIC_DOCUMENTS, QL__RESULT_DELETED, 1); break;
+    case QL_INGEST_SKIP: ql__metric_add(QL__METRIC_DOCUMENTS, QL__RESULT_SKIPPED, 1); break;
+    case QL_INGEST_FAIL: ql__metric_add(QL__METRIC_DOCUMENTS, QL__RESULT_FAILED, 1); break;
+    case QL_INGEST_SOURCE_FAIL: ql__metric_add(QL__METRIC_SOURCES_FAILED, 0, 1); break;
+    case QL_INGEST_WARN: return;
+    }
+    if (action == QL_INGEST_FAIL || action == QL_INGEST_SOURCE_FAIL) ql__metric_error(status);
+}
+
 static void keep_first_failure(ql__ingest *self, const ql__ingest_source *source, ql_str url, ql_str message)
 {
     ql_error text = {0};
@@ -56,6 +72,7 @@ bool ql__ingest_event(ql__ingest *self, const ql__ingest_source *source, ql_inge
 {
     ql_ingest_event event = {.struct_size = sizeof event, .action = (int32_t)action, .status = status, .project = source->project,
                              .source_type = source->source_type, .source = source->source, .url = url, .message = message};
+    if (!self->options->dry_run) count_metrics(action, status);
     pthread_mutex_lock(&self->event_lock);
     count_action(self->report, action);
     if ((action == QL_INGEST_FAIL || action == QL_INGEST_SOURCE_FAIL) && self->first_failure[0] == '\0') keep_first_failure(self, source, url, message);
@@ -177,6 +194,7 @@ static ql_status run_plan(ql__ingest *self, const ql__ingest_source *source, ql_
     bool kept = keep_all(self, source, plan);
     self->report->listed += plan->listed;
     self->report->unchanged += plan->unchanged;
+    if (!self->options->dry_run) ql__metric_add(QL__METRIC_DOCUMENTS, QL__RESULT_UNCHANGED, plan->unchanged);
     if (self->options->dry_run) {
         tell_plan(self, source, plan);
         return atomic_load(&self->cancelled) ? ql__fail(err, QL_E_CANCELLED, "stopped") : QL_OK;

@@ -19,6 +19,7 @@
 #include "base/array.h"
 #include "base/status.h"
 #include "ingest/prepare.h"
+#include "prof/metrics.h"
 #include "sys/queue.h"
 #include "sys/thread.h"
 
@@ -52,6 +53,7 @@ typedef struct pipeline {
     size_t written_count, written_capacity;
     size_t pending_bytes;
     uint64_t pending_since_ns;
+    uint64_t pending_write_ns; /* spent writing since the last commit, where metrics are on */
 
     pthread_mutex_t lock; /* guards fatal, fatal_error and totals */
     ql_status fatal;
@@ -179,6 +181,7 @@ static void announce_written(pipeline *self, const ql__prepared *document)
         pthread_mutex_lock(&self->ingest->event_lock);
         self->ingest->report->unchanged++;
         pthread_mutex_unlock(&self->ingest->event_lock);
+        ql__metric_add(QL__METRIC_DOCUMENTS, QL__RESULT_UNCHANGED, 1);
         return;
     }
     count_written(self, document);
@@ -208,8 +211,11 @@ static void write_commit(pipeline *self)
     if (!self->in_transaction) return;
     QL_SPAN(STORE);
     ql_error err = {0};
+    uint64_t begin_ns = ql__metric_begin();
     self->in_transaction = false;
     ql_status status = ql__backend_commit(self->ingest->store, &err);
+    if (status >= 0 && begin_ns != 0) ql__metric_end(QL__METRIC_REF_UPSERT, 0, begin_ns - self->pending_write_ns);
+    self->pending_write_ns = 0;
     if (status < 0) fail_for_good(self, status, &err);
     drop_written(self, status >= 0);
 }
@@ -233,7 +239,9 @@ static void write_store(pipeline *self, ql__prepared *document)
         return;
     }
     self->pending_bytes += document->memory_bytes;
+    uint64_t begin_ns = ql__metric_begin();
     status = write_one(self, document, &err);
+    if (begin_ns != 0) self->pending_write_ns += ql__span_now() - begin_ns;
     if (status >= 0) return;
     ql_str url = document->entry->item.url;
     ql__error_prefix(&err, "storing '%.*s'", (int)(url.len > 200 ? 200 : url.len), url.ptr);
@@ -259,6 +267,13 @@ static void write_accept(pipeline *self, ql__prepared *document)
     write_commit_due(self);
 }
 
+/* What waits before a stage, for the metrics: count +1 as it is put in, -1 as it is taken out. */
+static void count_waiting(size_t queue, const ql__prepared *document, int count)
+{
+    ql__metric_change(QL__METRIC_QUEUE_BYTES, queue, count * (double)document->memory_bytes);
+    ql__metric_change(queue == QL__QUEUE_EMBED ? QL__METRIC_REF_CHUNK_QUEUE : QL__METRIC_REF_EMBED_QUEUE, 0, count * (double)document->chunk_count);
+}
+
 static void *write_main(void *user)
 {
     pipeline *self = user;
@@ -266,8 +281,10 @@ static void *write_main(void *user)
     for (;;) {
         void *item = NULL;
         bool timed_out = false;
-        if (ql__queue_pop_until(self->to_write, &item, COMMIT_IDLE_MS, &timed_out)) write_accept(self, item);
-        else if (timed_out) write_commit(self);
+        if (ql__queue_pop_until(self->to_write, &item, COMMIT_IDLE_MS, &timed_out)) {
+            count_waiting(QL__QUEUE_WRITE, item, -1);
+            write_accept(self, item);
+        } else if (timed_out) write_commit(self);
         else break;
     }
     write_commit(self);
@@ -275,8 +292,9 @@ static void *write_main(void *user)
     return NULL;
 }
 
-static void push(ql__queue *to, ql__prepared *document)
+static void push(ql__queue *to, size_t queue, ql__prepared *document)
 {
+    count_waiting(queue, document, 1); /* it may be taken out before push returns */
     bool open = ql__queue_push(to, document, document->memory_bytes);
     assert(open); /* a queue is closed when the stage before it has ended */
     (void)open;
@@ -285,7 +303,7 @@ static void push(ql__queue *to, ql__prepared *document)
 static void hand_to_write(pipeline *self, ql__prepared *document)
 {
     if (!self->threaded) write_accept(self, document);
-    else push(self->to_write, document);
+    else push(self->to_write, QL__QUEUE_WRITE, document);
 }
 
 /* --- embed --------------------------------------------------------------------------------------------------------------------- */
@@ -293,7 +311,9 @@ static void hand_to_write(pipeline *self, ql__prepared *document)
 static ql_status embed_slice(pipeline *self, const ql_str *texts, float **rows, size_t count, float *scratch, ql_error *err)
 {
     const ql__ingest *ingest = self->ingest;
+    uint64_t begin_ns = ql__metric_begin();
     QL_TRY(ingest->embedder->embed_fn(ingest->embedder_self, QL_EMBED_PASSAGE, texts, count, scratch, err));
+    ql__metric_end(QL__METRIC_REF_EMBEDDING, 0, begin_ns);
     for (size_t i = 0; i < count; i++) memcpy(rows[i], scratch + i * self->dims, self->dims * sizeof(float));
     return QL_OK;
 }
@@ -395,7 +415,7 @@ static void embed_accept(pipeline *self, ql__prepared *document)
 static void hand_to_embed(pipeline *self, ql__prepared *document)
 {
     if (!self->threaded) embed_accept(self, document);
-    else push(self->to_embed, document);
+    else push(self->to_embed, QL__QUEUE_EMBED, document);
 }
 
 static void embed_main(pipeline *self)
@@ -403,8 +423,10 @@ static void embed_main(pipeline *self)
     for (;;) {
         void *item = NULL;
         bool timed_out = false;
-        if (ql__queue_pop_until(self->to_embed, &item, 100, &timed_out)) embed_accept(self, item);
-        else if (!timed_out) break;
+        if (ql__queue_pop_until(self->to_embed, &item, 100, &timed_out)) {
+            count_waiting(QL__QUEUE_EMBED, item, -1);
+            embed_accept(self, item);
+        } else if (!timed_out) break;
         report_progress(self, QL_INGEST_WORKING);
     }
     embed_flush(self);

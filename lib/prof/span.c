@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "prof/metrics.h"
 #include "sys/file.h"
 
 #define SHARD_COUNT 32 /* power of two */
@@ -35,6 +36,7 @@ typedef union prof_slot {
 
 struct ql__prof {
     atomic_uint next;
+    ql__metrics *metrics; /* NULL: none */
     prof_slot slots[SHARD_COUNT];
 };
 
@@ -73,6 +75,16 @@ void ql__prof_totals_read(const ql__prof *self, ql__prof_totals *out)
 {
     memset(out, 0, sizeof *out);
     for (size_t i = 0; i < SHARD_COUNT; i++) shard_read(&self->slots[i].shard, out);
+}
+
+void ql__prof_metrics_set(ql__prof *self, ql__metrics *metrics)
+{
+    self->metrics = metrics;
+}
+
+ql__metrics *ql__metrics_current(void)
+{
+    return ql__prof_current != NULL ? ql__prof_current->prof->metrics : NULL;
 }
 
 const char *ql__span_name(ql__span_id id)
@@ -145,6 +157,7 @@ void ql__span_record(ql__span *span)
     add(&shard->spans[span->id].count, 1);
     add(&shard->spans[span->id].wall_ns, wall_ns);
     max_raise(&shard->spans[span->id].max_ns, wall_ns);
+    if (shard->prof->metrics != NULL) ql__metrics_span(shard->prof->metrics, span->id, wall_ns);
     span->begin_ns = 0;
 }
 

@@ -56,6 +56,9 @@ typedef struct ql__prof_totals {
 ql__prof *ql__prof_new(void); /* NULL: out of memory */
 void ql__prof_free(ql__prof *self);
 void ql__prof_totals_read(const ql__prof *self, ql__prof_totals *out);
+/* Durations of spans also go into the histograms of this registry (prof/metrics.h); before anybody enters. NULL: none. */
+struct ql__metrics;
+void ql__prof_metrics_set(ql__prof *self, struct ql__metrics *metrics);
 const char *ql__span_name(ql__span_id id);
 const char *ql__counter_name(ql__counter_id id);
 

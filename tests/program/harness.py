@@ -15,6 +15,14 @@ STORE_DUMP = os.environ.get("QLOADER_STORE_DUMP", "")
 DOCUMENTS_MAX = 20000  # more than any machine ingests before a test looks
 
 
+def promtool(case):
+    """The path of Prometheus' checker; without it the test is skipped."""
+    for path in (os.environ.get("QLOADER_PROMTOOL", ""), shutil.which("promtool") or ""):
+        if os.access(path, os.X_OK):
+            return path
+    case.skipTest("no promtool; pkgconfig/deps/promtool brings it")
+
+
 class Workspace:
     """A folder with config.yaml and documents; gone when closed."""
 

@@ -42,6 +42,7 @@ from .errors import (
     UnsupportedError,
 )
 from .ingest import IngestAction, IngestEvent, IngestPhase, IngestProgress, IngestReport
+from .metrics import MetricsServer, describe_metrics
 from .model import PullProgress, default_model, list_models, model_info, model_user_dir, pull_model, verify_model
 from .runtime import LogLevel, Runtime
 from .search import Hit, Results, SearchMode
@@ -80,6 +81,7 @@ __all__ = [
     "Item",
     "LimitError",
     "LogLevel",
+    "MetricsServer",
     "MismatchError",
     "NetworkError",
     "NoMemoryError",
@@ -101,6 +103,7 @@ __all__ = [
     "Workspace",
     "__version__",
     "default_model",
+    "describe_metrics",
     "library_path",
     "library_version",
     "list_models",

@@ -5,7 +5,7 @@ declaration.
 """
 from __future__ import annotations
 
-from ctypes import POINTER, c_char_p, c_int, c_size_t, c_uint32, c_void_p
+from ctypes import POINTER, c_char_p, c_int, c_int32, c_size_t, c_uint32, c_void_p
 from typing import Any
 
 from ._structs import (
@@ -17,6 +17,7 @@ from ._structs import (
     ql_hit,
     ql_ingest_options,
     ql_ingest_report,
+    ql_metrics_server_options,
     ql_model_progress_fn,
     ql_reranker_ops,
     ql_runtime_options,
@@ -65,6 +66,12 @@ PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
     "ql_embedder_register": (ql_status, [c_void_p, POINTER(ql_embedder_ops), c_void_p, _error]),
     "ql_reranker_register": (ql_status, [c_void_p, POINTER(ql_reranker_ops), c_void_p, _error]),
     "ql_arena_alloc": (c_void_p, [c_void_p, c_size_t]),
+    "ql_metrics_enable": (ql_status, [c_void_p, _error]),
+    "ql_metrics_write": (ql_status, [c_void_p, c_int32, _buf, _error]),
+    "ql_metrics_describe_json": (ql_status, [_buf, _error]),
+    "ql_metrics_server_start": (ql_status, [c_void_p, POINTER(ql_metrics_server_options), _out, _error]),
+    "ql_metrics_server_port": (c_uint32, [c_void_p]),
+    "ql_metrics_server_stop": (None, [c_void_p]),
     "ql_model_default": (c_char_p, []),
     "ql_model_user_dir": (ql_status, [_buf, _error]),
     "ql_model_list_json": (ql_status, [c_char_p, _buf, _error]),
@@ -76,6 +83,8 @@ PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
 _operation = "an operation is for event loops without threads; asyncio.to_thread() makes one of any call, since calls release the lock"
 _own_text = "Python builds its own bytes; the bindings only read what the library wrote"
 
+_own_metric = "the package prometheus_client counts what a Python program counts, without a call by ctypes for each"
+
 SKIPPED: dict[str, str] = {
     "ql_allocator_set": "an allocator in Python would need memory, and the interpreter's lock, to answer a request for memory",
     "ql_block_kind_name": "the names are those of the enumeration BlockKind",
@@ -86,6 +95,8 @@ SKIPPED: dict[str, str] = {
     "ql_buf_printf": _own_text + " (and ctypes has no type-safe variable arguments)",
     "ql_buf_reserve": _own_text,
     "ql_buf_str": "the members of ql_buf are read directly",
+    "ql_metric_register": _own_metric,
+    "ql_metric_series": _own_metric,
     "ql_op_cancel": _operation,
     "ql_op_fd": _operation,
     "ql_op_free": _operation,
@@ -95,6 +106,11 @@ SKIPPED: dict[str, str] = {
     "ql_op_results_take": _operation,
     "ql_op_search": _operation,
     "ql_op_wait": _operation,
+    "ql_series_add": _own_metric,
+    "ql_series_change": _own_metric,
+    "ql_series_observe": _own_metric,
+    "ql_series_observe_with": _own_metric,
+    "ql_series_set": _own_metric,
     "ql_store_register": "a store answers every search while it holds the interpreter's lock; one in Python would be a step back, one in C is registered from C",
     "ql_str_compare": "Python compares bytes itself",
     "ql_str_equal": "Python compares bytes itself",

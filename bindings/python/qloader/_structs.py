@@ -35,6 +35,8 @@ CHECK_MODEL = 1
 CHECK_INDEX = 2
 CHECK_INDEX_WHOLE = 4
 BLOCK_NONE = 2**32 - 1
+METRICS_TEXT = 1
+METRICS_OPENMETRICS = 2
 
 ql_status = c_int32
 
@@ -96,6 +98,18 @@ class ql_runtime_options(Structure):
         ("log_user", c_void_p),
         ("log_level", c_int32),
         ("profile", c_uint32),
+        ("reserved", c_uint64 * 4),
+    ]
+
+
+class ql_metrics_server_options(Structure):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("port", c_uint32),
+        ("address", c_char_p),
+        ("token", c_char_p),
+        ("connections_max", c_uint32),
+        ("reserved32", c_uint32),
         ("reserved", c_uint64 * 4),
     ]
 

@@ -27,6 +27,7 @@ from ._values import c_text, uint32_in
 from .chunk import ChunkerAdapter, ChunkFunction
 from .convert import ConverterAdapter, ConvertFunction
 from .embed import Embedder, EmbedderAdapter
+from .metrics import MetricsServer, text_format
 from .rerank import RerankerAdapter, RerankFunction
 from .source import OpenFunction, SourcesAdapter
 
@@ -51,6 +52,7 @@ class Runtime:
     `log`        a logging.Logger, or a function that gets level, subsystem and message: on any thread of the library, one call at a time.
     `log_level`  the lowest level that is passed on; by default that of the logger, else INFO.
     `profile`    spans and counters are on, see stats().
+    `metrics`    numbers for Prometheus are on, see metrics_text() and serve_metrics().
 
     What a log function raises is raised by the call that its thread is in; on a thread of the library, by the ingest that the thread works for.
 
@@ -61,7 +63,9 @@ class Runtime:
     True
     """
 
-    def __init__(self, *, threads: int = 0, log: Log | None = None, log_level: int | None = None, profile: bool = False) -> None:
+    def __init__(
+        self, *, threads: int = 0, log: Log | None = None, log_level: int | None = None, profile: bool = False, metrics: bool = False
+    ) -> None:
         self._trap = Trap()
         self._nearest = Nearest(self._trap)
         self._callbacks: list[object] = []  # what C may call as long as the runtime lives
@@ -77,6 +81,10 @@ class Runtime:
             status = lib.ql_runtime_new(ctypes.byref(options), ctypes.byref(pointer), call.error)
         call.check(status)
         self._handle = Handle("Runtime", pointer.value or 0, lib.ql_runtime_free, keep=self._callbacks)
+        if metrics:
+            with self._handle as owner, Call() as call:
+                status = lib.ql_metrics_enable(owner, call.error)
+            call.check(status)
 
     def _call(self) -> Call:
         """A call on this runtime or on something that hangs on it."""
@@ -150,6 +158,18 @@ class Runtime:
             text = text_of(lambda out, error: lib.ql_runtime_stats_json(pointer, out, error), self._call())
         stats: dict[str, Any] = json.loads(text)
         return stats
+
+    def metrics_text(self, *, openmetrics: bool = False) -> str:
+        """Every metric as Prometheus text 0.0.4, or as OpenMetrics 1.0.0; the runtime must have been made with `metrics`."""
+        with self._handle as pointer:
+            return text_of(lambda out, error: lib.ql_metrics_write(pointer, text_format(openmetrics), out, error), self._call())
+
+    def serve_metrics(self, *, port: int = 0, address: str | None = None, token: str | None = None) -> MetricsServer:
+        """Answers GET /metrics in a thread of the library, until the server is closed.
+
+        `port` 0: one that is free. `address`: 127.0.0.1 by default. `token`: asked for as "Authorization: Bearer TOKEN".
+        """
+        return MetricsServer(self._handle, port, address, token)
 
     def describe(self) -> dict[str, Any]:
         """What this machine and this installation have: machine, arithmetic, libraries, modules. Opens each of them."""

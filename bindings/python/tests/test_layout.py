@@ -20,6 +20,8 @@ CONSTANTS = {
     "QL_CHECK_MODEL": _structs.CHECK_MODEL,
     "QL_CHECK_INDEX": _structs.CHECK_INDEX,
     "QL_CHECK_INDEX_WHOLE": _structs.CHECK_INDEX_WHOLE,
+    "QL_METRICS_TEXT": _structs.METRICS_TEXT,
+    "QL_METRICS_OPENMETRICS": _structs.METRICS_OPENMETRICS,
     **{"QL_E_" + kind.name: -kind.value for kind in errors.StatusKind},
     **{"QL_LOG_" + level.name: level.value for level in runtime.LogLevel},
     **{"QL_INGEST_" + phase.name: phase.value for phase in ingest.IngestPhase},
@@ -59,7 +61,7 @@ class Layout(support.Case):
 
     def test_defaults_are_those_of_the_macros(self):
         """Byte for byte: nothing but struct_size, and a filter's unknown times, is other than zero."""
-        mine = {name: _structs.sized(MIRRORED[name]) for name in ("ql_runtime_options", "ql_workspace_options", "ql_ingest_options", "ql_ingest_report")}
+        mine = {name: _structs.sized(MIRRORED[name]) for name in ("ql_runtime_options", "ql_metrics_server_options", "ql_workspace_options", "ql_ingest_options", "ql_ingest_report")}
         mine["ql_search_options"], _ = search.SearchOptions(0, "hybrid", "", "", "", "", None, None, None, 0).struct()
         for name in ("project", "source_type", "source", "path_prefix"):  # empty views that point somewhere
             setattr(mine["ql_search_options"].filter, name, _structs.ql_str())

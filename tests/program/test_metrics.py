@@ -1,0 +1,188 @@
+"""qloader ingest --metrics-port: what is served is read by the parsers that people read it with, says what the run did, and refuses strangers."""
+import http.client
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+import time
+import unittest
+
+import harness
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+from prometheus_client.parser import text_string_to_metric_families as parse_text
+
+OPENMETRICS = "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
+SOURCE = os.environ["QLOADER_SOURCE"]
+CORES = "--threads=2"
+
+
+class Running:
+    """An ingest that has enough to do to be asked while it runs; ended by its signal."""
+
+    def __init__(self, workspace, *words, env=None):
+        self.process = subprocess.Popen(workspace.command("ingest", "--metrics-port", "0", CORES, *words), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                        stdin=subprocess.DEVNULL, env=dict(os.environ, **(env or {})))
+        self.told = []
+        for line in self.process.stderr:
+            self.told.append(line)
+            match = re.search(r"metrics on http://(\[?[^/]*\]?):(\d+)/metrics", line)
+            if match:
+                self.host, self.port = match.group(1).strip("[]"), int(match.group(2))
+                break
+        else:
+            raise AssertionError("no address: %s" % "".join(self.told))
+        self.rest = threading.Thread(target=lambda: self.told.extend(self.process.stderr))
+        self.rest.start()
+
+    def ask(self, path="/metrics", method="GET", **headers):
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=60)
+        try:
+            connection.request(method, path, headers={name.replace("_", "-"): value for name, value in headers.items()})
+            answer = connection.getresponse()
+            return answer.status, dict(answer.headers), answer.read().decode()
+        finally:
+            connection.close()
+
+    def value(self, name, **labels):
+        for family in parse_text(self.ask()[2]):
+            for sample in family.samples:
+                if sample.name == name and sample.labels == labels:
+                    return sample.value
+        raise AssertionError("no %s %s" % (name, labels))
+
+    def wait_until(self, condition):
+        for _ in range(600):
+            if condition():
+                return
+            time.sleep(0.1)
+        raise AssertionError("never came: %s" % "".join(self.told))
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+        self.process.wait(timeout=120)
+        self.rest.join()
+        self.process.stdout.close()
+        self.process.stderr.close()
+        return self.process.returncode
+
+
+class Metrics(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.workspace = harness.Workspace()
+        for i in range(400):  # a minute's work
+            cls.workspace.write("%03d.md" % i, "# Chapter %d\n\n%s\n" % (i, " ".join("word%d is followed by another." % (i * 1000 + j) for j in range(1500))))
+        cls.workspace.write("broken.pdf", b"%PDF-1.7\n\0")
+        cls.running = Running(cls.workspace)
+        cls.running.wait_until(lambda: cls.running.value("qloader_chunks_total") > 0)
+
+    @classmethod
+    def tearDownClass(cls):
+        code = cls.running.stop()
+        cls.workspace.close()
+        assert code == 130, code
+
+    def families(self, parse, accept):
+        status, headers, text = self.running.ask(Accept=accept)
+        self.assertEqual(status, 200)
+        return headers["Content-Type"], list(parse(text)), text
+
+    def documented(self):
+        with open(os.path.join(SOURCE, "docs", "metrics.md")) as f:
+            return dict(re.findall(r"^\| `(\w+)` \| (\w+) \| ", f.read(), re.M))
+
+    def test_text(self):
+        kind, families, _ = self.families(parse_text, "text/plain")
+        self.assertIn("version=0.0.4", kind)
+        told = {family.name + ("_total" if family.type == "counter" else ""): family.type for family in families}
+        self.assertEqual(told, self.documented())
+        for family in families:
+            self.assertTrue(family.documentation, family.name)
+
+    def test_openmetrics(self):
+        kind, families, text = self.families(parse_openmetrics, OPENMETRICS)
+        self.assertIn("application/openmetrics-text; version=1.0.0", kind)
+        told = {family.name + ("_total" if family.type == "counter" else ""): family.type for family in families}
+        self.assertEqual(told, self.documented())
+        units = {family.name: family.unit for family in families}
+        self.assertEqual((units["qloader_read_bytes"], units["qdrant_chunking_duration_seconds"], units["qloader_chunks"]), ("bytes", "seconds", ""))
+        self.assertTrue(text.endswith("# EOF\n"))
+
+    def test_promtool(self):
+        tool = harness.promtool(self)
+        done = subprocess.run([tool, "check", "metrics"], input=self.running.ask()[2], capture_output=True, text=True, timeout=60)
+        self.assertEqual((done.returncode, done.stderr), (0, ""), done.stdout)
+
+    def test_the_run_shows(self):
+        running = self.running
+        self.assertEqual(running.value("qloader_ingest_active"), 1)
+        self.assertGreater(running.value("qloader_read_bytes_total"), 10000)
+        self.assertGreater(running.value("qloader_embedded_tokens_total"), 0)
+        self.assertGreater(running.value("qdrant_chunking_duration_seconds_count"), 0)
+        self.assertGreater(running.value("qdrant_embedding_duration_seconds_count"), 0)
+        running.wait_until(lambda: running.value("qdrant_upsert_duration_seconds_count") > 0)
+        self.assertGreater(running.value("qdrant_upsert_duration_seconds_sum"), 0)
+        self.assertGreater(running.value("qloader_stage_duration_seconds_sum", stage="embed"), 0)
+        self.assertEqual(running.value("qdrant_ingested_documents_total"), running.value("qdrant_ingested_documents_total"))
+        self.assertGreater(running.value("process_resident_memory_bytes"), 1e6)
+        self.assertGreater(running.value("qdrant_memory_usage_percent"), 0)
+
+    def test_strangers_are_refused(self):
+        ask = self.running.ask
+        self.assertEqual(ask(Host="evil.example")[0], 421)
+        self.assertEqual(ask(Origin="http://evil.example")[0], 403)
+        self.assertEqual(ask(method="POST")[0], 405)
+        self.assertEqual(ask("/debug/pprof/profile")[0], 404)
+        self.assertEqual(ask("/health")[::2], (200, "ok\n"))
+        status, headers, text = ask(method="HEAD")
+        self.assertEqual((status, text), (200, ""))
+        self.assertGreater(int(headers["Content-Length"]), 10000)
+        self.assertNotIn("Access-Control-Allow-Origin", headers)
+
+
+class Single(unittest.TestCase):
+    def setUp(self):
+        self.workspace = harness.Workspace()
+        self.addCleanup(shutil.rmtree, self.workspace.dir, True)
+        self.workspace.write("a.md", "# A\n\nThe okapi eats leaves.\n")
+
+    def test_a_port_that_is_taken(self):
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            port = taken.getsockname()[1]
+            done = self.workspace.run("ingest", "--metrics-port", str(port))
+        self.assertIn("cannot listen on port %d of 127.0.0.1: another program does" % port, done.stderr)
+        self.assertNotEqual(done.returncode, 0)
+        self.assertFalse(os.path.exists(os.path.join(self.workspace.dir, "data")))
+
+    def test_words_that_do_not_fit(self):
+        self.assertEqual(self.workspace.run("ingest", "--metrics-address", "127.0.0.1").returncode, 2)
+        self.assertEqual(self.workspace.run("ingest", "--metrics-port", "70000").returncode, 2)
+        self.assertIn("no IPv4 or IPv6 address", self.workspace.run("ingest", "--metrics-port", "0", "--metrics-address", "localhost").stderr)
+
+    def test_it_is_told_where_but_not_to_quiet_ones(self):
+        told = self.workspace.run("ingest", "--metrics-port", "0")
+        self.assertEqual(told.returncode, 0)
+        self.assertRegex(told.stderr, r"metrics on http://127\.0\.0\.1:\d+/metrics\n")
+        self.assertNotIn("metrics on", self.workspace.run("ingest", "--metrics-port", "0", "--quiet").stderr)
+        lines = self.workspace.run("ingest", "--metrics-port", "0", "--progress", "json").stderr.splitlines()
+        self.assertTrue(all(line.startswith("{") for line in lines), lines)
+        self.assertTrue(any("metrics on http" in line for line in lines), lines)
+
+    def test_the_token_of_the_environment_is_asked_for(self):
+        for i in range(200):
+            self.workspace.write("%03d.md" % i, " ".join("word%d is followed by another." % (i * 1000 + j) for j in range(1500)))
+        running = Running(self.workspace, env={"QLOADER_METRICS_TOKEN": "s3cret-canary"})
+        self.assertEqual(running.ask()[0], 401)
+        self.assertEqual(running.ask(Authorization="Bearer s3cret-canary")[0], 200)
+        running.stop()
+        self.assertNotIn("canary", "".join(running.told))
+
+
+if __name__ == "__main__":
+    unittest.main()
