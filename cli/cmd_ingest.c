@@ -9,6 +9,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "bench_result.h"
 #include "bring_model.h"
 #include "exit_code.h"
 #include "ingest_lines.h"
@@ -191,6 +192,7 @@ static void print_json(ingest_view *self, const cli_session *session, const ql_i
     ingest_report_put(object, report);
     session_tell_choice(session, object);
     json_object_set(object, "events", self->events);
+    if (cli_has(self->cli, OPT_PROFILE)) json_object_set_new(object, "stages", bench_stages(session->runtime));
     if (status < 0) json_object_set_new(object, "message", text_json(ql_str_of(err->message)));
     json_dumpf(object, stdout, JSON_INDENT(2));
     printf("\n");

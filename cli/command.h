@@ -61,6 +61,22 @@ typedef enum cli_option_id {
     OPT_GIT,
     OPT_METRICS_PORT,
     OPT_METRICS_ADDRESS,
+    OPT_RUNS,
+    OPT_WARMUP,
+    OPT_NAME,
+    OPT_OUTPUT,
+    OPT_FAIL_ABOVE,
+    OPT_MEASURE,
+    OPT_CONFIDENCE,
+    OPT_COLLECTION,
+    OPT_VARIABLE,
+    OPT_ONLY,
+    OPT_REQUESTS,
+    OPT_CONCURRENCY,
+    OPT_TIMEOUT,
+    OPT_NO_KEEP_ALIVE,
+    OPT_QUESTIONS,
+    OPT_COLD,
     OPT_COUNT
 } cli_option_id;
 
@@ -185,6 +201,11 @@ int cmd_model_info(cli *self);
 int cmd_model_verify(cli *self);
 int cmd_doctor(cli *self);
 int cmd_setup(cli *self);
+int cmd_bench_run(cli *self);
+int cmd_bench_compare(cli *self);
+int cmd_bench_http(cli *self);
+int cmd_bench_ingest(cli *self);
+int cmd_bench_search(cli *self);
 int cmd_help(cli *self);
 
 #endif

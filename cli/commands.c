@@ -42,6 +42,19 @@ static const cli_value threads = {.placeholder = "N", .kind = CLI_NUMBER, .min =
 static const cli_value limit = {.placeholder = "N", .kind = CLI_NUMBER, .preset = 5, .min = 1, .max = 1000};
 static const cli_value port = {.placeholder = "PORT", .kind = CLI_NUMBER, .min = 0, .max = 65535};
 static const cli_value address = {.placeholder = "ADDRESS", .kind = CLI_TEXT};
+static const cli_value runs = {.placeholder = "N", .kind = CLI_NUMBER, .preset = 10, .min = 1, .max = 10000};
+static const cli_value warmup = {.placeholder = "N", .kind = CLI_NUMBER, .preset = 1, .min = 0, .max = 10000};
+static const cli_value percent = {.placeholder = "PERCENT", .kind = CLI_NUMBER, .min = 0, .max = 1000};
+static const cli_value confidence = {.placeholder = "PERCENT", .kind = CLI_NUMBER, .preset = 95, .min = 50, .max = 99};
+static const cli_value measures = {.placeholder = "NAME", .kind = CLI_TEXT, .repeats = true};
+static const cli_value variables = {.placeholder = "NAME=VALUE", .kind = CLI_TEXT, .repeats = true};
+static const cli_value only = {.placeholder = "NAME", .kind = CLI_TEXT, .repeats = true};
+static const cli_value requests = {.placeholder = "N", .kind = CLI_NUMBER, .preset = 100, .min = 1, .max = 1000000};
+static const cli_value concurrency = {.placeholder = "N", .kind = CLI_NUMBER, .preset = 1, .min = 1, .max = 1000};
+static const cli_value timeout = {.placeholder = "SECONDS", .kind = CLI_NUMBER, .preset = 30, .min = 1, .max = 3600};
+static const cli_value program_word = {.placeholder = "PROGRAM", .kind = CLI_PLACE};
+static const cli_value result_file = {.placeholder = "FILE", .kind = CLI_FILE};
+static const cli_value url = {.placeholder = "URL", .kind = CLI_TEXT};
 static const cli_value question = {.placeholder = "QUESTION", .kind = CLI_TEXT};
 static const cli_value command = {.placeholder = "COMMAND", .kind = CLI_COMMAND};
 
@@ -98,6 +111,22 @@ const cli_option cli_options[] = {
     {OPT_OVERWRITE, "force", 0, NULL, "write over a config.yaml that is there; an .env that is there is only added to"},
     {OPT_METRICS_PORT, "metrics-port", 0, &port, "serve metrics for Prometheus while it runs, on this port; 0: one that is free"},
     {OPT_METRICS_ADDRESS, "metrics-address", 0, &address, "IPv4 or IPv6 address for --metrics-port (default: 127.0.0.1)"},
+    {OPT_RUNS, "runs", 'n', &runs, "how often it is measured"},
+    {OPT_WARMUP, "warmup", 0, &warmup, "how often it is done before that, without being measured"},
+    {OPT_NAME, "name", 0, &name, "what the result is called"},
+    {OPT_OUTPUT, "output", 'o', &file, "keep the result in this file, for bench compare"},
+    {OPT_FAIL_ABOVE, "fail-above", 0, &percent, "exit with 1 where a measure is shown to be worse, and by more than this"},
+    {OPT_MEASURE, "measure", 'm', &measures, "only this measure; may be repeated"},
+    {OPT_CONFIDENCE, "confidence", 0, &confidence, "level of the intervals"},
+    {OPT_COLLECTION, "collection", 0, &file, "send the requests of this file (Postman Collection 2.1)"},
+    {OPT_VARIABLE, "variable", 0, &variables, "a value for {{NAME}} in the collection; may be repeated"},
+    {OPT_ONLY, "only", 0, &only, "only requests of the collection whose folder or name is this, such as 'Qdrant' or 'Qdrant / scroll'; may be repeated"},
+    {OPT_REQUESTS, "requests", 'n', &requests, "how often each request is sent"},
+    {OPT_CONCURRENCY, "concurrency", 0, &concurrency, "requests under way at a time"},
+    {OPT_TIMEOUT, "timeout", 0, &timeout, "a request that takes longer has failed"},
+    {OPT_NO_KEEP_ALIVE, "no-keep-alive", 0, NULL, "a connection of its own for each request"},
+    {OPT_QUESTIONS, "questions", 0, &file, "ask the lines of this file, too"},
+    {OPT_COLD, "cold", 0, NULL, "open everything anew for each search, after dropping the index from the page cache"},
     {OPT_COUNT, NULL, 0, NULL, NULL},
 };
 
@@ -108,6 +137,8 @@ static const cli_option_id common[] = {OPT_WORKSPACE, OPT_CONFIG, OPT_ENV, OPT_L
 static const cli_option_id model_common[] = {OPT_WORKSPACE, OPT_JSON, OPT_QUIET, OPT_COLOR, OPT_HELP, OPT_COUNT};
 static const cli_option_id setup_common[] = {OPT_JSON, OPT_QUIET, OPT_COLOR, OPT_HELP, OPT_COUNT};
 static const cli_option_id doctor_common[] = {OPT_WORKSPACE, OPT_CONFIG, OPT_ENV, OPT_LENIENT, OPT_JSON, OPT_QUIET, OPT_COLOR, OPT_HELP, OPT_COUNT};
+static const cli_option_id bench_common[] = {OPT_NAME, OPT_OUTPUT, OPT_JSON, OPT_QUIET, OPT_COLOR, OPT_HELP, OPT_COUNT};
+static const cli_option_id compare_common[] = {OPT_JSON, OPT_QUIET, OPT_COLOR, OPT_HELP, OPT_COUNT};
 static const cli_option_id help_common[] = {OPT_HELP, OPT_COUNT};
 static const cli_option_id program_options[] = {OPT_VERSION, OPT_HELP, OPT_COUNT};
 
@@ -122,6 +153,11 @@ static const cli_option_id config_options[] = {OPT_CONFIG_FORMAT, OPT_COUNT};
 static const cli_option_id project_list_options[] = {OPT_PROJECT_FORMAT, OPT_COUNT};
 static const cli_option_id project_options[] = {OPT_PROJECT_ID, OPT_PROJECT_FORMAT, OPT_COUNT};
 static const cli_option_id doctor_options[] = {OPT_VERIFY, OPT_NETWORK, OPT_COUNT};
+static const cli_option_id bench_run_options[] = {OPT_RUNS, OPT_WARMUP, OPT_COUNT};
+static const cli_option_id bench_compare_options[] = {OPT_MEASURE, OPT_CONFIDENCE, OPT_FAIL_ABOVE, OPT_COUNT};
+static const cli_option_id bench_http_options[] = {OPT_COLLECTION, OPT_VARIABLE, OPT_ONLY, OPT_REQUESTS, OPT_CONCURRENCY, OPT_WARMUP, OPT_TIMEOUT, OPT_NO_KEEP_ALIVE, OPT_COUNT};
+static const cli_option_id bench_ingest_options[] = {OPT_RUNS, OPT_WARMUP, OPT_PRECISION, OPT_NAME, OPT_OUTPUT, OPT_COUNT};
+static const cli_option_id bench_search_options[] = {OPT_RUNS, OPT_WARMUP, OPT_QUESTIONS, OPT_COLD, OPT_LIMIT, OPT_MODE, OPT_PRECISION, OPT_NAME, OPT_OUTPUT, OPT_COUNT};
 static const cli_option_id pull_options[] = {OPT_FROM, OPT_TO, OPT_COUNT};
 
 const cli_command cli_program = {
@@ -174,6 +210,30 @@ const cli_command cli_commands[] = {
      "matters and what mends it. Nothing is changed, and nothing is asked over the network without --network. --quiet shows only what is wrong.\n"
      "Exit codes: 0 nothing fails (there may be warnings), 1 something does.",
      "  qloader doctor --workspace ~/kb\n  qloader doctor --verify --network --json | jq '.checks[] | select(.status == \"fail\")'\n", doctor_options, doctor_common, cmd_doctor},
+    {"bench run", &program_word, 1, CLI_NO_LIMIT, "measure a program, run after run",
+     "Runs it again and again and tells time, processor time, peak memory and what was read and written, by the kernel's numbers. Its output is\n"
+     "dropped. A command of qloader with --json also tells its own time, and its stages where it has --profile. The first run that fails ends it.",
+     "  qloader bench run -n 20 --output before.json -- qloader ingest --force --json --profile --workspace ~/kb\n  qloader bench run -n 5 -- tar cf /dev/null /usr/share/doc\n",
+     bench_run_options, bench_common, cmd_bench_run},
+    {"bench compare", &result_file, 2, 2, "tell whether two results differ by more than noise",
+     "Compares every measure that both files have: the ratio of the means, with its interval (Fieller's theorem). An interval that holds 1 shows no\n"
+     "difference. Measure both on the same quiet machine, at best by turns.\n"
+     "Exit codes: 0, or 1 where --fail-above says so.",
+     "  qloader bench compare before.json after.json\n  qloader bench compare --measure wall --fail-above 5 main.json branch.json\n", bench_compare_options, compare_common, cmd_bench_compare},
+    {"bench http", &url, 0, CLI_NO_LIMIT, "measure how long an HTTP server takes to answer",
+     "Sends GET requests to the addresses, or the requests of a collection, by turns, and tells rate, errors and percentiles. The next request begins when one\n"
+     "has been answered, so a server that stalls is asked less meanwhile. docs/bench has a collection for Qdrant, MCP and metrics.\n"
+     "Exit codes: 0, or 5 where requests failed or were answered by 400 and more.",
+     "  qloader bench http http://127.0.0.1:6333/collections\n  qloader bench http --collection qloader.postman_collection.json --only Qdrant --variable qdrant=http://127.0.0.1:6333 --concurrency 8 -n 1000\n",
+     bench_http_options, bench_common, cmd_bench_http},
+    {"bench ingest", NULL, 0, 0, "measure ingests of a workspace into a scratch index",
+     "Each run ingests every source into an empty index beside the workspace's own, which is left alone, and then once more where nothing has changed.\n"
+     "The files are in the page cache after the warm-up; git repositories elsewhere are fetched anew for each run.",
+     "  qloader bench ingest -n 5 --workspace ~/kb\n  qloader bench ingest --threads 1 --output one.json\n", bench_ingest_options, common, cmd_bench_ingest},
+    {"bench search", &question, 0, CLI_NO_LIMIT, "measure searches in a workspace",
+     "Asks each question, by turns, and tells time and stages of a search. Each word behind the options is a question: put those of several words in quotes.\n"
+     "Without --cold everything is open and in memory, as in a server.",
+     "  qloader bench search -n 100 \"how do I undo a commit?\" \"ssh key\"\n  qloader bench search --questions questions.txt --cold -n 3\n", bench_search_options, common, cmd_bench_search},
     {"help", &command, 0, 2, "tell about a command", "Without a command: lists the commands. 'qloader help exit-codes' lists the exit codes.",
      "  qloader help project list\n  qloader help exit-codes\n", no_options, help_common, cmd_help},
     {NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL},

@@ -115,12 +115,16 @@ void session_place(const cli *self, ql_workspace_options *out)
     out->precision = cli_chosen(self, OPT_PRECISION)->name;
 }
 
-static int open_workspace(cli *self, cli_session *out)
+static int open_workspace(cli *self, const char *data_dir, cli_session *out)
 {
     ql_error err = {0};
     ql_buf problems = QL_BUF_INIT;
     ql_workspace_options options;
     session_place(self, &options);
+    if (data_dir != NULL) {
+        options.data_dir = data_dir;
+        if (options.dir == NULL && options.config_path == NULL) options.dir = "."; /* given alone it would mean: no configuration */
+    }
     ql_status status = ql_workspace_open(out->runtime, &options, &out->workspace, &problems, &err);
     int code = -1;
     if (status < 0) {
@@ -137,6 +141,11 @@ static int open_workspace(cli *self, cli_session *out)
 
 int session_open(cli *self, bool profile, cli_session *out)
 {
+    return session_open_at(self, profile, NULL, out);
+}
+
+int session_open_at(cli *self, bool profile, const char *data_dir, cli_session *out)
+{
     *out = (cli_session){0};
     ql_error err = {0};
     ql_runtime_options options = QL_RUNTIME_OPTIONS_INIT;
@@ -148,7 +157,7 @@ int session_open(cli *self, bool profile, cli_session *out)
     options.log_user = self;
     ql_status status = ql_runtime_new(&options, &out->runtime, &err);
     if (status < 0) return cli_fail(self, status, &err);
-    int code = open_workspace(self, out);
+    int code = open_workspace(self, data_dir, out);
     if (code >= 0) session_close(out);
     else out->cli = self;
     return code;

@@ -14,6 +14,8 @@ typedef struct cli_session {
 
 /* Returns -1, or the exit code after telling why. */
 int session_open(cli *cli, bool profile, cli_session *out);
+/* The same with an index elsewhere than the workspace's; data_dir NULL: its own. */
+int session_open_at(cli *cli, bool profile, const char *data_dir, cli_session *out);
 void session_close(cli_session *self);
 /* Where the command line says the workspace is. */
 void session_place(const cli *cli, ql_workspace_options *out);

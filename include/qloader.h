@@ -34,6 +34,7 @@
 #define QLOADER_H
 
 #include <qloader/base.h>
+#include <qloader/bench.h>
 #include <qloader/chunk.h>
 #include <qloader/convert.h>
 #include <qloader/document.h>

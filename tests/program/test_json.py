@@ -109,6 +109,23 @@ class Schema(harness.Case):
         self.of("doctor", 1, "doctor")
         self.of("error", 1, "setup", "--workspace", self.ws.dir)  # there is a config.yaml
 
+    def test_bench(self):
+        self.fill()
+        self.ws.ingest()
+        result = os.path.join(self.ws.dir, "result.json")
+        program = self.ws.command("ingest", "--json", "--profile")
+        for words in (["bench", "run", "-n", "2", "--json", "-o", result, "--", *program], ["bench", "compare", "--json", result, result]):
+            done = self.ws.run(*words)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.check(words[0] + "-" + words[1], done.stdout)
+        self.of("bench-ingest", 0, "bench", "ingest", "-n", "1", "--warmup", "0")
+        self.of("bench-search", 0, "bench", "search", "-n", "2", "okapi")
+        self.of("bench-search", 0, "bench", "search", "-n", "1", "--cold", "okapi")
+        self.assertEqual(self.of("bench-http", 5, "bench", "http", "-n", "1", "http://127.0.0.1:1/")["requests"][0]["codes"], {"none": 1})
+        self.of("error", 2, "bench", "http")
+        done = self.ws.run("ingest", "--json", "--profile")
+        self.assertIn("list", self.check("ingest", done.stdout)["stages"])
+
     def test_doctor(self):
         self.of("doctor", 0, "doctor")
         self.fill()
@@ -190,7 +207,7 @@ class Schema(harness.Case):
         """Each command that takes --json has a schema, and each schema stands in docs/json.md and was compared with an output."""
         names = []
         for line in subprocess.run([harness.QLOADER, "--help"], capture_output=True, text=True).stdout.split("Commands:\n")[1].split("\n\n")[0].splitlines():
-            name = re.match(r"  ((?:project|model)?\s?\S+)", line).group(1)
+            name = re.match(r"  ((?:project|model|bench)?\s?\S+)", line).group(1)
             if "--json" in subprocess.run([harness.QLOADER] + name.split() + ["--help"], capture_output=True, text=True).stdout:
                 names.append(name.replace(" ", "-"))
         there = {f[:-len(".schema.json")] for f in os.listdir(SCHEMAS)}

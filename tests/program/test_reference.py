@@ -113,7 +113,7 @@ class Reference(unittest.TestCase):
                 for option in command["options"]:
                     if option["kind"] not in ("choice", "number"):
                         continue
-                    run = [harness.QLOADER] + words(command) + (["x"] if command["name"] == "search" else [])
+                    run = [harness.QLOADER] + words(command) + (["x"] if command["name"] in ("search", "bench search") else [])
                     done = subprocess.run(run + ["--" + option["name"], "nonsense"], capture_output=True, text=True, cwd=empty)
                     self.assertEqual(done.returncode, 2, done.stderr)
                     self.assertIn("--%s 'nonsense' is not" % option["name"], done.stderr)

@@ -1,0 +1,309 @@
+/* See bench_result.h. */
+#include "bench_result.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "exit_code.h"
+#include "output.h"
+#include "statistics.h"
+
+#define FORMAT_NAME "qloader-bench"
+#define FORMAT_VERSION 1
+#define FILE_BYTES_MAX ((size_t)256 << 20)
+#define MEASURES_MAX 10000
+
+const char *const bench_units[] = {"s", "bytes", "count", "1/s", NULL};
+
+void bench_init(bench_result *self, const char *kind, const char *name)
+{
+    *self = (bench_result){.kind = strdup(kind), .name = strdup(name), .conditions = json_object()};
+    self->lost = self->kind == NULL || self->name == NULL || self->conditions == NULL;
+}
+
+void bench_dispose(bench_result *self)
+{
+    for (size_t i = 0; i < self->measure_count; i++) {
+        free(self->measures[i].name);
+        free(self->measures[i].values);
+    }
+    free(self->measures);
+    free(self->kind);
+    free(self->name);
+    json_decref(self->conditions);
+    *self = (bench_result){0};
+}
+
+static bench_measure *find(const bench_result *self, const char *name)
+{
+    for (size_t i = 0; i < self->measure_count; i++)
+        if (strcmp(self->measures[i].name, name) == 0) return &self->measures[i];
+    return NULL;
+}
+
+static bool grow(void *items, size_t *capacity, size_t size)
+{
+    void *old = NULL;
+    size_t wanted = *capacity > 0 ? *capacity * 2 : 16;
+    memcpy(&old, items, sizeof old);
+    void *grown = reallocarray(old, wanted, size);
+    if (grown == NULL) return false;
+    memcpy(items, &grown, sizeof grown);
+    *capacity = wanted;
+    return true;
+}
+
+static bench_measure *find_or_make(bench_result *self, const char *name, const char *unit)
+{
+    bench_measure *found = find(self, name);
+    if (found != NULL) return found;
+    if (self->measure_count == self->measure_capacity && !grow(&self->measures, &self->measure_capacity, sizeof *self->measures)) return NULL;
+    char *copy = strdup(name);
+    if (copy == NULL) return NULL;
+    self->measures[self->measure_count] = (bench_measure){.name = copy, .unit = unit};
+    return &self->measures[self->measure_count++];
+}
+
+void bench_add(bench_result *self, const char *name, const char *unit, double value)
+{
+    if (!isfinite(value)) return;
+    bench_measure *measure = find_or_make(self, name, unit);
+    bool room = measure != NULL && measure->count < BENCH_VALUES_MAX && (measure->count < measure->capacity || grow(&measure->values, &measure->capacity, sizeof *measure->values));
+    if (room) measure->values[measure->count++] = value;
+    else self->lost = true;
+}
+
+void bench_condition(bench_result *self, const char *key, json_t *value)
+{
+    if (value == NULL || json_object_set_new(self->conditions, key, value) != 0) self->lost = true;
+}
+
+/* --- as JSON ------------------------------------------------------------------------------------------------------------------- */
+
+static json_t *machine_json(void)
+{
+    struct utsname name;
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    if (uname(&name) != 0) return json_object();
+    return json_pack("{s:s, s:s, s:s, s:I}", "system", name.sysname, "release", name.release, "architecture", name.machine, "cores", (json_int_t)cores);
+}
+
+static json_t *now_json(void)
+{
+    char text[32];
+    struct timespec now;
+    struct tm tm;
+    clock_gettime(CLOCK_REALTIME, &now);
+    gmtime_r(&now.tv_sec, &tm);
+    size_t len = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &tm);
+    snprintf(text + len, sizeof text - len, ".%03dZ", (int)(now.tv_nsec / 1000000));
+    return json_string(text);
+}
+
+/* NULL: no memory. */
+static double *sorted_values(const bench_measure *measure)
+{
+    double *sorted = reallocarray(NULL, measure->count, sizeof *sorted);
+    if (sorted == NULL) return NULL;
+    memcpy(sorted, measure->values, measure->count * sizeof *sorted);
+    stat_sort(sorted, measure->count);
+    return sorted;
+}
+
+static json_t *measure_json(const bench_measure *measure)
+{
+    double *sorted = sorted_values(measure);
+    json_t *values = json_array();
+    for (size_t i = 0; values != NULL && i < measure->count; i++)
+        if (json_array_append_new(values, json_real(measure->values[i])) != 0) sorted[0] = NAN;
+    json_t *object = NULL;
+    if (sorted != NULL && values != NULL && !isnan(sorted[0])) {
+        stat_summary all = stat_summarize(sorted, measure->count);
+        object = json_pack("{s:s, s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:O}", "name", measure->name, "unit", measure->unit, "min", all.min, "median", all.median, "mean", all.mean, "max", all.max,
+                           "stddev", all.stddev, "p50", stat_quantile(sorted, measure->count, 0.5), "p90", stat_quantile(sorted, measure->count, 0.9), "p99", stat_quantile(sorted, measure->count, 0.99),
+                           "values", values);
+    }
+    json_decref(values);
+    free(sorted);
+    return object;
+}
+
+json_t *bench_json(const bench_result *self)
+{
+    json_t *object = json_pack("{s:s, s:i, s:s, s:s, s:o, s:s, s:o}", "format", FORMAT_NAME, "format_version", FORMAT_VERSION, "kind", self->kind, "name", self->name, "created_at", now_json(),
+                               "version", ql_version(), "machine", machine_json());
+    json_t *measures = json_array();
+    bool whole = object != NULL && measures != NULL && !self->lost && json_object_update(object, self->conditions) == 0;
+    for (size_t i = 0; i < self->measure_count && whole; i++) whole = json_array_append_new(measures, measure_json(&self->measures[i])) == 0;
+    if (whole) whole = json_object_set(object, "measures", measures) == 0;
+    json_decref(measures);
+    if (whole) return object;
+    json_decref(object);
+    return NULL;
+}
+
+json_t *bench_stages(const ql_runtime *runtime)
+{
+    ql_buf text = QL_BUF_INIT;
+    ql_error err = {0};
+    const char *name = NULL;
+    json_t *span = NULL, *root = ql_runtime_stats_json(runtime, &text, &err) >= 0 ? json_loads(ql_buf_cstr(&text), 0, NULL) : NULL;
+    json_t *stages = root != NULL ? json_object() : NULL;
+    json_object_foreach(json_object_get(root, "spans"), name, span)
+        json_object_set_new(stages, name, json_pack("{s:O, s:f}", "count", json_object_get(span, "count"), "wall_ms", (double)json_integer_value(json_object_get(span, "wall_ns")) / 1e6));
+    json_decref(root);
+    ql_buf_dispose(&text);
+    return stages;
+}
+
+/* --- reading ------------------------------------------------------------------------------------------------------------------- */
+
+static const char *known_unit(const json_t *unit)
+{
+    const char *text = json_string_value(unit);
+    for (size_t i = 0; text != NULL && bench_units[i] != NULL; i++)
+        if (strcmp(bench_units[i], text) == 0) return bench_units[i];
+    return NULL;
+}
+
+/* NULL: all is well, else what is wrong. */
+static const char *read_measure(bench_result *self, const json_t *measure)
+{
+    const char *name = json_string_value(json_object_get(measure, "name")), *unit = known_unit(json_object_get(measure, "unit"));
+    const json_t *values = json_object_get(measure, "values"), *value = NULL;
+    size_t i = 0;
+    if (name == NULL || unit == NULL || !json_is_array(values)) return "a measure lacks name, unit or values";
+    if (json_array_size(values) == 0 || json_array_size(values) > BENCH_VALUES_MAX) return "a measure has no values, or too many";
+    if (find(self, name) != NULL) return "two measures have one name";
+    json_array_foreach(values, i, value)
+    {
+        if (!json_is_number(value)) return "a value is no number";
+        bench_add(self, name, unit, json_number_value(value));
+    }
+    return self->lost ? "out of memory" : NULL;
+}
+
+static const char *read_result(bench_result *self, const json_t *root)
+{
+    const json_t *measures = json_object_get(root, "measures"), *measure = NULL;
+    const char *format = json_string_value(json_object_get(root, "format")), *kind = json_string_value(json_object_get(root, "kind")), *name = json_string_value(json_object_get(root, "name"));
+    size_t i = 0;
+    if (format == NULL || strcmp(format, FORMAT_NAME) != 0) return "this is no result of 'qloader bench'";
+    if (json_integer_value(json_object_get(root, "format_version")) != FORMAT_VERSION) return "it was written by another version";
+    if (kind == NULL || name == NULL || !json_is_array(measures) || json_array_size(measures) > MEASURES_MAX) return "it lacks kind, name or measures";
+    bench_init(self, kind, name);
+    const char *wrong = NULL;
+    json_array_foreach(measures, i, measure)
+        if (wrong == NULL) wrong = read_measure(self, measure);
+    return wrong;
+}
+
+static int fail_load(const cli *program, const char *path, ql_status status, const char *why)
+{
+    ql_error err = {.status = status};
+    snprintf(err.message, sizeof err.message, "cannot read '%.200s': %.200s", path, why);
+    return cli_fail(program, status, &err);
+}
+
+int bench_load(const cli *program, const char *path, bench_result *out)
+{
+    json_error_t error;
+    *out = (bench_result){0};
+    FILE *file = fopen(path, "re");
+    if (file == NULL) return fail_load(program, path, errno == ENOENT ? QL_E_NOTFOUND : QL_E_IO, strerror(errno));
+    bool fits = fseeko(file, 0, SEEK_END) != 0 || ftello(file) <= (off_t)FILE_BYTES_MAX; /* a pipe has no end to seek to */
+    rewind(file);
+    json_t *root = fits ? json_loadf(file, JSON_REJECT_DUPLICATES, &error) : NULL;
+    fclose(file);
+    if (!fits) return fail_load(program, path, QL_E_LIMIT, "it is larger than 256 MB");
+    if (root == NULL) return fail_load(program, path, QL_E_FORMAT, error.text);
+    const char *wrong = read_result(out, root);
+    json_decref(root);
+    if (wrong == NULL) return -1;
+    bench_dispose(out);
+    return fail_load(program, path, QL_E_FORMAT, wrong);
+}
+
+/* --- showing ------------------------------------------------------------------------------------------------------------------- */
+
+void bench_format(const char *unit, double value, char out[32])
+{
+    static const char *const prefixes[] = {"B", "kB", "MB", "GB", "TB"};
+    size_t prefix = 0;
+    if (strcmp(unit, "s") == 0) {
+        if (value < 0.001) snprintf(out, 32, "%.1f us", value * 1e6);
+        else if (value < 1) snprintf(out, 32, "%.2f ms", value * 1e3);
+        else snprintf(out, 32, "%.3f s", value);
+    } else if (strcmp(unit, "bytes") == 0) {
+        for (; value >= 1000 && prefix < 4; prefix++) value /= 1000;
+        snprintf(out, 32, prefix == 0 ? "%.0f %s" : "%.1f %s", value, prefixes[prefix]);
+    } else if (strcmp(unit, "1/s") == 0) {
+        snprintf(out, 32, "%.1f/s", value);
+    } else {
+        snprintf(out, 32, value == floor(value) ? "%.0f" : "%.1f", value);
+    }
+}
+
+static bool print_measure(const bench_measure *measure, int width)
+{
+    char text[6][32];
+    double *sorted = sorted_values(measure);
+    if (sorted == NULL) return false;
+    stat_summary all = stat_summarize(sorted, measure->count);
+    const double shown[6] = {all.min, all.median, all.mean, all.stddev, stat_quantile(sorted, measure->count, 0.99), all.max};
+    for (size_t i = 0; i < 6; i++) bench_format(measure->unit, shown[i], text[i]);
+    text_put(stdout, ql_str_of(measure->name));
+    printf("%*s %10s %10s %10s %10s %10s %10s %7zu\n", width - (int)strlen(measure->name), "", text[0], text[1], text[2], text[3], text[4], text[5], measure->count);
+    free(sorted);
+    return true;
+}
+
+static bool print_table(const bench_result *self)
+{
+    int width = 7;
+    for (size_t i = 0; i < self->measure_count; i++)
+        if ((int)strlen(self->measures[i].name) > width) width = (int)strlen(self->measures[i].name);
+    printf("%-*s %10s %10s %10s %10s %10s %10s %7s\n", width, "measure", "min", "median", "mean", "stddev", "p99", "max", "values");
+    bool whole = true;
+    for (size_t i = 0; i < self->measure_count && whole; i++) whole = print_measure(&self->measures[i], width);
+    return whole;
+}
+
+static int save(const cli *program, const json_t *object, const char *path)
+{
+    ql_error err = {.status = QL_E_IO};
+    ql_buf temporary = QL_BUF_INIT;
+    ql_buf_printf(&temporary, "%s.tmp", path);
+    FILE *file = fopen(ql_buf_cstr(&temporary), "we");
+    bool written = file != NULL && json_dumpf(object, file, JSON_INDENT(1)) == 0 && fputc('\n', file) != EOF && fflush(file) == 0 && fsync(fileno(file)) == 0;
+    if (file != NULL && fclose(file) != 0) written = false;
+    if (written && rename(ql_buf_cstr(&temporary), path) == 0) {
+        ql_buf_dispose(&temporary);
+        return EXIT_OK;
+    }
+    snprintf(err.message, sizeof err.message, "cannot write '%.200s': %s", path, strerror(errno));
+    if (file != NULL) (void)unlink(ql_buf_cstr(&temporary));
+    ql_buf_dispose(&temporary);
+    return cli_fail(program, errno == ENOSPC ? QL_E_NOSPACE : QL_E_IO, &err);
+}
+
+int bench_finish(const cli *program, const bench_result *self)
+{
+    json_t *object = bench_json(self);
+    if (object == NULL) return cli_fail(program, QL_E_NOMEM, NULL);
+    int code = EXIT_OK;
+    if (program->values[OPT_OUTPUT] != NULL) code = save(program, object, program->values[OPT_OUTPUT]);
+    if (code == EXIT_OK && program->json) {
+        json_dumpf(object, stdout, JSON_INDENT(2));
+        printf("\n");
+    } else if (code == EXIT_OK && !cli_has(program, OPT_QUIET) && !print_table(self)) {
+        code = cli_fail(program, QL_E_NOMEM, NULL);
+    }
+    json_decref(object);
+    return code;
+}

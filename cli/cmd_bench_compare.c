@@ -1,0 +1,170 @@
+/* qloader bench compare: whether one result differs from another by more than their noise. */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench_result.h"
+#include "exit_code.h"
+#include "output.h"
+#include "statistics.h"
+
+static const char method[] = "ratio of means, interval by Fieller's theorem with the degrees of freedom of Welch and Satterthwaite";
+
+typedef struct comparison {
+    const bench_measure *a, *b;
+    stat_summary of_a, of_b;
+    stat_ratio ratio;
+    bool worse; /* beyond --fail-above */
+} comparison;
+
+static bool summarize(const bench_measure *measure, stat_summary *out)
+{
+    double *sorted = reallocarray(NULL, measure->count, sizeof *sorted);
+    if (sorted == NULL) return false;
+    memcpy(sorted, measure->values, measure->count * sizeof *sorted);
+    stat_sort(sorted, measure->count);
+    *out = stat_summarize(sorted, measure->count);
+    free(sorted);
+    return true;
+}
+
+static bool more_is_better(const bench_measure *measure)
+{
+    return strcmp(measure->unit, "1/s") == 0;
+}
+
+/* The interval shows a change for the worse, and the change is larger than what is allowed. */
+static bool is_worse(const comparison *self, double allowed)
+{
+    if (more_is_better(self->a)) return self->ratio.verdict == STAT_LESS && self->ratio.ratio < 1 / (1 + allowed);
+    return self->ratio.verdict == STAT_MORE && self->ratio.ratio > 1 + allowed;
+}
+
+static const char *verdict_name(const comparison *self)
+{
+    bool better = more_is_better(self->a) ? self->ratio.verdict == STAT_MORE : self->ratio.verdict == STAT_LESS;
+    if (self->ratio.verdict == STAT_NOISE) return "within noise";
+    if (self->ratio.verdict == STAT_UNKNOWN) return "unknown";
+    return better ? "better" : "worse";
+}
+
+static bool wanted(const cli *self, const char *name)
+{
+    int at = 0;
+    if (!cli_has(self, OPT_MEASURE)) return true;
+    for (const char *asked = cli_next(self, OPT_MEASURE, &at); asked != NULL; asked = cli_next(self, OPT_MEASURE, &at))
+        if (strcmp(asked, name) == 0) return true;
+    return false;
+}
+
+static const bench_measure *same_measure(const bench_result *result, const bench_measure *as)
+{
+    for (size_t i = 0; i < result->measure_count; i++)
+        if (strcmp(result->measures[i].name, as->name) == 0 && strcmp(result->measures[i].unit, as->unit) == 0) return &result->measures[i];
+    return NULL;
+}
+
+/* Of every measure that both have and that was asked for. *out: count of them; NULL for want of memory. */
+static comparison *compare_all(const cli *self, const bench_result *a, const bench_result *b, size_t *count)
+{
+    double level = (double)cli_number(self, OPT_CONFIDENCE) / 100, allowed = (double)cli_number(self, OPT_FAIL_ABOVE) / 100;
+    comparison *all = calloc(a->measure_count + 1, sizeof *all);
+    *count = 0;
+    for (size_t i = 0; all != NULL && i < a->measure_count; i++) {
+        const bench_measure *of_a = &a->measures[i], *of_b = same_measure(b, of_a);
+        if (of_b == NULL || !wanted(self, of_a->name)) continue;
+        comparison *one = &all[(*count)++];
+        *one = (comparison){.a = of_a, .b = of_b};
+        if (!summarize(of_a, &one->of_a) || !summarize(of_b, &one->of_b)) {
+            free(all);
+            return NULL;
+        }
+        one->ratio = stat_ratio_of(one->of_a, one->of_b, level);
+        one->worse = cli_has(self, OPT_FAIL_ABOVE) && is_worse(one, allowed);
+    }
+    return all;
+}
+
+static json_t *side_json(const bench_result *result, const char *path)
+{
+    return json_pack("{s:o, s:o, s:s}", "file", text_json(ql_str_of(path)), "name", text_json(ql_str_of(result->name)), "kind", result->kind);
+}
+
+static json_t *one_json(const comparison *one)
+{
+    bool known = one->ratio.verdict != STAT_UNKNOWN;
+    return json_pack("{s:s, s:s, s:i, s:i, s:f, s:f, s:f, s:o, s:o, s:s, s:b}", "name", one->a->name, "unit", one->a->unit, "a_values", (int)one->of_a.count, "b_values", (int)one->of_b.count, "a_mean",
+                     one->of_a.mean, "b_mean", one->of_b.mean, "ratio", one->ratio.ratio, "low", known ? json_real(one->ratio.low) : json_null(), "high", known ? json_real(one->ratio.high) : json_null(),
+                     "verdict", verdict_name(one), "fails", one->worse);
+}
+
+static int print_json(const cli *self, const bench_result *a, const bench_result *b, const comparison *all, size_t count)
+{
+    json_t *list = json_array(), *object = json_pack("{s:o, s:o, s:i, s:s}", "a", side_json(a, self->positional[0]), "b", side_json(b, self->positional[1]), "confidence_percent",
+                                                     (int)cli_number(self, OPT_CONFIDENCE), "method", method);
+    bool whole = object != NULL && list != NULL;
+    for (size_t i = 0; i < count && whole; i++) whole = json_array_append_new(list, one_json(&all[i])) == 0;
+    whole = whole && json_object_set(object, "measures", list) == 0 && json_dumpf(object, stdout, JSON_INDENT(2)) == 0;
+    printf("\n");
+    json_decref(list);
+    json_decref(object);
+    return whole ? EXIT_OK : cli_fail(self, QL_E_NOMEM, NULL);
+}
+
+static void print_table(const cli *self, const comparison *all, size_t count)
+{
+    int width = 7;
+    for (size_t i = 0; i < count; i++)
+        if ((int)strlen(all[i].a->name) > width) width = (int)strlen(all[i].a->name);
+    printf("%-*s %11s %11s %8s   %-17s\n", width, "measure", "mean of A", "mean of B", "B / A", "interval");
+    for (size_t i = 0; i < count; i++) {
+        const comparison *one = &all[i];
+        char mean_a[32], mean_b[32], interval[64] = "-";
+        bench_format(one->a->unit, one->of_a.mean, mean_a);
+        bench_format(one->a->unit, one->of_b.mean, mean_b);
+        if (one->ratio.verdict != STAT_UNKNOWN) snprintf(interval, sizeof interval, "%.3f .. %.3f", one->ratio.low, one->ratio.high);
+        text_put(stdout, ql_str_of(one->a->name));
+        printf("%*s %11s %11s %8.3f   %-17s %s%s\n", width - (int)strlen(one->a->name), "", mean_a, mean_b, one->ratio.ratio, interval, verdict_name(one), one->worse ? ", beyond what is allowed" : "");
+    }
+    printf("(%lu %%: %s)\n", cli_number(self, OPT_CONFIDENCE), method);
+}
+
+static int judge(const cli *self, const comparison *all, size_t count)
+{
+    size_t worse = 0;
+    const char *first = NULL;
+    for (size_t i = 0; i < count; i++)
+        if (all[i].worse && worse++ == 0) first = all[i].a->name;
+    if (worse == 0) return EXIT_OK;
+    char message[300];
+    snprintf(message, sizeof message, "%zu measure%s of '%.100s' %s worse by more than %lu %%; the first: %.60s", worse, worse == 1 ? "" : "s", self->positional[1],
+             worse == 1 ? "is" : "are", cli_number(self, OPT_FAIL_ABOVE), first);
+    cli_tell_error(self, "worse", message, EXIT_FAILED); /* stdout has the report */
+    return EXIT_FAILED;
+}
+
+static int compare(const cli *self, const bench_result *a, const bench_result *b)
+{
+    size_t count = 0;
+    comparison *all = compare_all(self, a, b, &count);
+    int code = all == NULL ? cli_fail(self, QL_E_NOMEM, NULL) : EXIT_OK;
+    if (all != NULL && count == 0) code = cli_fail(self, QL_E_NOTFOUND, &(ql_error){.status = QL_E_NOTFOUND, .message = "the two results have no measure in common, or none of those that were asked for"});
+    if (code == EXIT_OK && self->json) code = print_json(self, a, b, all, count);
+    else if (code == EXIT_OK && !cli_has(self, OPT_QUIET)) print_table(self, all, count);
+    if (code == EXIT_OK) code = judge(self, all, count);
+    free(all);
+    return code;
+}
+
+int cmd_bench_compare(cli *self)
+{
+    bench_result a, b;
+    int code = bench_load(self, self->positional[0], &a);
+    if (code >= 0) return code;
+    code = bench_load(self, self->positional[1], &b);
+    if (code < 0) code = compare(self, &a, &b);
+    bench_dispose(&a);
+    bench_dispose(&b);
+    return code;
+}

@@ -1,0 +1,139 @@
+/* See statistics.h. */
+#include "statistics.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+
+static int compare(const void *left, const void *right)
+{
+    const double *a = left, *b = right;
+    return (*a > *b) - (*a < *b);
+}
+
+void stat_sort(double *values, size_t count)
+{
+    if (count > 1) qsort(values, count, sizeof *values, compare);
+}
+
+double stat_quantile(const double *sorted, size_t count, double q)
+{
+    double rank = ceil(q * (double)count - 1e-9); /* 0.9 * 10 is a little more than 9 */
+    size_t index = rank < 1 ? 0 : (size_t)rank - 1;
+    return sorted[index < count ? index : count - 1];
+}
+
+stat_summary stat_summarize(const double *sorted, size_t count)
+{
+    stat_summary self = {.count = count, .min = sorted[0], .max = sorted[count - 1]};
+    double sum = 0, squares = 0;
+    for (size_t i = 0; i < count; i++) sum += sorted[i];
+    self.mean = sum / (double)count;
+    for (size_t i = 0; i < count; i++) squares += (sorted[i] - self.mean) * (sorted[i] - self.mean); /* in a second pass: no difference of large numbers */
+    self.stddev = count > 1 ? sqrt(squares / (double)(count - 1)) : 0;
+    self.median = count % 2 == 1 ? sorted[count / 2] : (sorted[count / 2 - 1] + sorted[count / 2]) / 2;
+    return self;
+}
+
+/* --- Student's t ----------------------------------------------------------------------------------------------------------------- */
+
+static double not_zero(double value)
+{
+    return fabs(value) < DBL_MIN / DBL_EPSILON ? DBL_MIN / DBL_EPSILON : value;
+}
+
+/*
+ * The continued fraction of the incomplete beta function (Abramowitz and Stegun, 26.5.8), evaluated from the front by Lentz's method as Thompson and Barnett
+ * changed it (J. Comput. Phys. 64, 1986). Converges fast for x < (a + 1) / (a + b + 2).
+ */
+static double beta_fraction(double a, double b, double x)
+{
+    double front = 1, numerator = 1, denominator = 1 / not_zero(1 - (a + b) * x / (a + 1));
+    front = denominator;
+    for (int m = 1; m <= 500; m++) {
+        double even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m));
+        double odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1));
+        denominator = 1 / not_zero(1 + even * denominator);
+        numerator = not_zero(1 + even / numerator);
+        front *= denominator * numerator;
+        denominator = 1 / not_zero(1 + odd * denominator);
+        numerator = not_zero(1 + odd / numerator);
+        double step = denominator * numerator;
+        front *= step;
+        if (fabs(step - 1) < 1e-15) break;
+    }
+    return front;
+}
+
+static double log_gamma(double x)
+{
+    int sign = 0; /* lgamma() keeps it in a variable of the process */
+    return lgamma_r(x, &sign);
+}
+
+/* I_x(a, b), x in [0, 1]. */
+static double beta_regularized(double a, double b, double x)
+{
+    if (x <= 0 || x >= 1) return x <= 0 ? 0 : 1;
+    double factor = exp(log_gamma(a + b) - log_gamma(a) - log_gamma(b) + a * log(x) + b * log1p(-x));
+    if (x < (a + 1) / (a + b + 2)) return factor * beta_fraction(a, b, x) / a;
+    return 1 - factor * beta_fraction(b, a, 1 - x) / b;
+}
+
+double stat_student_cdf(double t, double df)
+{
+    double tail = beta_regularized(df / 2, 0.5, df / (df + t * t)) / 2; /* A&S 26.7.1 */
+    return t > 0 ? 1 - tail : tail;
+}
+
+double stat_student_quantile(double p, double df)
+{
+    double high = 1;
+    if (p == 0.5) return 0;
+    if (p < 0.5) return -stat_student_quantile(1 - p, df);
+    while (high < 1e12 && stat_student_cdf(high, df) < p) high *= 2;
+    double low = high == 1 ? 0 : high / 2;
+    for (int i = 0; i < 200 && high - low > 1e-13 * high; i++) {
+        double middle = low + (high - low) / 2;
+        if (stat_student_cdf(middle, df) < p) low = middle;
+        else high = middle;
+    }
+    return low + (high - low) / 2;
+}
+
+/* --- ratio ----------------------------------------------------------------------------------------------------------------------- */
+
+static stat_verdict verdict_of(double low, double high)
+{
+    if (low > 1) return STAT_MORE;
+    return high < 1 ? STAT_LESS : STAT_NOISE;
+}
+
+/* Degrees of freedom of the difference of b and ratio * a. */
+static double welch(double variance_a, double variance_b, stat_summary a, stat_summary b)
+{
+    double both = variance_a + variance_b;
+    double parts = variance_a * variance_a / (double)(a.count - 1) + variance_b * variance_b / (double)(b.count - 1);
+    return both * both / parts;
+}
+
+stat_ratio stat_ratio_of(stat_summary a, stat_summary b, double level)
+{
+    stat_ratio self = {.ratio = a.mean != 0 ? b.mean / a.mean : 0, .verdict = STAT_UNKNOWN};
+    if (a.count < 2 || b.count < 2 || a.mean <= 0 || b.mean <= 0) return self;
+    double variance_a = a.stddev * a.stddev / (double)a.count, variance_b = b.stddev * b.stddev / (double)b.count; /* of the means */
+    if (variance_a == 0 && variance_b == 0) { /* such as a count that is the same in every run */
+        self.low = self.high = self.ratio;
+        self.verdict = verdict_of(self.low, self.high);
+        return self;
+    }
+    double df = welch(self.ratio * self.ratio * variance_a, variance_b, a, b);
+    double t = stat_student_quantile(0.5 + level / 2, df);
+    double g = t * t * variance_a / (a.mean * a.mean); /* from 1 on the mean of a cannot be told from 0 */
+    if (!(g < 1)) return self;
+    double half = t / a.mean * sqrt(variance_b * (1 - g) + self.ratio * self.ratio * variance_a);
+    self.low = (self.ratio - half) / (1 - g);
+    self.high = (self.ratio + half) / (1 - g);
+    self.verdict = verdict_of(self.low, self.high);
+    return self;
+}

@@ -1,0 +1,294 @@
+"""qloader bench: what is measured is what happened, results are kept and compared, servers are asked as they should be. Nothing here asserts how long something takes."""
+import http.server
+import json
+import os
+import signal
+import socketserver
+import subprocess
+import sys
+import threading
+import time
+import unittest
+
+import harness
+
+SOURCE = os.environ["QLOADER_SOURCE"]
+os.environ["no_proxy"] = os.environ["NO_PROXY"] = "127.0.0.1"  # nothing here leaves the machine
+COLLECTION = os.path.join(SOURCE, "docs", "bench", "qloader.postman_collection.json")
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    seen = []
+    lock = threading.Lock()
+
+    def handle_any(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        with self.lock:
+            self.seen.append((self.command, self.path, dict(self.headers), body, self.client_address[1]))
+        if self.path == "/slow":
+            time.sleep(5)
+        code = {"/missing": 404, "/broken": 500}.get(self.path, 200)
+        text = b"x" * 100
+        self.send_response(code)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(text)
+
+    do_GET = do_POST = do_PUT = do_HEAD = handle_any
+
+    def log_message(self, *unused):
+        pass
+
+
+class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def handle_error(self, request, client_address):
+        """A client that hangs up is part of these tests."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
+
+
+class Bench(harness.Case):
+    def bench(self, *words, code=0, env=None):
+        done = self.ws.run("bench", *words, env=env)
+        self.assertEqual(done.returncode, code, done.stdout + done.stderr)
+        return done
+
+    def path(self, name):
+        return os.path.join(self.ws.dir, name)
+
+    def write_result(self, name, measures, change=None):
+        result = {"format": "qloader-bench", "format_version": 1, "kind": "run", "name": name, "measures": [{"name": n, "unit": u, "values": v} for n, u, v in measures]}
+        result.update(change or {})
+        with open(self.path(name), "w") as f:
+            json.dump(result, f)
+        return self.path(name)
+
+    def measures(self, text):
+        return {m["name"]: m for m in json.loads(text)["measures"]}
+
+
+class Run(Bench):
+    def test_what_a_program_takes(self):
+        script = "import sys; x = bytearray(80_000_000); open(sys.argv[1], 'wb').write(b'y' * 3_000_000); open(sys.argv[1], 'rb').read(); open('/tmp/qloader-bench-count', 'a').write('.')"
+        count = self.path("count")
+        script = script.replace("/tmp/qloader-bench-count", count)
+        done = self.bench("run", "-n", "3", "--warmup", "2", "--json", "-o", self.path("r.json"), "--name", "mine", "--", sys.executable, "-c", script, self.path("data"))
+        result = json.loads(done.stdout)
+        with open(self.path("r.json")) as f:
+            self.assertEqual(json.load(f), result)
+        self.assertEqual((result["kind"], result["name"], result["warmup"], result["command"][0]), ("run", "mine", 2, sys.executable))
+        self.assertEqual(os.path.getsize(count), 5)
+        measures = self.measures(done.stdout)
+        for name in ("wall", "user", "system", "peak memory"):
+            self.assertEqual(len(measures[name]["values"]), 3)
+        self.assertGreater(measures["peak memory"]["min"], 80e6)
+        self.assertLess(measures["peak memory"]["max"], 800e6)
+        self.assertGreater(measures["wall"]["min"], 0)
+        if "written" in measures:
+            self.assertGreaterEqual(measures["written"]["min"], 3e6)
+            self.assertGreaterEqual(measures["read"]["min"], 3e6)
+        values = sorted(measures["wall"]["values"])
+        self.assertEqual((values[0], values[1], values[2]), (measures["wall"]["min"], measures["wall"]["median"], measures["wall"]["max"]))
+
+    def test_the_table(self):
+        done = self.bench("run", "-n", "2", "--warmup", "0", "--", "true")
+        self.assertRegex(done.stdout, r"(?m)^measure +min +median +mean +stddev +p99 +max +values$")
+        self.assertRegex(done.stdout, r"(?m)^wall .* 2$")
+        self.assertEqual(self.bench("run", "-n", "1", "--quiet", "--", "true").stdout, "")
+
+    def test_stages_of_this_program(self):
+        self.ws.write("a.md", "# A\n\nThe okapi eats leaves.\n")
+        done = self.bench("run", "-n", "2", "--warmup", "0", "--json", "--", harness.QLOADER, "ingest", "--force", "--json", "--profile", "--workspace", self.ws.dir)
+        measures = self.measures(done.stdout)
+        self.assertEqual({len(measures[name]["values"]) for name in ("reported", "stage chunk", "stage embed", "stage store")}, {2})
+        self.assertLessEqual(measures["reported"]["max"], measures["wall"]["max"])
+
+    def test_a_run_that_fails_ends_it(self):
+        done = self.bench("run", "-n", "3", "--warmup", "0", "-o", self.path("r.json"), "--", "sh", "-c", "echo no room >&2; exit 7", code=1)
+        self.assertIn("run 1 exited with 7: no room", done.stderr)
+        self.assertFalse(os.path.exists(self.path("r.json")))
+        self.assertIn("warm-up run 1 was ended by signal 9", self.bench("run", "--", "sh", "-c", "kill -9 $$", code=1).stderr)
+        self.assertIn("cannot start 'no-such-program'", self.bench("run", "--", "no-such-program", code=4).stderr)
+        self.bench("run", code=2)
+        self.bench("run", "-n", "0", "--", "true", code=2)
+
+    def test_a_signal_ends_child_and_bench(self):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            marker = self.path("marker%d" % number)
+            process = subprocess.Popen([harness.QLOADER, "bench", "run", "--", sys.executable, "-c", "import time, os; open(%r, 'w').write(str(os.getpid())); time.sleep(600)" % marker],
+                                       stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            while not os.path.exists(marker) or os.path.getsize(marker) == 0:
+                time.sleep(0.05)
+            process.send_signal(number)
+            out, told = process.communicate(timeout=60)
+            self.assertEqual(process.returncode, 128 + number, told)
+            with open(marker) as f, self.assertRaises(ProcessLookupError):
+                os.kill(int(f.read()), 0)
+
+    def test_a_file_that_cannot_be_written(self):
+        self.assertIn("cannot write", self.bench("run", "-n", "1", "-o", self.path("none/r.json"), "--", "true", code=7).stderr)
+
+
+class Compare(Bench):
+    A = [1.00, 1.02, 0.98, 1.01, 0.99]
+
+    def test_verdicts(self):
+        a = self.write_result("a", [("same", "s", self.A), ("slower", "s", self.A), ("faster", "s", self.A), ("rate", "1/s", self.A), ("one", "s", [1]), ("only a", "s", [1, 2])])
+        b = self.write_result("b", [("same", "s", self.A[::-1]), ("slower", "s", [1.2 * v for v in self.A]), ("faster", "s", [0.8 * v for v in self.A]), ("rate", "1/s", [0.8 * v for v in self.A]),
+                                    ("one", "s", [2]), ("only b", "s", [1])])
+        result = self.measures(self.bench("compare", "--json", a, b).stdout)
+        self.assertEqual({n: m["verdict"] for n, m in result.items()}, {"same": "within noise", "slower": "worse", "faster": "better", "rate": "worse", "one": "unknown"})
+        slower = result["slower"]
+        self.assertAlmostEqual(slower["ratio"], 1.2)
+        self.assertTrue(1.1 < slower["low"] < 1.2 < slower["high"] < 1.3)
+        self.assertEqual((result["one"]["low"], result["one"]["high"]), (None, None))
+        table = self.bench("compare", a, b).stdout
+        self.assertRegex(table, r"(?m)^slower +1\.000 s +1\.200 s +1\.200 .* worse$")
+        self.assertIn("Fieller", table)
+
+    def test_fail_above(self):
+        a = self.write_result("a", [("wall", "s", self.A), ("noisy", "s", [1, 9]), ("rate", "1/s", self.A)])
+        b = self.write_result("b", [("wall", "s", [1.2 * v for v in self.A]), ("noisy", "s", [5, 20]), ("rate", "1/s", [0.8 * v for v in self.A])])
+        done = self.bench("compare", "--fail-above", "10", a, b, code=1)
+        self.assertIn("2 measures of '%s' are worse by more than 10 %%; the first: wall" % b, done.stderr)
+        self.assertEqual({n for n, m in self.measures(self.bench("compare", "--json", "--fail-above", "10", a, b, code=1).stdout).items() if m["fails"]}, {"wall", "rate"})
+        self.bench("compare", "--fail-above", "30", a, b)          # worse, but not by so much
+        self.bench("compare", "--fail-above", "0", "-m", "noisy", a, b)  # more by far, but nothing was shown
+        self.bench("compare", "--fail-above", "10", b, a)          # better
+        self.bench("compare", "--fail-above", "10", "-m", "wall", a, b, code=1)
+        self.assertIn("no measure in common", self.bench("compare", "-m", "nothing", a, b, code=4).stderr)
+
+    def test_files_that_are_no_results(self):
+        good = self.write_result("good", [("wall", "s", self.A)])
+        for name, change in (("version", {"format_version": 2}), ("format", {"format": "x"}), ("list", {"measures": 3}), ("unit", {"measures": [{"name": "a", "unit": "m", "values": [1]}]}),
+                             ("empty", {"measures": [{"name": "a", "unit": "s", "values": []}]}), ("text", {"measures": [{"name": "a", "unit": "s", "values": ["1"]}]}),
+                             ("twice", {"measures": [{"name": "a", "unit": "s", "values": [1]}] * 2})):
+            bad = self.write_result("bad-" + name, [], change)
+            self.assertIn("cannot read '%s'" % bad, self.bench("compare", good, bad, code=1).stderr)
+        self.bench("compare", good, self.path("none"), code=4)
+        with open(self.path("deep"), "w") as f:
+            f.write("[" * 100000)
+        self.bench("compare", good, self.path("deep"), code=1)
+        self.bench("compare", good, code=2)
+
+
+class Http(Bench):
+    def setUp(self):
+        super().setUp()
+        Handler.seen = []
+        self.server = Server(("127.0.0.1", 0), Handler)
+        self.url = "http://127.0.0.1:%d" % self.server.server_port
+        thread = threading.Thread(target=self.server.serve_forever)
+        thread.start()
+        self.addCleanup(self.server.server_close)
+        self.addCleanup(thread.join)
+        self.addCleanup(self.server.shutdown)
+
+    def test_addresses_by_turns_on_kept_connections(self):
+        done = self.bench("http", "-n", "20", "--warmup", "3", "--concurrency", "4", "--json", self.url + "/a", self.url + "/b")
+        result = json.loads(done.stdout)
+        self.assertEqual((result["sent"], result["failed"], result["keep_alive"], result["concurrency"]), (40, 0, True, 4))
+        self.assertEqual([(r["sent"], r["codes"], r["body_bytes"]) for r in result["requests"]], [(20, {"200": 20}, 2000)] * 2)
+        self.assertEqual(len(Handler.seen), 46)
+        self.assertLessEqual(len({port for *_, port in Handler.seen}), 4)
+        measures = self.measures(done.stdout)
+        self.assertEqual(len(measures[self.url + "/a"]["values"]), 20)
+        self.assertEqual(len(measures["first byte"]["values"]), 40)
+        self.assertLessEqual(measures[self.url + "/a"]["p50"], measures[self.url + "/a"]["p99"])
+        self.assertGreater(result["rate_per_s"], 0)
+
+    def test_a_connection_each(self):
+        result = json.loads(self.bench("http", "-n", "10", "--warmup", "0", "--no-keep-alive", "--json", self.url).stdout)
+        self.assertEqual(result["connections"], 10)
+        self.assertEqual(len({port for *_, port in Handler.seen}), 10)
+
+    def test_failures_are_counted_and_left_out(self):
+        done = self.bench("http", "-n", "5", "--json", self.url + "/ok", self.url + "/missing", self.url + "/broken", code=5)
+        result = json.loads(done.stdout)
+        self.assertEqual([r["codes"] for r in result["requests"]], [{"200": 5}, {"404": 5}, {"500": 5}])
+        self.assertEqual((result["failed"], result["requests"][1]["first_failure"]), (10, "answered 404"))
+        self.assertEqual({m for m in self.measures(done.stdout)} & {self.url + "/missing"}, set())
+        done = self.bench("http", "-n", "1", "--warmup", "0", "--timeout", "1", "--json", self.url + "/slow", code=5)
+        self.assertEqual(json.loads(done.stdout)["requests"][0]["codes"], {"none": 1})
+        self.assertIn("5 of 5 failed", self.bench("http", "-n", "5", self.url + "/missing", code=5).stdout)
+
+    def test_the_collection_of_the_docs(self):
+        variables = ["--variable=%s=%s" % (name, self.url) for name in ("metrics", "mcp", "qdrant")]
+        self.bench("http", "--collection", COLLECTION, "-n", "1", "--warmup", "0", *variables, "--variable", "collection=kb", "--variable", "question=why?")
+        told = [(command, path) for command, path, *_ in Handler.seen]
+        self.assertEqual(told, [("GET", "/health"), ("GET", "/metrics"), ("GET", "/health"), ("POST", "/mcp"), ("POST", "/mcp"), ("GET", "/healthz"), ("GET", "/collections"),
+                                ("GET", "/collections/kb"), ("POST", "/collections/kb/points/scroll")])
+        call = [body for command, path, headers, body, _ in Handler.seen if path == "/mcp"][1]
+        self.assertEqual(json.loads(call)["params"], {"name": "search", "arguments": {"query": "why?", "limit": 5}})
+        self.assertEqual({headers.get("Content-Type") for command, *rest in Handler.seen if command == "POST" for headers in rest[1:2]}, {"application/json"})
+        self.assertNotIn("Expect", Handler.seen[3][2])
+        Handler.seen.clear()
+        self.bench("http", "--collection", COLLECTION, "--only", "Qdrant / scroll", "-n", "2", "--warmup", "0", *variables)
+        self.assertEqual([path for _, path, *_ in Handler.seen], ["/collections/documents/points/scroll"] * 2)
+        self.assertEqual(json.loads(Handler.seen[0][3]), {"limit": 100, "with_payload": True, "with_vector": False})
+        self.bench("http", "--collection", COLLECTION, "--only", "None", *variables, code=4)
+
+    def test_words_that_do_not_fit(self):
+        self.bench("http", code=2)
+        self.bench("http", "--collection", COLLECTION, self.url, code=2)
+        self.bench("http", "--variable", "a=b", self.url, code=2)
+        self.bench("http", "--collection", COLLECTION, "--variable", "a", code=2)
+        self.bench("http", "-n", "1000000", self.url, self.url, code=2)
+        self.assertIn("neither an http nor an https", self.bench("http", "file:///etc/passwd", code=2).stderr)
+        with open(self.path("scripts.json"), "w") as f:
+            json.dump({"info": {"name": "s", "schema": "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"},
+                       "item": [{"name": "a", "event": [{"listen": "test", "script": {"exec": ["x"]}}], "request": self.url}]}, f)
+        self.assertIn("scripts of the collection are not run", self.bench("http", "-n", "1", "--collection", self.path("scripts.json")).stderr)
+
+    def test_a_signal_ends_it(self):
+        process = subprocess.Popen([harness.QLOADER, "bench", "http", "-n", "100", self.url + "/slow"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        while not Handler.seen:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        out, told = process.communicate(timeout=60)
+        self.assertEqual((process.returncode, out), (130, ""), told)
+
+
+class Index(Bench):
+    def setUp(self):
+        super().setUp()
+        self.ws.write("a.md", "# A\n\nThe okapi eats leaves.\n")
+        self.ws.write("b.md", "# B\n\nThe tapir swims.\n")
+
+    def test_ingest_leaves_the_workspace_alone(self):
+        done = self.bench("ingest", "-n", "2", "--json")
+        self.assertFalse(os.path.exists(self.path("data")))
+        self.assertEqual([name for name in os.listdir(self.ws.dir) if name.startswith(".qloader")], [])
+        measures = self.measures(done.stdout)
+        self.assertEqual({len(measures[name]["values"]) for name in ("full", "unchanged", "documents", "tokens", "stage embed")}, {2})
+        self.assertEqual(json.loads(done.stdout)["state"], "warm")
+        self.ws.configure("sources:\n  localfile:\n    d: {base_url: 'file:///nowhere'}\n")
+        self.bench("ingest", "-n", "1", code=5)
+        self.assertEqual([name for name in os.listdir(self.ws.dir) if name.startswith(".qloader")], [])
+
+    def test_search(self):
+        self.bench("search", "okapi", code=4)
+        self.ws.ingest()
+        with open(self.path("questions.txt"), "w") as f:
+            f.write("tapir\n\nwho eats leaves?\r\n")
+        done = self.bench("search", "-n", "3", "--json", "--questions", self.path("questions.txt"), "okapi")
+        measures = self.measures(done.stdout)
+        self.assertEqual((len(measures["search"]["values"]), json.loads(done.stdout)["questions"]), (9, 3))
+        self.assertEqual(len(measures["stage query_embed"]["values"]), 9)
+        self.assertEqual(measures["hits"]["min"], 2)
+        self.assertEqual(measures["stage search"]["mean"] <= measures["search"]["mean"], True)
+        sparse = self.measures(self.bench("search", "-n", "2", "--json", "--mode", "sparse", "okapi").stdout)
+        self.assertNotIn("stage query_embed", sparse)
+        cold = self.bench("search", "-n", "2", "--cold", "--json", "okapi")
+        self.assertEqual((json.loads(cold.stdout)["state"], len(self.measures(cold.stdout)["open"]["values"])), ("cold", 2))
+        self.bench("search", code=2)
+        self.bench("search", "--questions", self.path("none"), code=4)
+
+
+if __name__ == "__main__":
+    unittest.main()
