@@ -15,6 +15,7 @@
 #include "dep/json.h"
 #include "model/canonical.h"
 #include "model/identity.h"
+#include "prof/metrics.h"
 #include "text/utf8.h"
 
 /* Context before a passage is worth a line; more would push the passage out of the model's window. */
@@ -301,7 +302,10 @@ static ql_status convert_and_chunk(ql__ingest *ingest, const ql__ingest_source *
         status = note_no_text(self, &canonical, err);
     chunking state = {.prepared = self, .chunks_max = ingest->chunk.chunks_max, .document = document, .canonical = &canonical,
                          .context_title = canonical.title.len > 0 ? canonical.title : document->title};
-    if (status >= 0 && self->kind == QL__PREPARED_CHUNKS) status = make_chunks(ingest, &state, err);
+    uint64_t begin_ns = ql__metric_begin();
+    bool chunked = status >= 0 && self->kind == QL__PREPARED_CHUNKS;
+    if (chunked) status = make_chunks(ingest, &state, err);
+    if (chunked) ql__metric_end_document(QL__METRIC_REF_CHUNKING, 0, begin_ns, self->entry->id);
     if (status >= 0 && fill_document(ingest, source, self, document, &canonical) < 0) status = ql__fail_nomem(err);
     ql__arena_dispose(&scratch.arena);
     if (status < 0) return status;

@@ -548,16 +548,18 @@ void ql__metric_end(ql__metric_id id, size_t value, uint64_t begin_ns)
     if (begin_ns != 0) ql__metric_observe(id, value, (double)(ql__span_now() - begin_ns) / 1e9);
 }
 
+void ql__metric_end_document(ql__metric_id id, size_t value, uint64_t begin_ns, ql_str document_id)
+{
+    ql__metrics *self = ql__metrics_current();
+    if (begin_ns != 0 && self != NULL) ql_series_observe_with(self->builtin[id][value], (double)(ql__span_now() - begin_ns) / 1e9, QL_STR("document_id"), document_id);
+}
+
 void ql__metrics_span(ql__metrics *self, ql__span_id id, uint64_t wall_ns)
 {
     double seconds = (double)wall_ns / 1e9;
     switch (id) {
 #define STAGE(name) case QL__SPAN_##name: ql_series_observe(self->builtin[QL__METRIC_STAGE][QL__STAGE_##name], seconds); break;
-    STAGE(LIST) STAGE(STATE) STAGE(FETCH) STAGE(CONVERT) STAGE(TOKENIZE) STAGE(EMBED) STAGE(STORE)
-    case QL__SPAN_CHUNK:
-        ql_series_observe(self->builtin[QL__METRIC_STAGE][QL__STAGE_CHUNK], seconds);
-        ql_series_observe(self->builtin[QL__METRIC_REF_CHUNKING][0], seconds);
-        break;
+    STAGE(LIST) STAGE(STATE) STAGE(FETCH) STAGE(CONVERT) STAGE(CHUNK) STAGE(TOKENIZE) STAGE(EMBED) STAGE(STORE)
 #undef STAGE
 #define STAGE(name) case QL__SPAN_##name: ql_series_observe(self->builtin[QL__METRIC_SEARCH_STAGE][QL__SEARCH_STAGE_##name], seconds); break;
     STAGE(QUERY_EMBED) STAGE(DENSE) STAGE(SPARSE) STAGE(FUSE) STAGE(RERANK) STAGE(FORMAT)

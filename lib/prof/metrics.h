@@ -47,6 +47,8 @@ void ql__metric_error(ql_status status);
 /* When something that is no span begins: nanoseconds, 0 when nothing is counted; and its end. */
 uint64_t ql__metric_begin(void);
 void ql__metric_end(ql__metric_id id, size_t value, uint64_t begin_ns);
+/* The same; the id of the document that took so long is left as an exemplar. */
+void ql__metric_end_document(ql__metric_id id, size_t value, uint64_t begin_ns, ql_str document_id);
 
 /* What a span that ended means for the histograms; called by span.c. */
 void ql__metrics_span(ql__metrics *self, ql__span_id id, uint64_t wall_ns);

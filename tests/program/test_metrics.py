@@ -111,6 +111,9 @@ class Metrics(unittest.TestCase):
         units = {family.name: family.unit for family in families}
         self.assertEqual((units["qloader_read_bytes"], units["qdrant_chunking_duration_seconds"], units["qloader_chunks"]), ("bytes", "seconds", ""))
         self.assertTrue(text.endswith("# EOF\n"))
+        buckets = [s for family in families if family.name == "qdrant_chunking_duration_seconds" for s in family.samples if s.exemplar]
+        self.assertTrue(buckets)
+        self.assertRegex(buckets[0].exemplar.labels["document_id"], r"^[0-9a-f-]{32,36}$")
 
     def test_promtool(self):
         tool = harness.promtool(self)

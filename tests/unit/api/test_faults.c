@@ -128,6 +128,56 @@ static ql_status do_runtime(ql_buf *out, ql_error *err)
     return st;
 }
 
+static ql_status do_metrics(ql_buf *out, ql_error *err)
+{
+    ql_runtime *runtime = NULL;
+    ql_workspace *workspace = NULL;
+    ql_metric *metric = NULL;
+    ql_series *series = NULL;
+    ql_metrics_server *server = NULL;
+    QL_AUTO(ql_buf, ql_buf_dispose) text = QL_BUF_INIT;
+    const char *labels[] = {"k"};
+    ql_metric_options options = QL_METRIC_OPTIONS_INIT;
+    options.type = QL_METRIC_HISTOGRAM;
+    options.name = "t_seconds";
+    options.unit = "seconds";
+    options.label_names = labels;
+    options.label_count = 1;
+    ql_status st = open_all(&runtime, &workspace, NULL, err);
+    if (st >= 0) st = ql_metrics_enable(runtime, err);
+    if (st >= 0) st = ql_metric_register(runtime, &options, &metric, err);
+    if (st >= 0) st = ql_metric_series(metric, &QL_STR("v"), 1, &series, err);
+    if (st >= 0) ql_series_observe_with(series, 1, QL_STR("id"), QL_STR("x")); /* without its exemplar where there is no room */
+    if (st >= 0) st = ql_metrics_write(runtime, QL_METRICS_OPENMETRICS, &text, err); /* what /proc does not say keeps its last value */
+    if (st >= 0) st = ql_buf_printf(out, "%d ", strstr(ql_buf_cstr(&text), "t_seconds_count{k=\"v\"} 1\n") != NULL);
+    if (st >= 0) st = ql_metrics_server_start(runtime, NULL, &server, err);
+    ql_metrics_server_stop(server);
+    ql_buf_clear(&text);
+    if (st >= 0) st = ql_metrics_describe_json(&text, err);
+    if (st >= 0) st = ql_buf_append(out, ql_buf_str(&text));
+    close_all(runtime, workspace);
+    return st;
+}
+
+static void count_sample(void *user, const ql_bench_sample *sample)
+{
+    *(int *)user += sample->code == 0;
+}
+
+/* Nobody listens there. */
+static ql_status do_bench(ql_buf *out, ql_error *err)
+{
+    int samples = 0;
+    const ql_bench_request request = {.struct_size = sizeof request, .url = "http://127.0.0.1:1/"};
+    ql_bench_http_report report = QL_BENCH_HTTP_REPORT_INIT;
+    ql_bench_http_options options = QL_BENCH_HTTP_OPTIONS_INIT;
+    options.rounds = 3;
+    options.sample_fn = count_sample;
+    options.user = &samples;
+    ql_status st = ql_bench_http(&request, 1, &options, &report, err);
+    return st < 0 ? st : ql_buf_printf(out, "%d", samples);
+}
+
 static ql_status do_describe(ql_buf *out, ql_error *err)
 {
     ql_runtime *runtime = NULL;
@@ -516,6 +566,9 @@ typedef struct scenario {
 static const scenario scenarios[] = {
     {"bufs", do_bufs, false, false, false, false, "ql_buf_reserve ql_buf_append ql_buf_append_char ql_buf_printf ql_arena_alloc"},
     {"runtime", do_runtime, false, false, false, false, "ql_runtime_new ql_runtime_stats_json ql_workspace_open"},
+    {"metrics", do_metrics, false, false, false, false,
+     "ql_metrics_enable ql_metric_register ql_metric_series ql_series_observe_with ql_metrics_write ql_metrics_describe_json ql_metrics_server_start"},
+    {"bench", do_bench, false, false, false, false, "ql_bench_http"},
     {"describe", do_describe, true, false, false, false, "ql_workspace_config ql_workspace_projects_json ql_workspace_info_json"},
     {"check", do_check, true, false, false, false, "ql_workspace_check_json"},
     {"machine", do_machine, true, false, true, false, "ql_runtime_describe_json"},
@@ -536,6 +589,7 @@ static const scenario scenarios[] = {
 
 /* Neither memory nor files: shown by do_harmless, which meets no call that could fail. */
 static const char harmless[] = "ql_block_kind_name ql_buf_clear ql_buf_cstr ql_buf_dispose ql_buf_init ql_buf_str ql_op_cancel ql_op_fd ql_op_free ql_model_default ql_results_count "
+                               "ql_metrics_server_port ql_metrics_server_stop ql_series_add ql_series_change ql_series_observe ql_series_set "
                                "ql_results_free ql_results_hit ql_runtime_free ql_status_name ql_str_compare ql_str_equal "
                                "ql_str_of ql_version ql_version_number ql_workspace_free ql_allocator_set";
 
@@ -557,6 +611,12 @@ static void do_harmless(void)
     ql_workspace_options_init(&workspace);
     ql_ingest_options_init(&ingest);
     ql_search_options_init(&search);
+    assert_int_equal(ql_metrics_server_port(NULL), 0);
+    ql_metrics_server_stop(NULL);
+    ql_series_add(NULL, 1);
+    ql_series_set(NULL, 1);
+    ql_series_change(NULL, 1);
+    ql_series_observe(NULL, 1);
     ql_op_cancel(NULL);
     ql_op_free(NULL);
     assert_int_equal(ql_op_fd(NULL), -1);
