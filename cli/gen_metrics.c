@@ -16,7 +16,7 @@ static void put_head(FILE *out)
           "  Elsewhere than on the loopback a token is advised: it is read from the variable `QLOADER_METRICS_TOKEN` and asked for as `Authorization: Bearer`.\n"
           "- Connections are at most 32 at a time, silent ones are closed after 5 s, a request may take 10 s and 16 KiB of headers.\n"
           "- A metric of an application has at most 1,000 series unless it says otherwise; what is beyond is counted in one series, `overflow=\"true\"`.\n"
-          "- No text of documents or questions is in any of them.\n\n"
+          "- No text of documents or questions is in any of them; exemplars name documents by their id.\n\n"
           "A [dashboard for Grafana](monitoring/dashboard.json), [alert rules](monitoring/alerts.yml) and [how to set them up](monitoring/README.md) are in\n"
           "`docs/monitoring`.\n\n## What is counted\n\nNames as in the text format. A histogram `name` has the series `name_bucket`, `name_count` and `name_sum`.\n\n"
           "| metric | type | labels | |\n| --- | --- | --- | --- |\n",

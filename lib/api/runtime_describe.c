@@ -5,6 +5,7 @@
 #include "convert/convert.h"
 #include "dep/archive.h"
 #include "dep/http.h"
+#include "dep/http_server.h"
 #include "dep/json.h"
 #include "embed/kernels.h"
 #include "embed/linear_dnnl.h"
@@ -70,6 +71,12 @@ static ql_status check_curl(char version[VERSION_BYTES], ql_error *err)
     return ql__http_check(err);
 }
 
+static ql_status check_microhttpd(char version[VERSION_BYTES], ql_error *err)
+{
+    (void)version;
+    return ql__http_server_check(err);
+}
+
 static ql_status check_archive(char version[VERSION_BYTES], ql_error *err)
 {
     (void)version;
@@ -85,6 +92,7 @@ static ql_status write_libraries(ql__json_writer *writer, ql_error *err)
     } libraries[] = {
         {"oneDNN", "embedding documents on processors with AMX", check_onednn},
         {"libcurl", "downloads: qloader model pull, the network of qloader doctor", check_curl},
+        {"libmicrohttpd", "metrics over HTTP: qloader ingest --metrics-port", check_microhttpd},
         {"libarchive", "models in wheels and zip files", check_archive},
     };
     ql__json_key(writer, "libraries");
