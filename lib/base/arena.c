@@ -123,7 +123,10 @@ void *ql__arena_alloc(ql__arena *self, size_t size)
     rounded &= ~(size_t)(ARENA_ALIGN - 1);
     size_t used;
     if (!ql__size_add(self->used_bytes, rounded, &used)) return NULL;
-    if (self->limit_bytes && used > self->limit_bytes) return NULL;
+    if (self->limit_bytes && used > self->limit_bytes) {
+        self->limit_met = true;
+        return NULL;
+    }
     size_t need;
     if (!ql__size_add(rounded, ARENA_RED_ZONE, &need)) return NULL;
     ql__arena_block *block = block_for(self, need);

@@ -118,8 +118,8 @@ static size_t lead_of_line(ql_str text, size_t at, unsigned *marks)
     return at;
 }
 
-/* The copy for cmark, of the same length; NULL when memory is out or a line has too many container marks. */
-static char *copy_masked(ql_str text, size_t begin, ql__arena *arena)
+/* The copy for cmark, of the same length; NULL when memory is out, or, with *too_much, a line has too many container marks. */
+static char *copy_masked(ql_str text, size_t begin, ql__arena *arena, bool *too_much)
 {
     char *copy = ql__arena_alloc(arena, text.len - begin);
     if (!copy) return NULL;
@@ -127,7 +127,8 @@ static char *copy_masked(ql_str text, size_t begin, ql__arena *arena)
     for (size_t at = begin; at < text.len;) {
         unsigned marks = 0;
         size_t end = ql__md_line_end(text, at), p = lead_of_line(text, at, &marks);
-        if (marks > CONTAINER_MARKS_MAX) return NULL;
+        *too_much = marks > CONTAINER_MARKS_MAX;
+        if (*too_much) return NULL;
         for (; p < end; p++) {
             char c = text.ptr[p], after = p + 1 < text.len ? text.ptr[p + 1] : ' ';
             if (c == '*' || c == '_' || c == '[' || c == '&' || c == '\0' || (c == '!' && after == '[') || (c == '<' && after != '/')) copy[p - begin] = 'x';
@@ -353,13 +354,14 @@ static cmark_node *parse(parse_memory *memory, ql_str masked)
     return root;
 }
 
-/* Blocks through cmark; false when nothing was built. */
-static bool read_with_cmark(ql_str text, size_t begin, ql__blocks *blocks, ql__md_outline *outline)
+/* Blocks through cmark; QL_DONE when the text is too much for it, and nothing was built. */
+static ql_status read_with_cmark(ql_str text, size_t begin, ql__blocks *blocks, ql__md_outline *outline, ql_error *err)
 {
-    if (text.len > CMARK_BYTES_MAX) return false;
+    if (text.len > CMARK_BYTES_MAX) return QL_DONE;
     parse_memory memory;
     ql__arena_init(&memory.arena, CMARK_MEMORY_MIN + text.len * CMARK_MEMORY_PER_BYTE);
-    const char *masked = copy_masked(text, begin, &memory.arena);
+    bool too_much = false;
+    const char *masked = copy_masked(text, begin, &memory.arena, &too_much);
     cmark_node *root = masked ? parse(&memory, (ql_str){masked, text.len - begin}) : NULL;
     reader self = {.outline = *outline, .blocks = blocks};
     bool done = root && index_lines(text, begin, &memory.arena, &self.lines);
@@ -367,8 +369,10 @@ static bool read_with_cmark(ql_str text, size_t begin, ql__blocks *blocks, ql__m
         read_tree(&self, root);
         *outline = self.outline;
     }
+    too_much = too_much || memory.arena.limit_met;
     ql__arena_dispose(&memory.arena);
-    return done;
+    if (done) return QL_OK;
+    return too_much ? QL_DONE : ql__fail_nomem(err); /* what lines alone tell of it would stay in the index */
 }
 
 static ql_status build(ql_arena *arena, ql_canonical *out, ql_error *err)
@@ -379,9 +383,10 @@ static ql_status build(ql_arena *arena, ql_canonical *out, ql_error *err)
     ql__md_outline outline = {.blocks = &blocks, .arena = arena};
     size_t begin = ql__md_front_matter(out->text, &title);
     if (begin > 0) (void)ql__blocks_leaf(&blocks, QL_BLOCK_FRONT_MATTER, 0, 0, begin, (ql_str){0}, (ql_str){0});
-    if (!read_with_cmark(out->text, begin, &blocks, &outline)) ql__md_read_lines(&outline, out->text, begin);
-    ql__md_outline_close(&outline, out->text.len);
-    ql_status status = ql__blocks_finish(&blocks, arena, out, err);
+    ql_status status = read_with_cmark(out->text, begin, &blocks, &outline, err);
+    if (status == QL_DONE) ql__md_read_lines(&outline, out->text, begin);
+    if (status >= 0) ql__md_outline_close(&outline, out->text.len);
+    if (status >= 0) status = ql__blocks_finish(&blocks, arena, out, err);
     ql__blocks_dispose(&blocks);
     out->title = title.len > 0 ? ql__blocks_label(arena, title) : outline.first_h1.len > 0 ? outline.first_h1 : outline.first_heading;
     out->strategy = QL_STR("markdown");
