@@ -89,7 +89,7 @@ static inline void ql_metric_options_init(ql_metric_options *options)
 /**
  * Turns the metrics of a runtime on; again is fine. To be called before workspaces are used on it: what ran before is not counted.
  *
- * Cost: an observation of some 15 ns a stage of a document, and about 200 kB of memory.
+ * Cost: some nanoseconds for each stage of a document, and about 200 kB of memory.
  * Errors:  QL_E_INVALID, QL_E_NOMEM.
  * Threads: not while another thread uses the runtime.
  * Since:   0.1

@@ -1,13 +1,14 @@
 /*
  * The registry: metrics, their series, and the cells that are counted in.
  *
- * A series has a row of cells for each shard, on cache lines of its own. A thread takes the shard of its number and adds with relaxed atomics:
- * right even when threads share one, uncontended while there are no more threads than shards. Sums are made when the metrics are written.
+ * A series has a row of cells for each shard, on cache lines of its own. The first threads of the process that count have a shard each, in the first half:
+ * only they write there, so that an addition is a load and a store. Later threads share the second half, by their number, and add with
+ * relaxed atomics. Numbers are never given out again, so a shard never changes its owner. Sums are made when the metrics are written.
  * A gauge has one cell, since setting cannot be spread.
  *
  * Invariants: a series, once given out, stays until the registry is freed; a metric never has more than series_max series and one for the rest.
  * Threads: everything is safe concurrently, except free. Locks: list, then one metric; an update takes none.
- * Cost of an update: counter, one atomic addition; histogram, a search in at most 64 bounds and two.
+ * Not for signal handlers: one that interrupts an update of its own thread would lose it. Cost of an update: some nanoseconds, see tests/bench/metrics_speed.c.
  */
 #include "prof/metrics.h"
 
@@ -32,17 +33,20 @@
 static atomic_uint thread_next = 1;
 static _Thread_local unsigned thread_number __attribute__((tls_model("initial-exec")));
 
-static size_t shard_of_thread(const ql__metrics *self)
+/* *own: no other thread writes there. */
+static size_t shard_of_thread(const ql__metrics *self, bool *own)
 {
     unsigned number = thread_number;
+    size_t half = (self->shard_mask + 1) / 2;
     if (__builtin_expect(number == 0, 0)) thread_number = number = atomic_fetch_add_explicit(&thread_next, 1, memory_order_relaxed);
-    return number & self->shard_mask;
+    *own = number != 0 && number <= half; /* 0: four billion threads later */
+    return *own ? number - 1 : half + number % half;
 }
 
 static size_t shard_count_for(long cores)
 {
-    size_t count = 1;
-    while (count < SHARDS_MAX && count < (size_t)(cores > 0 ? cores : 1) * 2) count *= 2; /* the stages of an ingest have threads besides the pool's */
+    size_t count = 16; /* on small machines, too: threads come and go */
+    while (count < SHARDS_MAX && count < (size_t)(cores > 0 ? cores : 1) * 4) count *= 2; /* half of them; the stages of an ingest have threads besides the pool's */
     return count;
 }
 
@@ -51,9 +55,15 @@ static size_t shard_stride(const ql_metric *metric)
     return (metric->cells_per_shard + LINE_CELLS - 1) / LINE_CELLS * LINE_CELLS;
 }
 
-static atomic_uint_least64_t *shard_cells(const ql_series *self)
+static atomic_uint_least64_t *shard_cells(const ql_series *self, bool *own)
 {
-    return self->cells + shard_of_thread(self->metric->registry) * shard_stride(self->metric);
+    return self->cells + shard_of_thread(self->metric->registry, own) * shard_stride(self->metric);
+}
+
+static void cell_add(atomic_uint_least64_t *cell, uint64_t amount, bool own)
+{
+    if (own) atomic_store_explicit(cell, atomic_load_explicit(cell, memory_order_relaxed) + amount, memory_order_relaxed);
+    else atomic_fetch_add_explicit(cell, amount, memory_order_relaxed);
 }
 
 void ql__series_sum(const ql_series *self, uint64_t *out)
@@ -93,8 +103,10 @@ static void add_double(atomic_uint_least64_t *place, double amount)
 
 void ql_series_add(ql_series *self, uint64_t amount)
 {
+    bool own = false;
     if (self == NULL || self->metric->type != QL_METRIC_COUNTER || self->cells == NULL) return;
-    atomic_fetch_add_explicit(shard_cells(self), amount, memory_order_relaxed);
+    atomic_uint_least64_t *cell = shard_cells(self, &own);
+    cell_add(cell, amount, own);
 }
 
 void ql_series_set(ql_series *self, double value)
@@ -123,10 +135,12 @@ static size_t bucket_of(const ql_metric *metric, double value)
 
 void ql_series_observe(ql_series *self, double value)
 {
+    bool own = false;
     if (self == NULL || self->metric->type != QL_METRIC_HISTOGRAM || isnan(value)) return;
-    atomic_uint_least64_t *cells = shard_cells(self);
-    atomic_fetch_add_explicit(&cells[bucket_of(self->metric, value)], 1, memory_order_relaxed);
-    add_double(&cells[self->metric->cells_per_shard - 1], value);
+    atomic_uint_least64_t *cells = shard_cells(self, &own), *sum = &cells[self->metric->cells_per_shard - 1];
+    cell_add(&cells[bucket_of(self->metric, value)], 1, own);
+    if (own) atomic_store_explicit(sum, ql__bits_of_double(ql__double_of_bits(atomic_load_explicit(sum, memory_order_relaxed)) + value), memory_order_relaxed);
+    else add_double(sum, value);
 }
 
 static void keep_exemplar(ql_series *self, double value, ql_str name, ql_str text)
