@@ -14,6 +14,7 @@
 #include "exit_code.h"
 #include "ingest_lines.h"
 #include "output.h"
+#include "profile.h"
 #include "serve_metrics.h"
 #include "session.h"
 
@@ -226,8 +227,8 @@ static void log_summary(const ingest_view *self, const ql_ingest_report *report,
     session_log(self->session, "info", line);
 }
 
-/* What is told besides the report: to people in words, or as the last lines. */
-static int tell_end(ingest_view *self, const ql_ingest_report *report, ql_status status, const ql_error *err)
+/* What is told besides the report: to people in words, or as the last lines. profile_code: how the capture ended. */
+static int tell_end(ingest_view *self, const ql_ingest_report *report, ql_status status, int profile_code, const ql_error *err)
 {
     bool stopped = ql_status_kind(status) == QL_E_CANCELLED, lines = self->progress == PROGRESS_LINES;
     int code = stopped ? stop_exit_code() : cli_exit_of(status);
@@ -238,11 +239,12 @@ static int tell_end(ingest_view *self, const ql_ingest_report *report, ql_status
         if (self->json) cli_tell_error(self->cli, ql_status_name(status), err->message, code); /* the report tells it already */
         else code = cli_fail(self->cli, status, err);
     }
+    if (code == EXIT_OK) code = profile_code;
     if (lines) line_end(report, status, code);
     return code;
 }
 
-static int finish(ingest_view *self, const cli_session *session, ql_status status, const ql_ingest_report *report, const ql_error *err)
+static int finish(ingest_view *self, const cli_session *session, cli_profile *profile, ql_status status, const ql_ingest_report *report, const ql_error *err)
 {
     bool stopped = ql_status_kind(status) == QL_E_CANCELLED;
     clear_line(self);
@@ -253,7 +255,8 @@ static int finish(ingest_view *self, const cli_session *session, ql_status statu
         if (self->progress == PROGRESS_LINES) line_profile(session->runtime);
         else print_profile(session->runtime);
     }
-    return tell_end(self, report, status, err);
+    int profile_code = profile_end(self->cli, profile, EXIT_OK);
+    return tell_end(self, report, status, profile_code, err);
 }
 
 /* What was asked for wins over --quiet, which is about what comes unasked. */
@@ -271,15 +274,17 @@ static progress_form choose_progress(const cli *self)
 int cmd_ingest(cli *self)
 {
     cli_session session;
+    cli_profile profile;
     progress_form progress = choose_progress(self);
     self->progress_tty = progress == PROGRESS_MOVING && self->progress_tty;
     ql_metrics_server *metrics = NULL;
-    int code = session_open(self, cli_has(self, OPT_PROFILE), &session);
-    if (code >= 0) return code;
+    int code = profile_begin(self, &profile);
+    if (code < 0) code = session_open(self, cli_has(self, OPT_PROFILE), &session);
+    if (code >= 0) return profile_end(self, &profile, code);
     code = metrics_serve(&session, cli_has(self, OPT_QUIET), &metrics);
     if (code >= 0) {
         session_close(&session);
-        return code;
+        return profile_end(self, &profile, code);
     }
     ingest_view view = {.cli = self, .session = &session, .progress = progress, .quiet = cli_has(self, OPT_QUIET), .verbose = cli_has(self, OPT_VERBOSE), .json = cli_has(self, OPT_JSON),
                  .dry_run = cli_has(self, OPT_DRY_RUN), .events = json_array()};
@@ -301,7 +306,7 @@ int cmd_ingest(cli *self)
     stop_install(self);
     ql_status status = ql_ingest(session.workspace, &options, &report, &err);
     if (bring_missing_model(self, !view.dry_run, &status, &err)) status = ql_ingest(session.workspace, &options, &report, &err);
-    code = finish(&view, &session, status, &report, &err);
+    code = finish(&view, &session, &profile, status, &report, &err);
     json_decref(view.events);
     ql_metrics_server_stop(metrics);
     session_close(&session);

@@ -9,6 +9,7 @@
 
 #include "exit_code.h"
 #include "output.h"
+#include "profile.h"
 #include "session.h"
 
 #define SNIPPET_BYTES 400
@@ -226,8 +227,10 @@ int cmd_search(cli *self)
     const char *format = cli_format(self, OPT_FORMAT);
     if (!build_options(self, &options)) return EXIT_USAGE;
     cli_session session;
-    int code = session_open(self, false, &session);
-    if (code >= 0) return code;
+    cli_profile profile;
+    int code = profile_begin(self, &profile);
+    if (code < 0) code = session_open(self, false, &session);
+    if (code >= 0) return profile_end(self, &profile, code);
     if (cli_has(self, OPT_VERBOSE)) session_tell_choice(&session, NULL);
     ql_buf question = QL_BUF_INIT;
     ql_results *results = NULL;
@@ -243,5 +246,5 @@ int cmd_search(cli *self)
     ql_results_free(results);
     ql_buf_dispose(&question);
     session_close(&session);
-    return code;
+    return profile_end(self, &profile, code);
 }

@@ -168,7 +168,7 @@ static void build_tables(const cli_command *command, getopt_tables *tables)
     tables->shorts[s++] = ':';
     for (const cli_option *option = cli_options; option->name != NULL; option++) {
         if (!cli_takes(command, option->id)) continue;
-        int has = option->value != NULL ? required_argument : no_argument;
+        int has = option->value == NULL ? no_argument : option->value->optional ? optional_argument : required_argument;
         tables->longs[l++] = (struct option){option->name, has, NULL, 256 + (int)option->id};
         if (option->letter == 0) continue;
         tables->shorts[s++] = option->letter;

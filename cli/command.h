@@ -110,6 +110,7 @@ typedef struct cli_value {
     unsigned long preset;      /* not given: index of the choice, or the number (0: see the help) */
     unsigned long min, max;
     bool repeats;              /* the option may be given several times, see cli_next */
+    bool optional;             /* --option or --option=VALUE, no letter */
 } cli_value;
 
 typedef struct cli_option {

@@ -38,6 +38,7 @@ static const cli_value progress = {.placeholder = "HOW", .kind = CLI_CHOICE, .ch
 static const cli_value setup_mode_name = {.placeholder = "NAME", .kind = CLI_CHOICE, .choices = setup_modes};
 static const cli_value dirs = {.placeholder = "DIR", .kind = CLI_DIR, .repeats = true};
 static const cli_value repositories = {.placeholder = "URL", .kind = CLI_PLACE, .repeats = true};
+static const cli_value profile_dir = {.placeholder = "DIR", .kind = CLI_DIR, .optional = true};
 static const cli_value threads = {.placeholder = "N", .kind = CLI_NUMBER, .min = 1, .max = 256};
 static const cli_value limit = {.placeholder = "N", .kind = CLI_NUMBER, .preset = 5, .min = 1, .max = 1000};
 static const cli_value port = {.placeholder = "PORT", .kind = CLI_NUMBER, .min = 0, .max = 65535};
@@ -76,7 +77,7 @@ const cli_option cli_options[] = {
     {OPT_COLOR, "color", 0, &color, "colors"},
     {OPT_FORCE, "force", 0, NULL, "do it again from scratch"},
     {OPT_DRY_RUN, "dry-run", 'n', NULL, "list and compare only; tell what would be done"},
-    {OPT_PROFILE, "profile", 0, NULL, "print where the time went, a line a stage"},
+    {OPT_PROFILE, "profile", 0, &profile_dir, "capture where time and memory go: capture.qprof in the current folder, or in DIR"},
     {OPT_NO_PROFILE, "no-profile", 0, NULL, "the default; accepted for scripts"},
     {OPT_RESUME, "resume", 0, NULL, "the default: every run goes on from what was committed"},
     {OPT_NO_RESUME, "no-resume", 0, NULL, "accepted for scripts; what is committed is never done twice, see --force"},
@@ -148,7 +149,7 @@ static const cli_option_id init_options[] = {OPT_FORCE, OPT_PULL, OPT_PULL_FROM,
 static const cli_option_id ingest_options[] = {OPT_PROJECT, OPT_SOURCE_TYPE, OPT_SOURCE, OPT_FORCE, OPT_PRUNE, OPT_DRY_RUN, OPT_PULL, OPT_PULL_FROM,
                                                OPT_PRECISION, OPT_PROFILE, OPT_NO_PROFILE, OPT_METRICS_PORT, OPT_METRICS_ADDRESS, OPT_RESUME, OPT_NO_RESUME, OPT_PROGRESS, OPT_COUNT};
 static const cli_option_id search_options[] = {OPT_LIMIT, OPT_PROJECT, OPT_SOURCE_TYPE, OPT_SOURCE, OPT_PATH, OPT_SINCE, OPT_MODE,
-                                               OPT_FORMAT, OPT_EXPLAIN, OPT_FULL, OPT_PRECISION, OPT_COUNT};
+                                               OPT_FORMAT, OPT_EXPLAIN, OPT_FULL, OPT_PRECISION, OPT_PROFILE, OPT_COUNT};
 static const cli_option_id config_options[] = {OPT_CONFIG_FORMAT, OPT_COUNT};
 static const cli_option_id project_list_options[] = {OPT_PROJECT_FORMAT, OPT_COUNT};
 static const cli_option_id project_options[] = {OPT_PROJECT_ID, OPT_PROJECT_FORMAT, OPT_COUNT};

@@ -107,7 +107,7 @@ static void put_values(FILE *out)
 {
     fputs("# What stands behind an option of a command: KIND (empty: nothing does), and REPLY for words.\n_qloader_value()\n{\n    case \"$1 $2\" in\n", out);
     for (const cli_option *option = cli_options; option->name != NULL; option++)
-        if (option->value != NULL) put_value(out, option);
+        if (option->value != NULL && !option->value->optional) put_value(out, option); /* the next word is no value */
     fputs("    *) KIND= ;;\n    esac\n}\n\n", out);
 }
 

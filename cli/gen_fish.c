@@ -38,7 +38,7 @@ static void put_option_line(FILE *out, const char *condition, const char *words,
     fprintf(out, "complete -c qloader -n '%s%s%s'", condition, words[0] != '\0' ? " " : "", words);
     if (option->letter != 0) fprintf(out, " -s %c", option->letter);
     fprintf(out, " -l %s", option->name);
-    if (option->value != NULL) put_value(out, option->value);
+    if (option->value != NULL && !option->value->optional) put_value(out, option->value); /* a value in the same word is not completed */
     fputs(" -d ", out);
     wording_option(option, &text);
     put_quoted(out, ql_buf_cstr(&text));

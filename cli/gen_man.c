@@ -99,9 +99,9 @@ static void put_option(FILE *out, const cli_option *option)
     put(out, option->name);
     fputs("\\fR", out);
     if (option->value != NULL) {
-        fputs(" \\fI", out);
+        fputs(option->value->optional ? "[=\\fI" : " \\fI", out);
         put(out, option->value->placeholder);
-        fputs("\\fR", out);
+        fputs(option->value->optional ? "\\fR]" : "\\fR", out);
     }
     fputc('\n', out);
     wording_option(option, &text);

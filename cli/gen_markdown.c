@@ -21,7 +21,8 @@ static void put_option(FILE *out, const cli_option *option)
     ql_buf text = QL_BUF_INIT;
     fputs("| ", out);
     if (option->letter != 0) fprintf(out, "`-%c`, ", option->letter);
-    fprintf(out, "`--%s%s%s` | ", option->name, option->value != NULL ? " " : "", option->value != NULL ? option->value->placeholder : "");
+    const char *before = option->value == NULL ? "" : option->value->optional ? "[=" : " ", *after = option->value != NULL && option->value->optional ? "]" : "";
+    fprintf(out, "`--%s%s%s%s` | ", option->name, before, option->value != NULL ? option->value->placeholder : "", after);
     wording_option(option, &text);
     put(out, ql_buf_cstr(&text));
     fputs(" |\n", out);

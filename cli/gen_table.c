@@ -11,7 +11,8 @@ static json_t *option_json(const cli_option *option)
     const cli_value *value = option->value;
     json_t *choices = json_array();
     for (size_t i = 0; value != NULL && value->choices != NULL && value->choices[i].name != NULL; i++) json_array_append_new(choices, json_string(value->choices[i].name));
-    return json_pack("{s:s, s:s, s:s, s:s?, s:s, s:o}", "name", option->name, "letter", letter, "help", option->help, "placeholder", value != NULL ? value->placeholder : NULL,
+    return json_pack("{s:s, s:s, s:s, s:s?, s:b, s:s, s:o}", "name", option->name, "letter", letter, "help", option->help, "placeholder", value != NULL ? value->placeholder : NULL,
+                     "optional", value != NULL && value->optional,
                      "kind", value != NULL ? kinds[value->kind] : "switch", "choices", choices);
 }
 

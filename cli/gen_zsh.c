@@ -40,7 +40,7 @@ static void put_action(FILE *out, const cli_value *value)
 static void put_option(FILE *out, const cli_command *command, const cli_option *option)
 {
     ql_buf text = QL_BUF_INIT;
-    const char *value = option->value != NULL ? "=" : "";
+    const char *value = option->value == NULL ? "" : option->value->optional ? "=-" : "="; /* =-: in the same word */
     bool alone = option->id == OPT_HELP || option->id == OPT_VERSION;
     (void)command;
     fputs(" \\\n    '", out);
@@ -53,6 +53,7 @@ static void put_option(FILE *out, const cli_command *command, const cli_option *
     wording_option(option, &text);
     put_quoted(out, ql_buf_cstr(&text), "\\[]");
     fputc(']', out);
+    if (option->value != NULL && option->value->optional) fputc(':', out);
     if (option->value != NULL) put_action(out, option->value);
     fputc('\'', out);
     ql_buf_dispose(&text);

@@ -13,8 +13,9 @@ static void print_option(const cli_option *option)
 {
     char left[64];
     ql_buf text = QL_BUF_INIT;
-    int n = snprintf(left, sizeof left, "%s%c%s--%s%s%s", option->letter ? "-" : " ", option->letter ? option->letter : ' ',
-                     option->letter ? ", " : "  ", option->name, option->value ? " " : "", option->value ? option->value->placeholder : "");
+    int n = snprintf(left, sizeof left, "%s%c%s--%s%s%s%s", option->letter ? "-" : " ", option->letter ? option->letter : ' ',
+                     option->letter ? ", " : "  ", option->name, option->value ? option->value->optional ? "[=" : " " : "", option->value ? option->value->placeholder : "",
+                     option->value && option->value->optional ? "]" : "");
     wording_option(option, &text);
     printf("  %-*s %s%s\n", LEFT_WIDTH, left, n > LEFT_WIDTH ? "\n                                " : "", ql_buf_cstr(&text));
     ql_buf_dispose(&text);

@@ -12,6 +12,7 @@
 
 #include "command.h"
 #include "exit_code.h"
+#include "heap_watch.h"
 #include "output.h"
 
 /*
@@ -55,6 +56,7 @@ static int flush_answer(const cli *self, int code)
 
 int main(int argc, char **argv)
 {
+    heap_watch_begin();
     keep_standard_descriptors();
     keep_secrets_out_of_dumps();
     (void)signal(SIGXFSZ, SIG_IGN); /* a file size limit is an error of write(), as a full disk is */

@@ -44,6 +44,7 @@
 #include <qloader/metrics.h>
 #include <qloader/model.h>
 #include <qloader/op.h>
+#include <qloader/prof.h>
 #include <qloader/rerank.h>
 #include <qloader/runtime.h>
 #include <qloader/search.h>

@@ -30,6 +30,7 @@ static void libc_free(void *user, void *ptr)
 
 static ql_allocator active = LIBC_ALLOCATOR;
 static atomic_bool handed_out;
+static _Atomic(const ql__alloc_watch *) watch;
 
 ql_status ql_allocator_set(const ql_allocator *allocator)
 {
@@ -49,13 +50,30 @@ void ql__allocator_reset_for_tests(const ql_allocator *allocator)
     atomic_store(&handed_out, false);
 }
 
+/* Released first: once the allocator has moved it, its address may be another thread's. Where that fails the old piece is no longer watched. */
+static void *realloc_watched(const ql__alloc_watch *watching, void *ptr, size_t size)
+{
+    if (ptr) watching->free_fn(ptr);
+    void *moved = active.realloc_fn(active.user, ptr, size);
+    if (moved) watching->alloc_fn(moved, size);
+    return moved;
+}
+
 void *ql__realloc(void *ptr, size_t size)
 {
     /* Loading first keeps the cache line shared between threads. */
     if (!atomic_load_explicit(&handed_out, memory_order_relaxed)) {
         atomic_store_explicit(&handed_out, true, memory_order_relaxed);
     }
-    return active.realloc_fn(active.user, ptr, size ? size : 1);
+    if (!size) size = 1;
+    const ql__alloc_watch *watching = atomic_load_explicit(&watch, memory_order_acquire);
+    if (!watching) return active.realloc_fn(active.user, ptr, size);
+    return realloc_watched(watching, ptr, size);
+}
+
+void ql__alloc_watch_set(const ql__alloc_watch *wanted)
+{
+    atomic_store_explicit(&watch, wanted, memory_order_release);
 }
 
 void *ql__alloc(size_t size)
@@ -80,7 +98,10 @@ void *ql__realloc_array(void *ptr, size_t count, size_t size)
 
 void ql__free(void *ptr)
 {
-    if (ptr) active.free_fn(active.user, ptr);
+    if (!ptr) return;
+    const ql__alloc_watch *watching = atomic_load_explicit(&watch, memory_order_acquire);
+    if (watching) watching->free_fn(ptr);
+    active.free_fn(active.user, ptr);
 }
 
 char *ql__strdup(ql_str text)

@@ -32,6 +32,13 @@ static inline bool ql__size_add(size_t a, size_t b, size_t *out)
 #define QL_STEAL(pointer) ({ __typeof__(pointer) stolen_ = (pointer); (pointer) = NULL; stolen_; })
 void ql__free_cleanup(void *pointer_to_pointer);       /* for QL_AUTO(char *, ql__free_cleanup) */
 
+/* Told of every allocation and release that goes through this table, whatever allocator is behind it; NULL: nobody. Static storage. */
+typedef struct ql__alloc_watch {
+    void (*alloc_fn)(void *ptr, size_t size); /* after it */
+    void (*free_fn)(void *ptr);               /* before it */
+} ql__alloc_watch;
+void ql__alloc_watch_set(const ql__alloc_watch *watch);
+
 /* Test programs only: installs `allocator` (NULL: malloc) at any time. Pointers handed out before must stay valid under it. */
 void ql__allocator_reset_for_tests(const ql_allocator *allocator);
 

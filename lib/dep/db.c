@@ -18,6 +18,7 @@
 #include "base/alloc.h"
 #include "base/status.h"
 #include "dep/db_vfs.h"
+#include "prof/batch_span.h"
 
 struct ql__db {
     ql__db_vfs vfs;
@@ -29,6 +30,8 @@ struct ql__stmt {
     sqlite3_stmt *handle;
     ql__db *db;
     int bind_code; /* first failed bind since the last reset */
+    ql__batch_span trace;
+    uint64_t run_begin_ns, run_ns; /* while a capture takes spans: since the first step after a reset, and in SQLite of that */
 };
 
 static ql_status fail_space(ql__db *self, ql_error *err)
@@ -89,7 +92,10 @@ static ql_status fail_code(ql__db *self, int code, ql_error *err)
 
 ql_status ql__db_exec(ql__db *self, const char *sql, ql_error *err)
 {
+    QL_PROF_SPAN(span, "sql", "sql");
+    ql_span_text(&span, "text", ql_str_of(sql));
     int code = sqlite3_exec(self->handle, sql, NULL, NULL, NULL);
+    ql_span_end(&span);
     return code == SQLITE_OK ? QL_OK : fail_code(self, code, err);
 }
 
@@ -271,9 +277,26 @@ ql_status ql__db_prepare(ql__db *self, const char *sql, ql__stmt **out, ql_error
     return QL_OK;
 }
 
+/* What a capture is told: the statement as it was written, never what is bound to it. */
+static void note_run(ql__stmt *self, bool last)
+{
+    static ql_site site = QL_SITE_INIT("sql", "sql");
+    const char *text = sqlite3_sql(self->handle);
+    if (self->run_begin_ns != 0) ql__batch_add(&self->trace, self->run_begin_ns, self->run_ns, &site, text);
+    self->run_begin_ns = self->run_ns = 0;
+    if (last) ql__batch_flush(&self->trace, &site, text);
+}
+
+static void note_step(ql__stmt *self, uint64_t begin_ns)
+{
+    if (self->run_begin_ns == 0) self->run_begin_ns = begin_ns;
+    self->run_ns += ql__batch_now() - begin_ns;
+}
+
 void ql__stmt_free(ql__stmt *self)
 {
     if (!self) return;
+    note_run(self, true);
     sqlite3_finalize(self->handle);
     ql__free(self);
 }
@@ -301,13 +324,16 @@ void ql__stmt_bind_null(ql__stmt *self, int index)
 
 void ql__stmt_reset(ql__stmt *self)
 {
+    if (self->run_begin_ns != 0) note_run(self, false);
     sqlite3_reset(self->handle);
     self->bind_code = SQLITE_OK;
 }
 
 ql_status ql__stmt_step(ql__stmt *self, ql_error *err)
 {
+    uint64_t begin_ns = ql__batch_now();
     int code = self->bind_code != SQLITE_OK ? self->bind_code : sqlite3_step(self->handle);
+    if (begin_ns != 0) note_step(self, begin_ns);
     if (code == SQLITE_ROW) return QL_OK;
     ql_status st = code == SQLITE_DONE ? QL_DONE : fail_code(self->db, code, err);
     ql__stmt_reset(self);

@@ -15,6 +15,7 @@
 #include "base/status.h"
 #include "dep/dynlib.h"
 #include "prof/metrics.h"
+#include <qloader/prof.h>
 
 #define CURL_SONAME "libcurl.so.4"
 #define TRIES 3
@@ -226,6 +227,31 @@ static bool may_pass(ql_status status, const ql_error *err)
     return kind == QL_E_NET && (err->http_code == 0 || err->http_code == 408 || err->http_code == 429 || err->http_code >= 500);
 }
 
+/* Who was asked, not for what: addresses may hold secrets. */
+static ql_str host_of(const char *url)
+{
+    const char *at = strstr(url, "://");
+    if (at == NULL) return QL_STR("");
+    at += 3;
+    size_t length = strcspn(at, "/?#");
+    for (size_t i = length; i > 0; i--)
+        if (at[i - 1] == '@') return (ql_str){at + i, length - i};
+    return (ql_str){at, length};
+}
+
+/* One try, as a span. */
+static ql_status try_once(const ql__net_ops *net, const ql__net_get *get, uint32_t number, ql_error *failure)
+{
+    QL_PROF_SPAN(span, "http", "http");
+    ql_status status = net->get_fn(net->user, get, failure);
+    ql_span_text(&span, "method", QL_STR("GET"));
+    ql_span_text(&span, "host", host_of(get->url));
+    ql_span_int(&span, "try", number);
+    ql_span_int(&span, "status", status >= 0 ? 200 : failure->http_code);
+    ql_span_end(&span);
+    return status;
+}
+
 ql_status ql__http_download(const ql__sys *sys, const ql__net_get *get, ql_error *err)
 {
     const ql__net_ops *net = sys->net != NULL ? sys->net : &ql__http_net;
@@ -237,7 +263,7 @@ ql_status ql__http_download(const ql__sys *sys, const ql__net_get *get, ql_error
     for (uint32_t tries = 1, pause_ms = PAUSE_MS;; tries++, pause_ms *= 2) {
         ql_error failure = {0};
         uint64_t begin_ns = ql__metric_begin();
-        ql_status status = net->get_fn(net->user, &passed, &failure);
+        ql_status status = try_once(net, &passed, tries, &failure);
         ql__metric_end(QL__METRIC_HTTP_TIME, 0, begin_ns);
         ql__metric_add(QL__METRIC_HTTP, class_of(status, &failure), 1);
         uint32_t wait_ms = failure.retry_after_ms > pause_ms ? failure.retry_after_ms : pause_ms;

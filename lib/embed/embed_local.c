@@ -445,6 +445,9 @@ static ql_status run_wave(local_embedder *self, ql_embed_role role, size_t texts
     QL_TRY(role == QL_EMBED_QUERY ? choose_for_queries(self, &run.chosen, err) : choose_for_passages(self, &run.chosen, err));
     QL_TRY(prepare_wave(self, run.chosen, err));
     ql__counter_add(QL__COUNTER_TOKENS, self->id_count);
+    ql__span_note(&ql_span_EMBED, "texts", (int64_t)texts);
+    ql__span_note(&ql_span_EMBED, "tokens", (int64_t)self->id_count);
+    ql__span_note(&ql_span_EMBED, "batches", (int64_t)self->batch_count);
     pthread_mutex_init(&run.lock, NULL);
     if (self->batch_count == 1) run_batch(&run, 0, 0);
     else ql__pool_run(self->options.pool, self->batch_count, run_batch, &run);

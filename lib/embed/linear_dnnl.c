@@ -23,6 +23,7 @@
 #include "base/alloc.h"
 #include "base/status.h"
 #include "dep/dynlib.h"
+#include "prof/anchor.h"
 
 #define DNNL_SONAME "libdnnl.so.2"
 #define OPENMP_SONAME "libgomp.so.1"
@@ -155,6 +156,7 @@ ql__linear_guard ql__linear_enter(const ql__linear_engine *self)
     ql__linear_guard guard = {.threads = self->openmp.get()};
     sigset_t all;
     sigfillset(&all);
+    ql__prof_keep_signal(&all);
     (void)pthread_sigmask(SIG_BLOCK, &all, &guard.signals);
     if (guard.threads != 1) self->openmp.set(1);
     return guard;
@@ -164,6 +166,7 @@ void ql__linear_leave(const ql__linear_engine *self, const ql__linear_guard *gua
 {
     if (guard->threads != 1) self->openmp.set(guard->threads);
     (void)pthread_sigmask(SIG_SETMASK, &guard->signals, NULL);
+    ql__prof_let_signal();
 }
 
 /* ---- primitives ---- */
@@ -285,7 +288,9 @@ static ql_status execute_reorder(const ql__linear_engine *self, const dnnl_memor
     code = self->fn.dnnl_stream_create(&stream, self->engine, dnnl_stream_default_flags);
     if (code == dnnl_success) {
         dnnl_exec_arg_t args[] = {{DNNL_ARG_FROM, source}, {DNNL_ARG_TO, target}};
+        ql__anchor anchor = ql__anchor_set("oneDNN reorder");
         code = self->fn.dnnl_primitive_execute(primitive, stream, 2, args);
+        ql__anchor_clear(&anchor);
         if (code == dnnl_success) code = self->fn.dnnl_stream_wait(stream);
         self->fn.dnnl_stream_destroy(stream);
     }
@@ -473,7 +478,10 @@ ql_status ql__linear_run(ql__linear_worker *self, size_t index, size_t rows, con
     DNNL_TRY(engine->fn.dnnl_memory_set_data_handle(pad, self->scratch_aligned), "a scratchpad");
     dnnl_exec_arg_t args[] = {{DNNL_ARG_SRC, from}, {DNNL_ARG_WEIGHTS, layer->weights_memory}, {DNNL_ARG_BIAS, layer->bias_memory},
                               {DNNL_ARG_DST, to}, {DNNL_ARG_SCRATCHPAD, pad}};
-    DNNL_TRY(engine->fn.dnnl_primitive_execute(primitive, self->stream, 5, args), "a matrix product");
-    DNNL_TRY(engine->fn.dnnl_stream_wait(self->stream), "a matrix product");
-    return QL_OK;
+    static const char *const kernels[QL__LINEAR_KINDS] = {"oneDNN matmul", "oneDNN matmul, sum", "oneDNN matmul, gelu"};
+    ql__anchor anchor = ql__anchor_set(kernels[engine->forms[f].kind]);
+    dnnl_status_t code = engine->fn.dnnl_primitive_execute(primitive, self->stream, 5, args);
+    if (code == dnnl_success) code = engine->fn.dnnl_stream_wait(self->stream);
+    ql__anchor_clear(&anchor);
+    return code == dnnl_success ? QL_OK : dnnl_fail(code, "a matrix product", err);
 }

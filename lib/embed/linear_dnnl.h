@@ -55,7 +55,7 @@ typedef struct ql__linear_guard {
 
 /*
  * Around every series of runs, in the same thread: its OpenMP thread count is 1 and its signals wait. Kernels for AVX2 move the stack
- * pointer into the heap while they run, where a handler would write over foreign memory.
+ * pointer into the heap while they run, where a handler would write over foreign memory. While a capture runs (qloader/prof.h) SIGPROF comes in all the same, on an alternate stack.
  */
 ql__linear_guard ql__linear_enter(const ql__linear_engine *self);
 void ql__linear_leave(const ql__linear_engine *self, const ql__linear_guard *guard);

@@ -19,7 +19,9 @@
 #include "base/array.h"
 #include "base/status.h"
 #include "ingest/prepare.h"
+#include "prof/counter_table.h"
 #include "prof/metrics.h"
+#include "prof/prof_place.h"
 #include "sys/queue.h"
 #include "sys/thread.h"
 
@@ -144,6 +146,51 @@ static void count_written(pipeline *self, const ql__prepared *document)
     ql__counter_add(QL__COUNTER_CHUNKS, document->chunk_count);
 }
 
+/* --- queues -------------------------------------------------------------------------------------------------------------------- */
+
+/* A queue between two stages as a capture shows it. */
+typedef struct hand_over {
+    size_t queue; /* of the metrics */
+    ql__gauge_id items, bytes;
+    const char *task_waits, *full, *empty;
+} hand_over;
+
+static const hand_over hop_embed = {QL__QUEUE_EMBED, QL__GAUGE_EMBED_ITEMS, QL__GAUGE_EMBED_BYTES, "queue embed", "queue embed full", "queue embed empty"};
+static const hand_over hop_write = {QL__QUEUE_WRITE, QL__GAUGE_WRITE_ITEMS, QL__GAUGE_WRITE_BYTES, "queue write", "queue write full", "queue write empty"};
+
+/* What waits before a stage, for the metrics: count +1 as it is put in, -1 as it is taken out. */
+static void count_waiting(size_t queue, const ql__prepared *document, int count)
+{
+    ql__metric_change(QL__METRIC_QUEUE_BYTES, queue, count * (double)document->memory_bytes);
+    ql__metric_change(queue == QL__QUEUE_EMBED ? QL__METRIC_REF_CHUNK_QUEUE : QL__METRIC_REF_EMBED_QUEUE, 0, count * (double)document->chunk_count);
+}
+
+static void push(ql__queue *to, const hand_over *hop, ql__prepared *document)
+{
+    size_t bytes = document->memory_bytes; /* once it is pushed it is another thread's */
+    ql_task_wait(&document->task, QL_TASK_WAIT_QUEUE, hop->task_waits);
+    count_waiting(hop->queue, document, 1); /* it may be taken out before push returns */
+    ql__gauge_add(hop->items, 1);
+    ql__gauge_add(hop->bytes, bytes);
+    uint64_t begin_ns = ql__place_wait_begin();
+    bool open = ql__queue_push(to, document, bytes);
+    ql__place_wait_end(begin_ns, hop->full);
+    assert(open); /* a queue is closed when the stage before it has ended */
+    (void)open;
+}
+
+static bool pop(ql__queue *from, const hand_over *hop, uint32_t timeout_ms, void **item, bool *timed_out)
+{
+    uint64_t begin_ns = ql__place_wait_begin();
+    bool found = ql__queue_pop_until(from, item, timeout_ms, timed_out);
+    ql__place_wait_end(begin_ns, hop->empty);
+    if (!found) return false;
+    count_waiting(hop->queue, *item, -1);
+    ql__gauge_add(hop->items, (uint64_t)-1);
+    ql__gauge_add(hop->bytes, (uint64_t)0 - ((const ql__prepared *)*item)->memory_bytes);
+    return true;
+}
+
 /* --- write --------------------------------------------------------------------------------------------------------------------- */
 
 static ql_status write_one(pipeline *self, ql__prepared *document, ql_error *err)
@@ -240,7 +287,9 @@ static void write_store(pipeline *self, ql__prepared *document)
     }
     self->pending_bytes += document->memory_bytes;
     uint64_t begin_ns = ql__metric_begin();
+    ql_task_run(&document->task);
     status = write_one(self, document, &err);
+    ql_task_wait(&document->task, QL_TASK_WAIT_OTHER, "commit");
     if (begin_ns != 0) self->pending_write_ns += ql__span_now() - begin_ns;
     if (status >= 0) return;
     ql_str url = document->entry->item.url;
@@ -267,24 +316,16 @@ static void write_accept(pipeline *self, ql__prepared *document)
     write_commit_due(self);
 }
 
-/* What waits before a stage, for the metrics: count +1 as it is put in, -1 as it is taken out. */
-static void count_waiting(size_t queue, const ql__prepared *document, int count)
-{
-    ql__metric_change(QL__METRIC_QUEUE_BYTES, queue, count * (double)document->memory_bytes);
-    ql__metric_change(queue == QL__QUEUE_EMBED ? QL__METRIC_REF_CHUNK_QUEUE : QL__METRIC_REF_EMBED_QUEUE, 0, count * (double)document->chunk_count);
-}
-
 static void *write_main(void *user)
 {
     pipeline *self = user;
+    ql__thread_name("qloader-write");
     ql__prof *previous = ql__prof_enter(self->ingest->prof);
     for (;;) {
         void *item = NULL;
         bool timed_out = false;
-        if (ql__queue_pop_until(self->to_write, &item, COMMIT_IDLE_MS, &timed_out)) {
-            count_waiting(QL__QUEUE_WRITE, item, -1);
-            write_accept(self, item);
-        } else if (timed_out) write_commit(self);
+        if (pop(self->to_write, &hop_write, COMMIT_IDLE_MS, &item, &timed_out)) write_accept(self, item);
+        else if (timed_out) write_commit(self);
         else break;
     }
     write_commit(self);
@@ -292,18 +333,10 @@ static void *write_main(void *user)
     return NULL;
 }
 
-static void push(ql__queue *to, size_t queue, ql__prepared *document)
-{
-    count_waiting(queue, document, 1); /* it may be taken out before push returns */
-    bool open = ql__queue_push(to, document, document->memory_bytes);
-    assert(open); /* a queue is closed when the stage before it has ended */
-    (void)open;
-}
-
 static void hand_to_write(pipeline *self, ql__prepared *document)
 {
     if (!self->threaded) write_accept(self, document);
-    else push(self->to_write, QL__QUEUE_WRITE, document);
+    else push(self->to_write, &hop_write, document);
 }
 
 /* --- embed --------------------------------------------------------------------------------------------------------------------- */
@@ -409,13 +442,14 @@ static void embed_accept(pipeline *self, ql__prepared *document)
         return;
     }
     self->batch_tokens += document->tokens;
+    ql_task_wait(&document->task, QL_TASK_WAIT_OTHER, "vectors of its batch");
     if (self->batch_tokens >= EMBED_BATCH_TOKENS) embed_flush(self);
 }
 
 static void hand_to_embed(pipeline *self, ql__prepared *document)
 {
     if (!self->threaded) embed_accept(self, document);
-    else push(self->to_embed, QL__QUEUE_EMBED, document);
+    else push(self->to_embed, &hop_embed, document);
 }
 
 static void embed_main(pipeline *self)
@@ -423,10 +457,8 @@ static void embed_main(pipeline *self)
     for (;;) {
         void *item = NULL;
         bool timed_out = false;
-        if (ql__queue_pop_until(self->to_embed, &item, 100, &timed_out)) {
-            count_waiting(QL__QUEUE_EMBED, item, -1);
-            embed_accept(self, item);
-        } else if (!timed_out) break;
+        if (pop(self->to_embed, &hop_embed, 100, &item, &timed_out)) embed_accept(self, item);
+        else if (!timed_out) break;
         report_progress(self, QL_INGEST_WORKING);
     }
     embed_flush(self);
@@ -486,6 +518,7 @@ static void prepare_all(pipeline *self)
 static void *prepare_main(void *user)
 {
     pipeline *self = user;
+    ql__thread_name("qloader-prepare");
     ql__prof *previous = ql__prof_enter(self->ingest->prof);
     prepare_all(self);
     ql__queue_close(self->to_embed);

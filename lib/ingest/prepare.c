@@ -368,12 +368,26 @@ static void note_failure(ql__prepared *self, ql__prepared_kind kind, ql_status s
     if (!ql__arena_copy(&self->memory.arena, ql_str_of(err->message), &self->message)) self->message = ql_str_of(ql_status_name(status));
 }
 
+/* Labels of all that is done for one document, whichever thread does it. Returns what ql_label_restore() takes. */
+static uint64_t label_document(const ql__ingest_source *source, const ql__plan_entry *entry)
+{
+    uint64_t before = ql_label_set("project", source->project);
+    (void)ql_label_set("source_type", source->source_type);
+    (void)ql_label_set("source", source->source);
+    (void)ql_label_set("document", entry->item.url);
+    return before;
+}
+
 ql__prepared *ql__prepare(ql__ingest *ingest, const ql__ingest_source *source, const ql__plan_entry *entry)
 {
     ql__prepared *self = ql__alloc_zero(1, sizeof *self);
     if (self == NULL) return NULL;
     ql__arena_init(&self->memory.arena, 0);
     self->entry = entry;
+    static ql_site site = QL_SITE_INIT("document", "task");
+    uint64_t labels_before = label_document(source, entry);
+    self->task = ql_task_begin(&site, entry->item.url, 0);
+    ql_task_run(&self->task);
     ql_error err = {0};
     ql_document document = {.struct_size = sizeof document, .created_at_ms = QL_TIME_UNKNOWN, .updated_at_ms = QL_TIME_UNKNOWN};
     void *token = NULL;
@@ -390,6 +404,8 @@ ql__prepared *ql__prepare(ql__ingest *ingest, const ql__ingest_source *source, c
         source->ops->release_fn(source->self, token);
     }
     if (status < 0) note_failure(self, gone ? QL__PREPARED_GONE : QL__PREPARED_FAILED, status, &err);
+    ql_task_ready(&self->task);
+    ql_label_restore(labels_before);
     self->memory_bytes = self->memory.arena.used_bytes + self->chunk_capacity * sizeof *self->chunks + sizeof *self;
     return self;
 }
@@ -397,6 +413,7 @@ ql__prepared *ql__prepare(ql__ingest *ingest, const ql__ingest_source *source, c
 void ql__prepared_free(ql__prepared *self)
 {
     if (self == NULL) return;
+    ql_task_end(&self->task);
     ql__free(self->chunks);
     ql__free(self->vectors);
     ql__arena_dispose(&self->memory.arena);

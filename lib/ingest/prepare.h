@@ -4,6 +4,7 @@
 
 #include "base/arena.h"
 #include "ingest/plan.h"
+#include <qloader/prof.h>
 
 /* Raise it when what the model and the word index read of a chunk (title, path, text) is composed otherwise: documents are then made again. */
 #define QL__PREPARE_VERSION 1u
@@ -33,6 +34,7 @@ typedef struct ql__prepared {
     size_t memory_bytes;          /* for queues */
     const char *missing_grammar;  /* language that was cut by lines since its grammar is not installed, or NULL */
     bool chunks_dropped;          /* max_chunks_per_document held it back */
+    ql_task task;                 /* of a capture, see qloader/prof.h */
 } ql__prepared;
 
 /* NULL: out of memory. Every other failure is in the result. Thread-safe. */

@@ -14,7 +14,10 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "prof/counter_table.h"
 #include "prof/metrics.h"
+#include "prof/place_table.h"
+#include "prof/prof_place.h"
 #include "sys/file.h"
 
 #define SHARD_COUNT 32 /* power of two */
@@ -116,19 +119,23 @@ void ql__prof_leave(ql__prof *previous)
     (void)ql__prof_enter(previous);
 }
 
-static void *pool_capture(void)
+static void pool_capture(ql__pool_context *out)
 {
-    return ql__prof_current ? ql__prof_current->prof : NULL;
+    out->words[0] = (uintptr_t)(ql__prof_current ? ql__prof_current->prof : NULL);
+    ql__place_take(out->words + 1);
 }
 
-static void *pool_enter(void *captured)
+static void pool_enter(const ql__pool_context *captured, ql__pool_context *previous)
 {
-    return ql__prof_enter(captured);
+    pool_capture(previous);
+    (void)ql__prof_enter((ql__prof *)captured->words[0]);
+    ql__place_put(captured->words + 1);
 }
 
-static void pool_leave(void *previous)
+static void pool_leave(const ql__pool_context *previous)
 {
-    ql__prof_leave(previous);
+    ql__prof_leave((ql__prof *)previous->words[0]);
+    ql__place_put(previous->words + 1);
 }
 
 const ql__pool_hooks *ql__prof_pool_hooks(void)
@@ -149,19 +156,38 @@ static void max_raise(atomic_uint_least64_t *place, uint64_t value)
     }
 }
 
-void ql__span_record(ql__span *span)
+void ql__span_open(ql__span *span, ql__span_id id, ql_site *site)
+{
+    span->id = id;
+    span->captured = false;
+    if (__atomic_load_n(&ql__prof_spans_on, __ATOMIC_RELAXED)) {
+        (void)ql__site_id(site, ql__span_name(id));
+        span->outer_labels = ql_label_set("stage", ql_str_of(ql__span_name(id)));
+        span->traced = ql__span_start_stage(site);
+        span->captured = span->traced.id != 0;
+    }
+    span->begin_ns = span->captured ? span->traced.begin_ns : ql__monotonic_ns(ql__sys_default());
+}
+
+void ql__span_close(ql__span *span)
 {
     prof_shard *shard = ql__prof_current;
-    if (!shard) return; /* left before the span ended */
-    uint64_t wall_ns = ql__span_now() - span->begin_ns;
-    add(&shard->spans[span->id].count, 1);
-    add(&shard->spans[span->id].wall_ns, wall_ns);
-    max_raise(&shard->spans[span->id].max_ns, wall_ns);
-    if (shard->prof->metrics != NULL) ql__metrics_span(shard->prof->metrics, span->id, wall_ns);
+    if (shard) { /* else left before the span ended */
+        uint64_t wall_ns = ql__span_now() - span->begin_ns;
+        add(&shard->spans[span->id].count, 1);
+        add(&shard->spans[span->id].wall_ns, wall_ns);
+        max_raise(&shard->spans[span->id].max_ns, wall_ns);
+        if (shard->prof->metrics != NULL) ql__metrics_span(shard->prof->metrics, span->id, wall_ns);
+    }
+    if (span->captured) {
+        ql_span_finish(&span->traced);
+        ql_label_restore(span->outer_labels);
+    }
     span->begin_ns = 0;
 }
 
 void ql__counter_record(ql__counter_id id, uint64_t amount)
 {
-    add(&ql__prof_current->counters[id], amount);
+    if (ql__prof_current) add(&ql__prof_current->counters[id], amount);
+    ql__tally_add((size_t)id, amount);
 }

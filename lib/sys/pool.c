@@ -26,7 +26,7 @@ typedef struct pool_loop {
     struct pool_loop *next;
     ql__pool_fn fn;
     void *user;
-    void *inherited;
+    ql__pool_context inherited;
     size_t count;
     size_t threads_inside; /* the caller not included */
     bool listed;
@@ -100,9 +100,10 @@ static void thread_visit(ql__pool *self, pool_loop *loop, size_t worker)
     const ql__pool_hooks *hooks = self->hooks;
     loop->threads_inside++;
     pthread_mutex_unlock(&self->lock);
-    void *previous = hooks ? hooks->enter_fn(loop->inherited) : NULL;
+    ql__pool_context previous;
+    if (hooks) hooks->enter_fn(&loop->inherited, &previous);
     bool finished = loop_work(self, loop, worker, generation);
-    if (hooks) hooks->leave_fn(previous);
+    if (hooks) hooks->leave_fn(&previous);
     pthread_mutex_lock(&self->lock);
     if (finished) loop_unlist(self, loop);
     loop->threads_inside--;
@@ -113,6 +114,7 @@ static void *thread_main(void *user)
 {
     pool_thread *thread = user;
     ql__pool *self = thread->pool;
+    ql__thread_name("qloader-pool");
     pthread_mutex_lock(&self->lock);
     for (;;) {
         pool_loop *loop = loop_choose(self);
@@ -189,7 +191,7 @@ size_t ql__pool_size(const ql__pool *self)
 static void loop_list(ql__pool *self, pool_loop *loop)
 {
     pthread_mutex_lock(&self->lock);
-    if (self->hooks) loop->inherited = self->hooks->capture_fn();
+    if (self->hooks) self->hooks->capture_fn(&loop->inherited);
     loop->listed = true;
     loop->next = self->loops;
     self->loops = loop;

@@ -20,10 +20,13 @@ void ql__pool_run(ql__pool *self, size_t count, ql__pool_fn fn, void *user);
  * What the threads of a loop inherit from its caller. capture runs in the caller, enter and leave around the work of each
  * other thread. Set right after ql__pool_new, before the first loop. ql__prof_pool_hooks() of prof/span.h is one.
  */
+typedef struct ql__pool_context {
+    uintptr_t words[4];
+} ql__pool_context;
 typedef struct ql__pool_hooks {
-    void *(*capture_fn)(void);
-    void *(*enter_fn)(void *captured); /* returns what leave_fn gets */
-    void (*leave_fn)(void *previous);
+    void (*capture_fn)(ql__pool_context *out);
+    void (*enter_fn)(const ql__pool_context *captured, ql__pool_context *previous); /* previous: what leave_fn gets */
+    void (*leave_fn)(const ql__pool_context *previous);
 } ql__pool_hooks;
 void ql__pool_hooks_set(ql__pool *self, const ql__pool_hooks *hooks); /* NULL: none; static storage */
 size_t ql__core_count(void); /* cores this process may use (affinity mask) */

@@ -14,3 +14,8 @@ ql_status ql__thread_start(pthread_t *out, void *(*main_fn)(void *user), void *u
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return code == 0 ? QL_OK : ql__fail_errno(err, code, "cannot start a thread");
 }
+
+void ql__thread_name(const char *name)
+{
+    (void)pthread_setname_np(pthread_self(), name);
+}

@@ -6,6 +6,8 @@
 
 #include <qloader/base.h>
 
+/* Names the calling thread for debuggers and profiles: at most 15 bytes. */
+void ql__thread_name(const char *name);
 /* Join it. QL_E_IO, QL_E_NOMEM: the kernel gives no thread. */
 ql_status ql__thread_start(pthread_t *out, void *(*main_fn)(void *user), void *user, ql_error *err);
 

@@ -36,7 +36,8 @@ set(qloader_fuzz_foreign_flags -fsanitize=address -fsanitize=fuzzer-no-link -fno
 
 # What every foreign target has in common.
 function(qloader_foreign target)
-  target_compile_options(${target} PRIVATE -std=gnu11 -O2 -g0 -w -fvisibility=hidden)
+  # Frame pointers and unwind tables: samples of a profiler that fall into it reach whoever called it.
+  target_compile_options(${target} PRIVATE -std=gnu11 -O2 -g0 -w -fvisibility=hidden -fno-omit-frame-pointer ${qloader_leaf_frames} -fasynchronous-unwind-tables)
   target_compile_definitions(${target} PRIVATE NDEBUG)
   set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE ON INTERPROCEDURAL_OPTIMIZATION OFF
     EXPORT_COMPILE_COMMANDS OFF)

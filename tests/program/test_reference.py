@@ -95,7 +95,8 @@ class Reference(unittest.TestCase):
             source = self.made.read("man1", page_name(command))
             self.assertTrue(command["options"])
             for option in command["options"]:
-                left = "--" + option["name"] + (" " + option["placeholder"] if option["placeholder"] else "")
+                value = ("[=%s]" if option["optional"] else " %s") % option["placeholder"] if option["placeholder"] else ""
+                left = "--" + option["name"] + value
                 if option["letter"]:
                     left = "-%s, %s" % (option["letter"], left)
                 self.assertRegex(page, r"(?m)^ +%s(\s|$)" % re.escape(left))

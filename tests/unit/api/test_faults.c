@@ -237,6 +237,33 @@ static ql_status do_machine(ql_buf *out, ql_error *err)
     return st;
 }
 
+static int keep_capture(void *user, const void *bytes, size_t size)
+{
+    return ql_buf_append(user, (ql_str){bytes, size}) < 0;
+}
+
+/* Spans alone: how often the other sources call the kernel depends on the clock. */
+static ql_status do_prof(ql_buf *out, ql_error *err)
+{
+    ql_prof *prof = NULL;
+    QL_AUTO(ql_buf, ql_buf_dispose) capture = QL_BUF_INIT;
+    ql_prof_options options = QL_PROF_OPTIONS_INIT;
+    ql_prof_info info = {.struct_size = sizeof info};
+    (void)out;
+    options.sources = QL_PROF_SPANS;
+    options.folder = ql_test_path(root, "work");
+    ql_status st = ql_prof_start(&options, &prof, err);
+    if (st < 0) return st;
+    QL_PROF_SPAN(span, "faults", "test");
+    ql_span_end(&span);
+    st = ql_prof_stop(prof, err);
+    if (st >= 0) st = ql_prof_snapshot(prof, keep_capture, &capture, err);
+    if (st >= 0) st = ql_prof_info_read(prof, &info, err);
+    ql_prof_free(prof);
+    if (capture.status < 0) st = err->status = capture.status; /* why the receiver stopped */
+    return st;
+}
+
 static ql_status do_init(ql_buf *out, ql_error *err)
 {
     ql_runtime *runtime = NULL;
@@ -572,6 +599,7 @@ static const scenario scenarios[] = {
     {"describe", do_describe, true, false, false, false, "ql_workspace_config ql_workspace_projects_json ql_workspace_info_json"},
     {"check", do_check, true, false, false, false, "ql_workspace_check_json"},
     {"machine", do_machine, true, false, true, false, "ql_runtime_describe_json"},
+    {"prof", do_prof, false, false, false, false, "ql_prof_start ql_prof_stop ql_prof_snapshot ql_prof_info_read"},
     {"search", do_search, true, false, false, false, "ql_search ql_results_json"},
     {"op", do_op, true, false, false, false, "ql_op_ingest ql_op_search ql_op_poll ql_op_wait ql_op_report ql_op_results_take"},
     {"model", do_model, true, false, false, false, "ql_model_list_json ql_model_info_json ql_model_user_dir"},
@@ -591,7 +619,9 @@ static const scenario scenarios[] = {
 static const char harmless[] = "ql_block_kind_name ql_buf_clear ql_buf_cstr ql_buf_dispose ql_buf_init ql_buf_str ql_op_cancel ql_op_fd ql_op_free ql_model_default ql_results_count "
                                "ql_metrics_server_port ql_metrics_server_stop ql_series_add ql_series_change ql_series_observe ql_series_set "
                                "ql_results_free ql_results_hit ql_runtime_free ql_status_name ql_str_compare ql_str_equal "
-                               "ql_str_of ql_version ql_version_number ql_workspace_free ql_allocator_set";
+                               "ql_str_of ql_version ql_version_number ql_workspace_free ql_allocator_set "
+                               "ql_label_put ql_label_put_back ql_prof_free ql_prof_heap_hooks_use ql_prof_switch ql_span_current ql_span_double ql_span_finish ql_span_int "
+                               "ql_span_link ql_span_start ql_span_text ql_task_end ql_task_ready ql_task_run ql_task_start ql_task_wait";
 
 static void do_harmless(void)
 {
@@ -611,6 +641,22 @@ static void do_harmless(void)
     ql_workspace_options_init(&workspace);
     ql_ingest_options_init(&ingest);
     ql_search_options_init(&search);
+    static ql_site site = QL_SITE_INIT("harmless", "test");
+    ql_span span = ql_span_start(&site);
+    ql_span_int(&span, "key", 1);
+    ql_span_double(&span, "key", 1);
+    ql_span_text(&span, "key", QL_STR("text"));
+    ql_span_link(ql_span_current(), 1);
+    ql_span_finish(&span);
+    ql_task task = ql_task_start(&site, QL_STR("task"), 0);
+    ql_task_run(&task);
+    ql_task_ready(&task);
+    ql_task_wait(&task, QL_TASK_WAIT_OTHER, "nothing");
+    ql_task_end(&task);
+    ql_label_put_back(ql_label_put("key", QL_STR("value")));
+    assert_int_equal(*ql_prof_switch(), 0);
+    assert_int_equal(*ql_prof_heap_hooks_use()->on, 0);
+    ql_prof_free(NULL);
     assert_int_equal(ql_metrics_server_port(NULL), 0);
     ql_metrics_server_stop(NULL);
     ql_series_add(NULL, 1);

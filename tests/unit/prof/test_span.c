@@ -44,11 +44,12 @@ static void test_span__an_ended_span_counts_once(void **state)
     (void)state;
     ql__prof *prof = ql__prof_new();
     ql__prof *previous = ql__prof_enter(prof);
-    ql__span span = ql__span_begin(QL__SPAN_EMBED);
+    static ql_site site = QL_SITE_INIT(NULL, "stage");
+    ql__span span = ql__span_begin(QL__SPAN_EMBED, &site);
     ql__span_end(&span);
     ql__span_end(&span);
     ql__prof_leave(previous);
-    span = ql__span_begin(QL__SPAN_EMBED); /* began while off */
+    span = ql__span_begin(QL__SPAN_EMBED, &site); /* began while off */
     previous = ql__prof_enter(prof);
     ql__span_end(&span);
     ql__prof_leave(previous);

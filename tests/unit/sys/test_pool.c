@@ -151,21 +151,20 @@ static void test_pool__threads_move_to_a_new_loop(void **state)
 static _Thread_local int context;
 static atomic_int wrong_context;
 
-static void *context_capture(void)
+static void context_capture(ql__pool_context *out)
 {
-    return (void *)(intptr_t)context;
+    out->words[0] = (uintptr_t)context;
 }
 
-static void *context_enter(void *captured)
+static void context_enter(const ql__pool_context *captured, ql__pool_context *previous)
 {
-    int previous = context;
-    context = (int)(intptr_t)captured;
-    return (void *)(intptr_t)previous;
+    context_capture(previous);
+    context = (int)captured->words[0];
 }
 
-static void context_leave(void *previous)
+static void context_leave(const ql__pool_context *previous)
 {
-    context = (int)(intptr_t)previous;
+    context = (int)previous->words[0];
 }
 
 static void check_context(void *user, size_t index, size_t worker)

@@ -1,0 +1,64 @@
+/* See profile.h. The capture begins before the workspace is opened, so that loading the model is in it. */
+#include "profile.h"
+
+#include <stdio.h>
+
+#include "exit_code.h"
+#include "output.h"
+
+#define CAPTURE_FILE "capture.qprof"
+
+int profile_begin(const cli *self, cli_profile *out)
+{
+    ql_error err = {0};
+    *out = (cli_profile){.folder = "."};
+    if (!cli_has(self, OPT_PROFILE)) return -1;
+    ql_str folder = cli_str(self, OPT_PROFILE);
+    out->whole = folder.len != 0;
+    if (out->whole) out->folder = folder.ptr;
+    ql_prof_options options = QL_PROF_OPTIONS_INIT;
+    options.folder = out->folder;
+    ql_status status = ql_prof_start(&options, &out->capture, &err);
+    return status < 0 ? cli_fail(self, status, &err) : -1;
+}
+
+/* The one place where a capture becomes the files that people open (pprof, flame graph, page ...): none yet besides the capture itself. */
+static ql_status write_formats(const cli_profile *self, ql_error *err)
+{
+    (void)self;
+    (void)err;
+    return QL_OK;
+}
+
+static void tell(const cli *self, const cli_profile *profile, const ql_prof_info *info)
+{
+    ql_buf line = QL_BUF_INIT;
+    double share = info->samples != 0 ? 100.0 * (double)(info->samples - info->rootless) / (double)info->samples : 100.0;
+    (void)ql_buf_printf(&line, "%s/" CAPTURE_FILE ": %llu samples of %u threads, %llu.%llu %% with their whole stack, %llu records dropped", profile->folder,
+                        (unsigned long long)info->samples, info->threads, (unsigned long long)share, (unsigned long long)(share * 10) % 10, (unsigned long long)info->dropped);
+    if (self->json_lines) line_log("info", "profile", ql_buf_str(&line));
+    else {
+        fprintf(stderr, "profile: ");
+        text_put(stderr, ql_buf_str(&line));
+        fputc('\n', stderr);
+    }
+    ql_buf_dispose(&line);
+}
+
+int profile_end(const cli *self, cli_profile *profile, int code)
+{
+    if (profile->capture == NULL) return code;
+    ql_error err = {0};
+    ql_prof_info info = {.struct_size = sizeof info};
+    ql_status status = ql_prof_stop(profile->capture, &err);
+    bool known = ql_prof_info_read(profile->capture, &info, NULL) >= 0;
+    ql_prof_free(profile->capture);
+    profile->capture = NULL;
+    if (status >= 0) status = write_formats(profile, &err);
+    if (status < 0) {
+        int failed = cli_fail(self, status, &err);
+        return code == EXIT_OK ? failed : code;
+    }
+    if (known && !cli_has(self, OPT_QUIET)) tell(self, profile, &info);
+    return code;
+}

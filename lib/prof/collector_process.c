@@ -1,0 +1,204 @@
+/* What the process and the machine are, how much memory and input/output they use. Numbers of /proc are read without allocating. */
+#include "prof/collector.h"
+
+#include <fcntl.h>
+#include <malloc.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "prof/counter_table.h"
+
+#define SMAPS_NS UINT64_C(5000000000) /* walks the page tables: some ms where much is mapped */
+#define MALLOC_NS UINT64_C(1000000000) /* locks malloc's arenas one after the other */
+
+/* --- description --------------------------------------------------------------------------------------------------------------- */
+
+static void meta(ql__collector *self, const char *key, ql_str value)
+{
+    const ql__qprof_meta record = {ql__collector_string(self, ql_str_of(key)), ql__collector_string(self, value)};
+    QL__QPROF_PUT(&self->writer, QL__QPROF_META, &record);
+}
+
+void ql__collector_meta_number(ql__collector *self, const char *key, uint64_t value)
+{
+    char text[24];
+    size_t at = sizeof text;
+    do text[--at] = (char)('0' + value % 10);
+    while ((value /= 10) != 0);
+    meta(self, key, (ql_str){text + at, sizeof text - at});
+}
+
+/* As far as it fits; -1: cannot be read. */
+static ssize_t read_small(const ql__collector *self, const char *path, char *text, size_t size)
+{
+    int fd;
+    if (ql__file_open(self->sys, path, O_RDONLY, 0, &fd, NULL) < 0) return -1;
+    size_t used = 0;
+    ssize_t got;
+    while (used < size - 1 && (got = self->sys->file->pread_fn(self->sys->file->user, fd, text + used, size - 1 - used, (off_t)used)) > 0) used += (size_t)got;
+    ql__file_close(self->sys, fd);
+    text[used] = '\0';
+    return (ssize_t)used;
+}
+
+static void put_piece(char *out, size_t *used, size_t room, ql_str piece)
+{
+    size_t size = piece.len < room - *used ? piece.len : room - *used;
+    memcpy(out + *used, piece.ptr, size);
+    *used += size;
+}
+
+static bool is_word(ql_str text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if (!((text.ptr[i] >= 'a' && text.ptr[i] <= 'z') || text.ptr[i] == '-')) return false;
+    return text.len != 0;
+}
+
+/*
+ * The program, the command if its first argument is a word, and the names of options. Values and further words are left out: among them
+ * are tokens, addresses with passwords and what somebody searched for, and nothing tells them apart.
+ */
+static void command_line(ql__collector *self)
+{
+    char text[4096], out[4096];
+    ssize_t size = read_small(self, "/proc/self/cmdline", text, sizeof text);
+    size_t used = 0, number = 0;
+    for (ssize_t at = 0; at < size; number++) {
+        size_t length = strnlen(text + at, (size_t)(size - at));
+        ql_str argument = {text + at, length};
+        const char *equals = memchr(text + at, '=', length);
+        bool option = length > 1 && text[at] == '-', whole = number == 0 || (number == 1 && is_word(argument));
+        size_t name = option && equals != NULL ? (size_t)(equals - argument.ptr) + 1 : length;
+        if (number != 0) put_piece(out, &used, sizeof out, QL_STR(" "));
+        put_piece(out, &used, sizeof out, whole ? argument : option && text[at + 1] == '-' ? (ql_str){argument.ptr, name} : option ? (ql_str){argument.ptr, 2} : QL_STR("***"));
+        if (option && (name < length || (text[at + 1] != '-' && length > 2))) put_piece(out, &used, sizeof out, QL_STR("***"));
+        at += (ssize_t)length + 1;
+    }
+    meta(self, "command_line", (ql_str){out, used});
+}
+
+void ql__collector_meta(ql__collector *self)
+{
+    static const char *const engines[] = {"none", "ctimer", "perf", "wall"};
+    char path[4096];
+    ssize_t size = readlink("/proc/self/exe", path, sizeof path);
+    const ql_prof_options *options = &self->options;
+    bool cpu = self->sources & QL_PROF_CPU, wall = self->sources & QL_PROF_WALL, heap = self->sources & QL_PROF_HEAP;
+    meta(self, "program", (ql_str){path, size > 0 ? (size_t)size : 0});
+    command_line(self);
+    meta(self, "version", ql_str_of(ql_version()));
+    ql__collector_meta_number(self, "pid", (uint64_t)self->pid);
+    ql__collector_meta_number(self, "start_unix_ms", (uint64_t)ql__wall_ms(self->sys));
+    ql__collector_meta_number(self, "start_monotonic_ns", ql__monotonic_ns(self->sys));
+    meta(self, "engine", ql_str_of(engines[cpu ? self->sampler.engine : wall ? QL_PROF_WALLCLOCK : 0]));
+    ql__collector_meta_number(self, "cpu_hz", cpu ? options->rate_hz : 0);
+    ql__collector_meta_number(self, "wall_hz", wall ? options->rate_hz : 0);
+    ql__collector_meta_number(self, "heap_interval", heap ? options->heap_interval_bytes : 0);
+    ql__collector_meta_number(self, "cores", self->machine.cores);
+    ql__collector_meta_number(self, "cores_usable", self->machine.cores_usable);
+    meta(self, "cpu", ql_str_of(self->machine.cpu));
+    ql__collector_meta_number(self, "memory_bytes", self->machine.memory_bytes);
+    if (self->sampling && self->sampler.fell_back) ql__collector_note(self, "the kernel refuses perf events: CPU samples by timers, no finer than its tick");
+}
+
+/* --- memory -------------------------------------------------------------------------------------------------------------------- */
+
+static const char *take_number(const char *at, uint64_t *out)
+{
+    while (*at == ' ' || *at == '\t') at++;
+    for (*out = 0; *at >= '0' && *at <= '9'; at++) *out = *out * 10 + (uint64_t)(*at - '0');
+    return at;
+}
+
+static void read_pss(ql__collector *self)
+{
+    char text[2048];
+    if (read_small(self, "/proc/self/smaps_rollup", text, sizeof text) <= 0) return;
+    const char *line = strstr(text, "\nPss:");
+    if (line == NULL) return;
+    (void)take_number(line + 5, &self->memory.pss);
+    self->memory.pss *= 1024;
+}
+
+static void read_malloc(ql__collector *self)
+{
+#if defined(__GLIBC__) && (__GLIBC__ > 2 || __GLIBC_MINOR__ >= 33)
+    struct mallinfo2 info = mallinfo2();
+    self->memory.heap_inuse = info.uordblks + info.hblkhd;
+    self->memory.heap_slack = info.fordblks;
+#else
+    self->memory.heap_inuse = self->memory.heap_slack = UINT64_MAX;
+#endif
+}
+
+void ql__collector_memory(ql__collector *self, uint64_t now)
+{
+    char text[128];
+    uint64_t pages_all, pages, shared;
+    if (read_small(self, "/proc/self/statm", text, sizeof text) <= 0) return;
+    (void)take_number(take_number(take_number(text, &pages_all), &pages), &shared);
+    if (now >= self->memory.malloc_due_ns) {
+        read_malloc(self);
+        self->memory.malloc_due_ns = now + MALLOC_NS;
+    }
+    bool pss = now >= self->memory.smaps_due_ns;
+    if (pss) {
+        read_pss(self);
+        self->memory.smaps_due_ns = now + SMAPS_NS;
+    }
+    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+    const ql__qprof_memory record = {.time_ns = now, .rss = pages * page, .pss = pss && self->memory.pss != 0 ? self->memory.pss : UINT64_MAX,
+                                     .anon = (pages - shared) * page, .file = shared * page, .heap_inuse = self->memory.heap_inuse,
+                                     .heap_slack = self->memory.heap_slack, .mapped = self->mappings.data_bytes};
+    QL__QPROF_PUT(&self->writer, QL__QPROF_MEMORY, &record);
+}
+
+/* --- counters ------------------------------------------------------------------------------------------------------------------ */
+
+/* Written when it changed; the last value of each is kept by its name's id. */
+static void counter(ql__collector *self, uint64_t now, ql_str name, uint64_t value, uint32_t flags)
+{
+    uint32_t id = ql__collector_string(self, name);
+    size_t need = ((size_t)id + 1) * sizeof value;
+    if (id == 0) return;
+    if (self->counters.used < need && ql__vm_append(&self->counters, need - self->counters.used) == NULL) return;
+    uint64_t *last = (uint64_t *)(void *)self->counters.bytes + id;
+    if (*last == value + 1) return; /* + 1: 0 is never written */
+    *last = value + 1;
+    const ql__qprof_counter record = {now, (double)value, id, flags};
+    QL__QPROF_PUT(&self->writer, QL__QPROF_COUNTER, &record);
+}
+
+static uint64_t value_after(const char *text, const char *key)
+{
+    uint64_t value = 0;
+    const char *at = strstr(text, key);
+    if (at != NULL) (void)take_number(at + strlen(key), &value);
+    return value;
+}
+
+static uint64_t of_timeval(struct timeval time)
+{
+    return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_usec * 1000u;
+}
+
+void ql__collector_counters(ql__collector *self, uint64_t now)
+{
+    char text[512];
+    struct rusage usage;
+    if (getrusage(RUSAGE_SELF, &usage) == 0) {
+        counter(self, now, QL_STR("process.cpu_ns"), of_timeval(usage.ru_utime) + of_timeval(usage.ru_stime), QL__QPROF_COUNTER_TOTAL);
+        counter(self, now, QL_STR("process.faults_major"), (uint64_t)usage.ru_majflt, QL__QPROF_COUNTER_TOTAL);
+        counter(self, now, QL_STR("process.faults_minor"), (uint64_t)usage.ru_minflt, QL__QPROF_COUNTER_TOTAL);
+        counter(self, now, QL_STR("process.switches_voluntary"), (uint64_t)usage.ru_nvcsw, QL__QPROF_COUNTER_TOTAL);
+        counter(self, now, QL_STR("process.switches_involuntary"), (uint64_t)usage.ru_nivcsw, QL__QPROF_COUNTER_TOTAL);
+    }
+    if (read_small(self, "/proc/self/io", text, sizeof text) > 0) {
+        counter(self, now, QL_STR("process.read_bytes"), value_after(text, "\nread_bytes:"), QL__QPROF_COUNTER_TOTAL);
+        counter(self, now, QL_STR("process.write_bytes"), value_after(text, "\nwrite_bytes:"), QL__QPROF_COUNTER_TOTAL);
+    }
+    for (size_t i = 0; i < ql__tally_count(); i++) counter(self, now, ql_str_of(ql__tally_name(i)), ql__tally_value(i), ql__tally_is_total(i) ? QL__QPROF_COUNTER_TOTAL : 0);
+}

@@ -1,0 +1,137 @@
+/* Which threads there are: the kernel's list of the process's tasks, read every 100 ms without allocating. */
+#include "prof/collector.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define NAME_BYTES 32
+
+typedef struct kernel_entry { /* struct linux_dirent64 of man 2 getdents */
+    uint64_t inode;
+    int64_t offset;
+    unsigned short size;
+    unsigned char type;
+    char name[];
+} kernel_entry;
+
+static uint32_t name_of(ql__collector *self, pid_t tid)
+{
+    char path[64] = "/proc/self/task/", digits[16], name[NAME_BYTES];
+    size_t at = sizeof digits, length = strlen(path);
+    for (pid_t rest = tid; rest > 0 && at > 0; rest /= 10) digits[--at] = (char)('0' + rest % 10);
+    memcpy(path + length, digits + at, sizeof digits - at);
+    memcpy(path + length + (sizeof digits - at), "/comm", 6);
+    int fd;
+    if (ql__file_open(self->sys, path, O_RDONLY, 0, &fd, NULL) < 0) return 0;
+    ssize_t size = self->sys->file->pread_fn(self->sys->file->user, fd, name, sizeof name, 0);
+    ql__file_close(self->sys, fd);
+    while (size > 0 && name[size - 1] == '\n') size--;
+    return size > 0 ? ql__collector_string(self, (ql_str){name, (size_t)size}) : 0;
+}
+
+void ql__collector_thread_record(ql__collector *self, ql__prof_thread *thread)
+{
+    pid_t tid = atomic_load_explicit(&thread->tid, memory_order_relaxed);
+    if (!thread->control.known) {
+        thread->control.known = true;
+        thread->control.id = ++self->thread_ids;
+        atomic_store(&self->threads_seen, self->thread_ids);
+        thread->control.begin_ns = ql__monotonic_ns(self->sys);
+        thread->control.name = name_of(self, tid);
+    }
+    uint32_t flags = atomic_load_explicit(&thread->own, memory_order_relaxed) ? QL__QPROF_THREAD_OWN : QL__QPROF_THREAD_FOREIGN;
+    const ql__qprof_thread record = {.start_ns = thread->control.begin_ns, .end_ns = thread->control.end_ns, .cpu_ns = thread->control.cpu_ns, .id = thread->control.id,
+                                     .tid = (uint32_t)tid, .name = thread->control.name, .flags = flags | (tid == self->pid ? QL__QPROF_THREAD_MAIN : 0u)};
+    QL__QPROF_PUT(&self->writer, QL__QPROF_THREAD, &record);
+}
+
+static void see(ql__collector *self, pid_t tid)
+{
+    if (tid == self->tid) return;
+    ql__prof_thread *thread = ql__prof_thread_of(tid);
+    if (thread == NULL) return;
+    thread->control.seen = true;
+    if (!thread->control.known) ql__collector_thread_record(self, thread);
+    uint64_t cpu = ql__sampler_cpu_ns(tid);
+    if (!self->scanned) thread->control.cpu_first_ns = cpu; /* what was used before the capture; a thread that came later has all its time in it */
+    if (cpu != 0) thread->control.cpu_ns = cpu - thread->control.cpu_first_ns;
+    if (self->sampling && !self->quiet) ql__sampler_arm(&self->sampler, thread, tid, thread->control.cpu_first_ns);
+}
+
+static pid_t number_of(const char *name)
+{
+    pid_t number = 0;
+    for (; *name >= '0' && *name <= '9'; name++) number = number * 10 + (*name - '0');
+    return *name == '\0' ? number : 0;
+}
+
+/* False: the list could not be read to its end, so nobody is known to be gone. */
+static bool read_list(ql__collector *self, int fd)
+{
+    _Alignas(8) char bytes[4096];
+    for (;;) {
+        long size = syscall(SYS_getdents64, fd, bytes, sizeof bytes);
+        if (size <= 0) return size == 0;
+        for (long at = 0; at < size;) {
+            const kernel_entry *entry = (const kernel_entry *)(const void *)(bytes + at);
+            pid_t tid = number_of(entry->name);
+            if (tid > 0) see(self, tid);
+            at += entry->size;
+        }
+    }
+}
+
+static void retire(ql__collector *self, ql__prof_thread *thread)
+{
+    ql__sampler_disarm(thread);
+    if (thread->control.known) {
+        thread->control.end_ns = ql__monotonic_ns(self->sys);
+        ql__collector_thread_record(self, thread);
+    }
+    self->gone_handler_ns += atomic_exchange(&thread->handler_ns, 0);
+    memset(&thread->control, 0, sizeof thread->control);
+    thread->control.perf_fd = -1;
+    ql__prof_thread_release(thread);
+}
+
+void ql__collector_scan(ql__collector *self)
+{
+    ql__prof_thread *thread;
+    int fd;
+    for (uint32_t i = 0; (thread = ql__prof_thread_at(i)) != NULL; i++)
+        if (atomic_load_explicit(&thread->tid, memory_order_acquire) != 0) thread->control.seen = false;
+    if (ql__file_open(self->sys, "/proc/self/task", O_RDONLY | O_DIRECTORY, 0, &fd, NULL) < 0) return;
+    bool whole = read_list(self, fd);
+    ql__file_close(self->sys, fd);
+    self->scanned = true;
+    if (!whole) return;
+    ql__collector_drain(self); /* what those that ended have left */
+    for (uint32_t i = 0; (thread = ql__prof_thread_at(i)) != NULL; i++) {
+        pid_t tid = atomic_load_explicit(&thread->tid, memory_order_acquire);
+        if (tid == 0 || thread->control.seen) continue;
+        if (syscall(SYS_tgkill, self->pid, tid, 0) != 0) retire(self, thread); /* a new thread may be missing in the list, not in the kernel */
+    }
+}
+
+void ql__collector_threads_write(ql__collector *self)
+{
+    ql__prof_thread *thread;
+    for (uint32_t i = 0; (thread = ql__prof_thread_at(i)) != NULL; i++) {
+        pid_t tid = atomic_load_explicit(&thread->tid, memory_order_acquire);
+        if (tid == 0 || !thread->control.known) continue;
+        uint32_t name = name_of(self, tid); /* it may have been given one since */
+        if (name != 0) thread->control.name = name;
+        ql__collector_thread_record(self, thread);
+    }
+}
+
+void ql__collector_disarm_all(ql__collector *self)
+{
+    ql__prof_thread *thread;
+    self->quiet = true;
+    for (uint32_t i = 0; (thread = ql__prof_thread_at(i)) != NULL; i++)
+        if (atomic_load_explicit(&thread->tid, memory_order_acquire) != 0) ql__sampler_disarm(thread);
+}

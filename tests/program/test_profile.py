@@ -1,0 +1,113 @@
+"""ingest --profile and search --profile: a capture that can be read, private, told where it is; nothing secret and no question in it; and what
+cannot be written is an error before anything is done. The capture is read by this file's own reader (lib/prof/qprof.h)."""
+import os
+import stat
+import struct
+import subprocess
+import unittest
+import zlib
+
+import harness
+
+STRING, META, STACK, SITE, LABELS, SAMPLE, ALLOC, SPAN, TASK, MEMORY, END = 2, 1, 4, 6, 7, 8, 10, 11, 13, 15, 17
+CANARY = "cAnArY-pr0file-5a1c"
+
+
+def read(path):
+    """(kind, fixed part, tail) of every record; every chunk's sum is checked."""
+    with open(path, "rb") as file:
+        data = file.read()
+    assert data[:8] == b"\x8fqprof\r\n"
+    at = struct.unpack_from("<I", data, 12)[0]
+    records = []
+    while at < len(data):
+        kind, size, crc = struct.unpack_from("<III", data, at)
+        payload = data[at + 12:at + 12 + size]
+        assert len(payload) == size and zlib.crc32(payload) == crc
+        at += 12 + size
+        inner = 0
+        while inner < size:
+            length, fixed, _ = struct.unpack_from("<IHH", payload, inner)
+            body = payload[inner + 8:inner + 8 + length]
+            records.append((kind, body[:fixed], body[fixed:]))
+            inner += 8 + length
+    return records
+
+
+class Profile(unittest.TestCase):
+    def setUp(self):
+        self.ws = harness.Workspace()
+        self.addCleanup(self.ws.close)
+        for i in range(20):
+            self.ws.write("note%d.md" % i, "# Note %d\n\n%s\n" % (i, "The walrus has tusks and a moustache. " * 60))
+        self.out = os.path.join(self.ws.dir, "out")
+
+    def strings(self, records):
+        return {struct.unpack("<I", fixed)[0]: tail for kind, fixed, tail in records if kind == STRING}
+
+    def test_an_ingest_is_captured(self):
+        done = self.ws.run("ingest", "--profile=" + self.out)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        path = os.path.join(self.out, "capture.qprof")
+        self.assertIn("profile: %s: " % path, done.stderr)
+        self.assertEqual(stat.S_IMODE(os.stat(path).st_mode), 0o600)
+        records = read(path)
+        kinds = [kind for kind, _, _ in records]
+        strings = self.strings(records)
+        self.assertGreater(kinds.count(SAMPLE), 5)
+        self.assertGreater(kinds.count(ALLOC), 5)
+        self.assertGreater(kinds.count(MEMORY), 1)
+        sites = {strings.get(struct.unpack("<6I", fixed)[1]) for kind, fixed, _ in records if kind == SITE}
+        self.assertLessEqual({b"fetch", b"convert", b"chunk", b"embed", b"store", b"sql", b"document"}, sites)
+        files = {strings.get(struct.unpack("<6I", fixed)[4]) for kind, fixed, _ in records if kind == SITE}
+        self.assertIn(b"lib/ingest/prepare.c", files)
+        tasks = {struct.unpack_from("<Q", fixed)[0]: fixed for kind, fixed, _ in records if kind == TASK}
+        self.assertEqual(len(tasks), 20)
+        for task in tasks.values():  # each document came to its end
+            self.assertNotEqual(struct.unpack_from("<Q", task, 24)[0], 0)
+        labels = b" ".join(strings[value] for kind, _, tail in records if kind == LABELS for key, value in struct.iter_unpack("<II", tail))
+        self.assertIn(b"note3.md", labels)
+        samples, rootless, complete = struct.unpack_from("<QQI", [fixed for kind, fixed, _ in records if kind == END][-1], 16)
+        self.assertEqual(complete, 1)
+        self.assertEqual(samples, kinds.count(SAMPLE) - sum(struct.unpack_from("<H", fixed, 48)[0] == 3 for kind, fixed, _ in records if kind == SAMPLE))
+        self.assertLessEqual(rootless * 100, samples)
+
+    def test_without_a_folder_it_lies_in_the_current_one(self):
+        place = os.path.join(self.ws.dir, "here")
+        os.mkdir(place)
+        done = subprocess.run(self.ws.command("ingest", "--profile"), cwd=place, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("stage", done.stderr)
+        self.assertTrue(read(os.path.join(place, "capture.qprof")))
+        quiet = subprocess.run(self.ws.command("ingest", "--profile", "--quiet"), cwd=place, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        self.assertNotIn("capture.qprof", quiet.stderr)
+
+    def test_a_search_is_captured_without_its_question(self):
+        self.ws.ingest()
+        done = self.ws.run("search", "--profile=" + self.out, CANARY + " tusks")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        path = os.path.join(self.out, "capture.qprof")
+        records = read(path)
+        sites = {self.strings(records).get(struct.unpack("<6I", fixed)[1]) for kind, fixed, _ in records if kind == SITE}
+        self.assertLessEqual({b"search", b"query_embed", b"fuse"}, sites)
+        with open(path, "rb") as file:
+            self.assertNotIn(CANARY.encode(), file.read())
+
+    def test_no_content_and_no_secret_is_in_it(self):
+        self.ws.write("secret.md", "# Heading\n\n%s is in the text.\n" % CANARY)
+        done = self.ws.run("ingest", "--profile=" + self.out, env={"QDRANT_API_KEY": "k" + CANARY})
+        self.assertEqual(done.returncode, 0, done.stderr)
+        with open(os.path.join(self.out, "capture.qprof"), "rb") as file:
+            self.assertNotIn(CANARY.encode(), file.read())
+
+    def test_a_folder_that_cannot_be_is_an_error_before_the_ingest(self):
+        self.ws.write("plain", "a file")
+        done = self.ws.run("ingest", "--profile=" + os.path.join(self.ws.docs, "plain", "x"))
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("plain", done.stderr)
+        self.assertFalse(os.path.exists(os.path.join(self.ws.dir, "data", "index.db")))
+        self.assertEqual(self.ws.run("ingest", "--profile=").returncode, 2)
+
+
+if __name__ == "__main__":
+    unittest.main()
