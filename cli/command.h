@@ -77,6 +77,20 @@ typedef enum cli_option_id {
     OPT_NO_KEEP_ALIVE,
     OPT_QUESTIONS,
     OPT_COLD,
+    OPT_KIND,
+    OPT_SORT,
+    OPT_GROUP,
+    OPT_HEAP_GROUP,
+    OPT_ROWS,          /* --limit of tables */
+    OPT_INUSE,
+    OPT_ALLOC,
+    OPT_PEAK,
+    OPT_LEAK,
+    OPT_WRITE,         /* --output of files that are no results of bench */
+    OPT_SVG,
+    OPT_CAPTURE_FORMAT,
+    OPT_REPORT_FORMAT,
+    OPT_NO_SYMBOLS,
     OPT_COUNT
 } cli_option_id;
 
@@ -207,6 +221,12 @@ int cmd_bench_compare(cli *self);
 int cmd_bench_http(cli *self);
 int cmd_bench_ingest(cli *self);
 int cmd_bench_search(cli *self);
+int cmd_prof_top(cli *self);
+int cmd_prof_heap(cli *self);
+int cmd_prof_plot(cli *self);
+int cmd_prof_diff(cli *self);
+int cmd_prof_convert(cli *self);
+int cmd_prof_report(cli *self);
 int cmd_help(cli *self);
 
 #endif

@@ -19,6 +19,19 @@ static const cli_choice progress_forms[] = {{"auto", "a line that moves on a ter
 static const cli_choice setup_modes[] = {{"default", NULL, SETUP_DEFAULT}, {"normal", "also asks for branches, file types and more sources", SETUP_NORMAL},
                                          {"advanced", "also for projects and chunk sizes", SETUP_ADVANCED}, {NULL, NULL, 0}};
 
+static const cli_choice sample_kinds[] = {{"auto", "processor time, or what there is", QL_CAPTURE_AUTO}, {"cpu", "processor time", QL_CAPTURE_CPU}, {"wall", "time that passed", QL_CAPTURE_WALL},
+                                          {"contention", "waiting for locks, queues and pools", QL_CAPTURE_CONTENTION}, {"heap", "memory in use", QL_CAPTURE_HEAP}, {NULL, NULL, 0}};
+static const cli_choice sorts[] = {{"cum", "with what it calls", QL_CAPTURE_BY_CUMULATIVE}, {"self", "its own", QL_CAPTURE_BY_SELF}, {"calls", "samples that have it", QL_CAPTURE_BY_CALLS}, {NULL, NULL, 0}};
+static const cli_choice groups[] = {{"function", NULL, QL_CAPTURE_GROUP_FUNCTION}, {"line", NULL, QL_CAPTURE_GROUP_LINE}, {"file", NULL, QL_CAPTURE_GROUP_FILE},
+                                    {"module", "program or library", QL_CAPTURE_GROUP_MODULE}, {NULL, NULL, 0}};
+static const cli_choice heap_groups[] = {{"line", NULL, QL_CAPTURE_GROUP_LINE}, {"file", NULL, QL_CAPTURE_GROUP_FILE}, {"stack", NULL, QL_CAPTURE_GROUP_STACK}, {NULL, NULL, 0}};
+static const cli_choice report_formats[] = {{"md", "Markdown", 0}, {"json", NULL, 0}, {NULL, NULL, 0}};
+static const cli_choice capture_formats[] = {{"pprof", "for go tool pprof (*.pb.gz)", QL_CAPTURE_PPROF}, {"pstats", "for pstats and snakeviz", QL_CAPTURE_PSTATS},
+                                             {"speedscope", NULL, QL_CAPTURE_SPEEDSCOPE}, {"collapsed", "a stack a line", QL_CAPTURE_COLLAPSED},
+                                             {"flame", "an SVG", QL_CAPTURE_FLAME_SVG}, {"trace", "for Chrome's trace viewer", QL_CAPTURE_TRACE},
+                                             {"mprof", "memory, for mprof plot", QL_CAPTURE_MPROF}, {"json", "everything", QL_CAPTURE_JSON},
+                                             {"all", "all of these and pictures, into a folder", 0}, {NULL, NULL, 0}};
+
 static const cli_value dir = {.placeholder = "DIR", .kind = CLI_DIR};
 static const cli_value file = {.placeholder = "FILE", .kind = CLI_FILE};
 static const cli_value place = {.placeholder = "PLACE", .kind = CLI_PLACE};
@@ -39,6 +52,13 @@ static const cli_value setup_mode_name = {.placeholder = "NAME", .kind = CLI_CHO
 static const cli_value dirs = {.placeholder = "DIR", .kind = CLI_DIR, .repeats = true};
 static const cli_value repositories = {.placeholder = "URL", .kind = CLI_PLACE, .repeats = true};
 static const cli_value profile_dir = {.placeholder = "DIR", .kind = CLI_DIR, .optional = true};
+static const cli_value sample_kind = {.placeholder = "KIND", .kind = CLI_CHOICE, .choices = sample_kinds};
+static const cli_value sort = {.placeholder = "BY", .kind = CLI_CHOICE, .choices = sorts};
+static const cli_value group = {.placeholder = "BY", .kind = CLI_CHOICE, .choices = groups};
+static const cli_value heap_group = {.placeholder = "BY", .kind = CLI_CHOICE, .choices = heap_groups};
+static const cli_value capture_format = {.placeholder = "NAME", .kind = CLI_CHOICE, .choices = capture_formats};
+static const cli_value report_format = {.placeholder = "NAME", .kind = CLI_CHOICE, .choices = report_formats};
+static const cli_value rows = {.placeholder = "N", .kind = CLI_NUMBER, .preset = 25, .min = 0, .max = 1000000};
 static const cli_value threads = {.placeholder = "N", .kind = CLI_NUMBER, .min = 1, .max = 256};
 static const cli_value limit = {.placeholder = "N", .kind = CLI_NUMBER, .preset = 5, .min = 1, .max = 1000};
 static const cli_value port = {.placeholder = "PORT", .kind = CLI_NUMBER, .min = 0, .max = 65535};
@@ -128,6 +148,20 @@ const cli_option cli_options[] = {
     {OPT_NO_KEEP_ALIVE, "no-keep-alive", 0, NULL, "a connection of its own for each request"},
     {OPT_QUESTIONS, "questions", 0, &file, "ask the lines of this file, too"},
     {OPT_COLD, "cold", 0, NULL, "open everything anew for each search, after dropping the index from the page cache"},
+    {OPT_KIND, "kind", 'k', &sample_kind, "which samples"},
+    {OPT_SORT, "sort", 's', &sort, "largest first"},
+    {OPT_GROUP, "group", 'g', &group, "what a row is"},
+    {OPT_HEAP_GROUP, "group", 'g', &heap_group, "what a row is"},
+    {OPT_ROWS, "limit", 'l', &rows, "rows wanted; 0: all"},
+    {OPT_INUSE, "inuse", 0, NULL, "the default: what was not freed when the capture ended"},
+    {OPT_ALLOC, "alloc", 0, NULL, "all that was allocated"},
+    {OPT_PEAK, "peak", 0, NULL, "what was in use when most was"},
+    {OPT_LEAK, "leak", 0, NULL, "what was not freed and is older than the last tenth of the run"},
+    {OPT_WRITE, "output", 'o', &file, "file that is written; '-' is standard output"},
+    {OPT_SVG, "svg", 0, &file, "write a flame graph of the change instead; '-' is standard output"},
+    {OPT_CAPTURE_FORMAT, "to", 't', &capture_format, "what the capture becomes"},
+    {OPT_REPORT_FORMAT, "format", 'f', &report_format, "how the report is written"},
+    {OPT_NO_SYMBOLS, "no-symbols", 0, NULL, "open no other file than the capture: functions are called by their library"},
     {OPT_COUNT, NULL, 0, NULL, NULL},
 };
 
@@ -140,6 +174,13 @@ static const cli_option_id setup_common[] = {OPT_JSON, OPT_QUIET, OPT_COLOR, OPT
 static const cli_option_id doctor_common[] = {OPT_WORKSPACE, OPT_CONFIG, OPT_ENV, OPT_LENIENT, OPT_JSON, OPT_QUIET, OPT_COLOR, OPT_HELP, OPT_COUNT};
 static const cli_option_id bench_common[] = {OPT_NAME, OPT_OUTPUT, OPT_JSON, OPT_QUIET, OPT_COLOR, OPT_HELP, OPT_COUNT};
 static const cli_option_id compare_common[] = {OPT_JSON, OPT_QUIET, OPT_COLOR, OPT_HELP, OPT_COUNT};
+static const cli_option_id prof_common[] = {OPT_NO_SYMBOLS, OPT_JSON, OPT_QUIET, OPT_COLOR, OPT_HELP, OPT_COUNT};
+static const cli_option_id top_options[] = {OPT_KIND, OPT_SORT, OPT_GROUP, OPT_ROWS, OPT_COUNT};
+static const cli_option_id heap_options[] = {OPT_INUSE, OPT_ALLOC, OPT_PEAK, OPT_LEAK, OPT_HEAP_GROUP, OPT_ROWS, OPT_COUNT};
+static const cli_option_id plot_options[] = {OPT_WRITE, OPT_COUNT};
+static const cli_option_id diff_options[] = {OPT_KIND, OPT_GROUP, OPT_ROWS, OPT_SVG, OPT_COUNT};
+static const cli_option_id report_options[] = {OPT_REPORT_FORMAT, OPT_WRITE, OPT_COUNT};
+static const cli_option_id convert_options[] = {OPT_CAPTURE_FORMAT, OPT_KIND, OPT_WRITE, OPT_COUNT};
 static const cli_option_id help_common[] = {OPT_HELP, OPT_COUNT};
 static const cli_option_id program_options[] = {OPT_VERSION, OPT_HELP, OPT_COUNT};
 
@@ -235,6 +276,24 @@ const cli_command cli_commands[] = {
      "Asks each question, by turns, and tells time and stages of a search. Each word behind the options is a question: put those of several words in quotes.\n"
      "Without --cold everything is open and in memory, as in a server.",
      "  qloader bench search -n 100 \"how do I undo a commit?\" \"ssh key\"\n  qloader bench search --questions questions.txt --cold -n 3\n", bench_search_options, common, cmd_bench_search},
+    {"prof top", &file, 0, 1, "functions of a capture by their time",
+     "FILE is the capture.qprof of a profiled run (default: the one in this folder). SELF is a function's own time, CUMULATIVE includes what it calls.",
+     "  qloader prof top profile/capture.qprof\n  qloader prof top --sort self --group line --kind wall capture.qprof\n", top_options, prof_common, cmd_prof_top},
+    {"prof heap", &file, 0, 1, "places of a capture that allocate memory",
+     "Each place with its size, count and average, as estimated from samples. --leak shows what nobody freed though it is old.",
+     "  qloader prof heap capture.qprof\n  qloader prof heap --leak --group stack capture.qprof\n", heap_options, prof_common, cmd_prof_heap},
+    {"prof plot", &file, 0, 1, "draw memory over time",
+     "With the stages of the run and the peak. Without --output: memory.png.", "  qloader prof plot --output memory.svg capture.qprof\n", plot_options, prof_common, cmd_prof_plot},
+    {"prof diff", &file, 2, 2, "compare two captures", "The first is before, the second after. Rows with the largest change of a function's own part come first.",
+     "  qloader prof diff before.qprof after.qprof\n  qloader prof diff before.qprof after.qprof --svg flame-diff.svg\n", diff_options, prof_common, cmd_prof_diff},
+    {"prof convert", &file, 0, 1, "write a capture in the format of another tool", "Without --output it goes to standard output. 'all' takes --output as a folder and writes every\n"
+     "format that the capture has something for.",
+     "  qloader prof convert --to pprof --output cpu.pb.gz capture.qprof && go tool pprof -top cpu.pb.gz\n"
+     "  qloader prof convert --to pstats --output profile.out capture.qprof && snakeviz profile.out\n  qloader prof convert --to all --output profile/ capture.qprof\n", convert_options, prof_common, cmd_prof_convert},
+    {"prof report", &file, 0, 1, "tell what takes time and memory, and what to do",
+     "Looks for what usually goes wrong: a query in a loop, one text at a time through the model, a commit a row, tries again and again, waits for locks, calls that block, leaks.\n"
+     "Each finding says how sure it is and what shows it. Without --output it goes to standard output.",
+     "  qloader prof report capture.qprof\n  qloader prof report --format json capture.qprof | jq .findings[0]\n", report_options, prof_common, cmd_prof_report},
     {"help", &command, 0, 2, "tell about a command", "Without a command: lists the commands. 'qloader help exit-codes' lists the exit codes.",
      "  qloader help project list\n  qloader help exit-codes\n", no_options, help_common, cmd_help},
     {NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL},

@@ -2,9 +2,11 @@
 #include "profile.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 #include "exit_code.h"
 #include "output.h"
+#include "prof_set.h"
 
 #define CAPTURE_FILE "capture.qprof"
 
@@ -22,12 +24,18 @@ int profile_begin(const cli *self, cli_profile *out)
     return status < 0 ? cli_fail(self, status, &err) : -1;
 }
 
-/* The one place where a capture becomes the files that people open (pprof, flame graph, page ...): none yet besides the capture itself. */
+/* profile.out beside the capture; in a folder that was named, everything else too. Pictures whose library is missing are told of, and no failure. */
 static ql_status write_formats(const cli_profile *self, ql_error *err)
 {
-    (void)self;
-    (void)err;
-    return QL_OK;
+    ql_buf path = QL_BUF_INIT;
+    ql_capture *capture = NULL;
+    unsigned count = 0;
+    ql_status status = ql_buf_printf(&path, "%s/" CAPTURE_FILE, self->folder);
+    if (status >= 0) status = ql_capture_open(ql_buf_cstr(&path), 0, &capture, err);
+    if (status >= 0) status = prof_write_set(capture, self->folder, self->whole, (long)getpid(), &count, err);
+    ql_capture_free(capture);
+    ql_buf_dispose(&path);
+    return status;
 }
 
 static void tell(const cli *self, const cli_profile *profile, const ql_prof_info *info)

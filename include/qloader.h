@@ -35,6 +35,7 @@
 
 #include <qloader/base.h>
 #include <qloader/bench.h>
+#include <qloader/capture.h>
 #include <qloader/chunk.h>
 #include <qloader/convert.h>
 #include <qloader/document.h>

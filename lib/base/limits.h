@@ -40,6 +40,18 @@
 #define QL_LIMIT_FOREIGN_CHUNKS 1000000                 /* chunks that an application's chunker cuts of one document: 256 MB in pieces of 256 bytes */
 #define QL_LIMIT_FOREIGN_METADATA_BYTES ((size_t)1 << 20) /* what an application says of one chunk */
 #define QL_LIMIT_DIMS 65536                             /* width of a vector: the widest models have some thousands */
+#define QL_LIMIT_PROFILE_FILE_BYTES ((uint64_t)8 << 30) /* a capture file: an hour of a busy server is some 500 MB */
+#define QL_LIMIT_PROFILE_ARENA_BYTES ((size_t)1 << 30)  /* texts and stacks of one: real ones take a few MB */
+#define QL_LIMIT_PROFILE_ROWS ((size_t)4 << 20)         /* functions, stacks and so on of one: a large program has 100,000 functions */
+#define QL_LIMIT_PROFILE_SAMPLES ((size_t)32 << 20)     /* samples, spans and so on of one: 1000 a second for nine hours */
+#define QL_LIMIT_PROFILE_MODULES 4096                   /* files it has mapped */
+#define QL_LIMIT_PROFILE_NOTES 256                      /* facts and notes for people */
+#define QL_LIMIT_PROFILE_DEPTH 512                      /* frames of a stack; the collector keeps 128 */
+#define QL_LIMIT_PROFILE_INLINED 64                     /* functions inlined into each other at one address; deeper ones are left out */
+#define QL_LIMIT_PROFILE_FRAMES ((size_t)1024)          /* of a stack with what is inlined; the root's side is cut in the tree of calls */
+#define QL_LIMIT_PROFILE_TREE ((size_t)16 << 20)        /* nodes of a tree of calls */
+#define QL_LIMIT_PROFILE_LABELS 64                      /* labels of a sample */
+#define QL_LIMIT_ELF_BYTES ((uint64_t)4 << 30)          /* a file whose symbols are read: programs with debug information reach 2 GB */
 #define QL_LIMIT_THREADS 256                            /* threads of one pool */
 
 #endif

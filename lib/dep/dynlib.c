@@ -26,6 +26,9 @@ static const struct {
     {"libicuuc.so.76", "libicu76"},     {"libicuuc", "the libicu runtime package"},
     {"libarchive.so.13", "libarchive13"}, {"libxml2.so.2", "libxml2"},
     {"libmicrohttpd.so.12", "libmicrohttpd12"}, {"libcurl.so.4", "libcurl4"},       {"libgomp.so.1", "libgomp1"},
+    {"libcurl.so.4", "libcurl4"},       {"libgomp.so.1", "libgomp1"},
+    {"libz.so.1", "zlib1g"},            {"libdw.so.1", "libdw1"},
+    {"libcairo.so.2", "libcairo2"},
     {"libgit2.so", "the libgit2 runtime package"}, {"qloader-git2", "qloader-source-git"}, {"qloader-grammar-", "qloader-grammars"},
 };
 

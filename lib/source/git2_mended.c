@@ -12,7 +12,7 @@
 #include <git2/config.h>
 #include <mwindow.h> /* of libgit2, private */
 
-#include <zlib.h>
+#include "dep/zlib_header.h"
 
 int __real_inflate(z_streamp stream, int flush);
 int __wrap_inflate(z_streamp stream, int flush);

@@ -1,4 +1,4 @@
-# Libraries of the distribution as imported targets. What is opened on first use (oneDNN, curl, libgit2, grammars) gives headers only.
+# Libraries of the distribution as imported targets. What is opened on first use (oneDNN, curl, libgit2, grammars, zlib, libdw, cairo) gives headers only.
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
 pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)
@@ -15,3 +15,6 @@ find_library(CMARK_GFM_LIBRARY cmark-gfm REQUIRED)
 find_library(CMARK_GFM_EXTENSIONS_LIBRARY cmark-gfm-extensions REQUIRED)
 pkg_check_modules(MICROHTTPD REQUIRED IMPORTED_TARGET libmicrohttpd)
 find_path(DNNL_INCLUDE_DIR oneapi/dnnl/dnnl.h REQUIRED)
+pkg_check_modules(CAIRO REQUIRED cairo cairo-svg)
+find_path(LIBDW_INCLUDE_DIR elfutils/libdw.h REQUIRED)
+find_path(ZLIB_INCLUDE_DIR zlib.h REQUIRED)

@@ -173,6 +173,7 @@ file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/git2/no_sigpipe.h @ONLY CONTENT
 #define send(socket, bytes, count, flags) send(socket, bytes, count, (flags) | MSG_NOSIGNAL)
 ")
 add_library(qloader_git2 MODULE ${sources} ${PROJECT_SOURCE_DIR}/lib/source/git2_mended.c)
+set_source_files_properties(${PROJECT_SOURCE_DIR}/lib/source/git2_mended.c PROPERTIES INCLUDE_DIRECTORIES ${PROJECT_SOURCE_DIR}/lib)
 target_compile_options(qloader_git2 PRIVATE -include ${PROJECT_BINARY_DIR}/git2/no_sigpipe.h)
 target_link_options(qloader_git2 PRIVATE -Wl,--wrap=inflate -Wl,--wrap=git_mwindow_open
   -Wl,--wrap=git_config_get_entry -Wl,--wrap=git__prefixcmp)

@@ -48,7 +48,7 @@ class Workspace:
 
     def command(self, *words):
         args = [QLOADER] + list(words)
-        if words[0] not in ("help", "--version", "--help", "setup", "model") and not (words[0] == "bench" and words[1] in ("run", "compare", "http")):
+        if words[0] not in ("help", "--version", "--help", "setup", "model", "prof") and not (words[0] == "bench" and words[1] in ("run", "compare", "http")):
             args += ["--workspace", self.dir]
         return args
 

@@ -132,6 +132,24 @@ class Schema(harness.Case):
         self.ws.ingest()
         self.of("doctor", 0, "doctor", "--verify", "--network")
 
+    def test_captures(self):
+        one, two, out = (os.path.join(self.ws.dir, name) for name in ("one.qprof", "two.qprof", "out"))
+        for path, scale in ((one, "1"), (two, "3")):
+            subprocess.run([os.environ["QLOADER_MAKE_CAPTURE"], path, os.environ["QLOADER_CAPTURE_TARGET"], scale], check=True)
+        for words in ([], ["--group", "line"], ["--kind", "heap"], ["--kind", "contention", "--sort", "self"], ["--no-symbols", "--group", "module"]):
+            self.of("prof-top", 0, "prof", "top", one, *words)
+        for words in ([], ["--leak"], ["--group", "stack"], ["--peak", "--group", "file"]):
+            self.of("prof-heap", 0, "prof", "heap", one, *words)
+        self.of("prof-diff", 0, "prof", "diff", one, two)
+        self.of("prof-report", 0, "prof", "report", one)
+        self.of("prof-convert", 0, "prof", "diff", one, two, "--svg", out + ".svg")
+        self.of("prof-convert", 0, "prof", "convert", one, "--to", "pprof", "--output", out + ".pb.gz")
+        self.of("prof-convert", 0, "prof", "convert", one, "--to", "all", "--output", out)
+        self.of("prof-plot", 0, "prof", "plot", one, "--output", out + ".png")
+        self.of("error", 4, "prof", "top", out + ".qprof")
+        self.of("error", 2, "prof", "heap", one, "--leak", "--peak")
+        self.of("error", 1, "prof", "top", out + ".png")
+
     def test_setup(self):
         place = os.path.join(self.ws.dir, "new")
         value = self.of("setup", 0, "setup", "--output-dir", place, "--git", "https://example.com/a.git", "--localfile", self.ws.docs, "--project", "P")
@@ -207,7 +225,7 @@ class Schema(harness.Case):
         """Each command that takes --json has a schema, and each schema stands in docs/json.md and was compared with an output."""
         names = []
         for line in subprocess.run([harness.QLOADER, "--help"], capture_output=True, text=True).stdout.split("Commands:\n")[1].split("\n\n")[0].splitlines():
-            name = re.match(r"  ((?:project|model|bench)?\s?\S+)", line).group(1)
+            name = re.match(r"  ((?:project|model|bench|prof)?\s?\S+)", line).group(1)
             if "--json" in subprocess.run([harness.QLOADER] + name.split() + ["--help"], capture_output=True, text=True).stdout:
                 names.append(name.replace(" ", "-"))
         there = {f[:-len(".schema.json")] for f in os.listdir(SCHEMAS)}

@@ -87,6 +87,7 @@ _capture = "captures come to Python with qloader.prof, which is not there yet"
 _span = "spans, tasks and labels come to Python with qloader.prof, which is not there yet"
 _own_metric = "the package prometheus_client counts what a Python program counts, without a call by ctypes for each"
 
+_reading = "Python reads a capture in the formats that 'qloader prof convert' writes: pstats, JSON"
 SKIPPED: dict[str, str] = {
     "ql_allocator_set": "an allocator in Python would need memory, and the interpreter's lock, to answer a request for memory",
     "ql_bench_http": "a load whose every answer enters Python would measure Python; the program does it: qloader bench http --json",
@@ -102,6 +103,10 @@ SKIPPED: dict[str, str] = {
     "ql_label_put_back": _span,
     "ql_metric_register": _own_metric,
     "ql_metric_series": _own_metric,
+    "ql_capture_diff": _reading,
+    "ql_capture_free": _reading,
+    "ql_capture_open": _reading,
+    "ql_capture_write": _reading,
     "ql_op_cancel": _operation,
     "ql_op_fd": _operation,
     "ql_op_free": _operation,

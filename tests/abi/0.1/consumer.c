@@ -164,6 +164,45 @@ static int use(ql_workspace *workspace, ql_error *err)
     return bad ? fail("the hits are others", err) : 0;
 }
 
+static double read_level(void *user)
+{
+    return *(const double *)user;
+}
+
+static int use_metrics(ql_runtime *runtime, ql_error *err)
+{
+    static const double bounds[] = {1, 2};
+    static double level = 3;
+    ql_metric *gauge = NULL, *histogram = NULL;
+    ql_series *series = NULL;
+    ql_metrics_server *server = NULL;
+    ql_buf text = QL_BUF_INIT;
+    ql_metric_options options = QL_METRIC_OPTIONS_INIT;
+    ql_metrics_server_options where = QL_METRICS_SERVER_OPTIONS_INIT;
+    options.type = QL_METRIC_GAUGE;
+    options.name = "abi_level";
+    options.read_fn = read_level;
+    options.user = &level;
+    if (ql_metrics_enable(runtime, err) < 0 || ql_metric_register(runtime, &options, &gauge, err) < 0) return fail("metrics", err);
+    ql_metric_options_init(&options);
+    options.type = QL_METRIC_HISTOGRAM;
+    options.name = "abi_wait_seconds";
+    options.unit = "seconds";
+    options.bounds = bounds;
+    options.bound_count = 2;
+    if (ql_metric_register(runtime, &options, &histogram, err) < 0 || ql_metric_series(histogram, NULL, 0, &series, err) < 0) return fail("metric", err);
+    ql_series_observe(series, 0.5);
+    ql_series_observe_with(series, 1.5, QL_STR("id"), QL_STR("x"));
+    if (ql_metrics_write(runtime, QL_METRICS_OPENMETRICS, &text, err) < 0 || strstr(ql_buf_cstr(&text), "abi_level 3\n") == NULL ||
+        strstr(ql_buf_cstr(&text), "abi_wait_seconds_count 2\n") == NULL)
+        return fail("metrics text", err);
+    ql_buf_dispose(&text);
+    ql_status status = ql_metrics_server_start(runtime, &where, &server, err);
+    if (status < 0 && ql_status_kind(status) != QL_E_UNSUPPORTED) return fail("metrics server", err); /* its library may be missing */
+    ql_metrics_server_stop(server);
+    return 0;
+}
+
 static int run(const char *folder)
 {
     static const ql_embedder_ops embedder = {.struct_size = sizeof embedder, .name = "abi", .model_fn = model, .dims_fn = dims, .embed_fn = embed};
@@ -183,7 +222,7 @@ static int run(const char *folder)
         ql_chunker_register(runtime, &chunker, NULL, &err) < 0 || ql_reranker_register(runtime, &reranker, NULL, &err) < 0 ||
         ql_workspace_open(runtime, &place, &workspace, NULL, &err) < 0)
         return fail("open", &err);
-    int bad = use(workspace, &err);
+    int bad = use_metrics(runtime, &err) || use(workspace, &err);
     if (!bad && (progress_calls == 0 || allocations == 0)) bad = fail("no progress, or an allocator that nobody asked", &err);
     ql_workspace_free(workspace);
     ql_runtime_free(runtime);

@@ -34,14 +34,18 @@
 #define QLOADER_H
 
 #include <qloader/base.h>
+#include <qloader/bench.h>
+#include <qloader/capture.h>
 #include <qloader/chunk.h>
 #include <qloader/convert.h>
 #include <qloader/document.h>
 #include <qloader/embed.h>
 #include <qloader/ingest.h>
 #include <qloader/log.h>
+#include <qloader/metrics.h>
 #include <qloader/model.h>
 #include <qloader/op.h>
+#include <qloader/prof.h>
 #include <qloader/rerank.h>
 #include <qloader/runtime.h>
 #include <qloader/search.h>

@@ -2,7 +2,7 @@
  * qloader/runtime.h - what every other object hangs on: threads, log, profile counters.
  *
  * Make one ql_runtime per program (two are independent of each other), open workspaces on it, free it last. The
- * runtime starts its worker threads in ql_runtime_new(). Besides them there are the thread of an operation (op.h) and, while an ingest runs
+ * runtime starts its worker threads in ql_runtime_new(). Besides them there are the thread of an operation (op.h), that of a server of metrics (metrics.h) and, while an ingest runs
  * with more than one thread, two of its stages. With threads = 1 an ingest runs in the calling thread, with the same results.
  *
  *     #include <qloader.h>

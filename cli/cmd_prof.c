@@ -1,0 +1,213 @@
+/* qloader prof: what is in a capture, as tables, pictures and files of other tools. */
+#include <errno.h>
+#include <jansson.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "exit_code.h"
+#include "output.h"
+#include "prof_output.h"
+#include "prof_set.h"
+#include "prof_table.h"
+#include "session.h"
+
+#define CAPTURE_DEFAULT "capture.qprof"
+
+/* A capture, or two to compare, and what of it is written. */
+typedef struct prof_job {
+    ql_capture *capture, *before; /* before NULL: no comparison */
+    int32_t format;
+    ql_capture_view view;
+} prof_job;
+
+static ql_status write_job(void *user, ql_capture_write_fn write_fn, void *target, ql_error *err)
+{
+    const prof_job *job = user;
+    if (job->before != NULL) return ql_capture_diff(job->before, job->capture, job->format, &job->view, write_fn, target, err);
+    return ql_capture_write(job->capture, job->format, &job->view, write_fn, target, err);
+}
+
+/* Opens what the command names; -1, or the exit code after telling why. */
+static int job_open(const cli *self, prof_job *job)
+{
+    ql_error err = {0};
+    uint32_t flags = cli_has(self, OPT_NO_SYMBOLS) ? QL_CAPTURE_NO_SYMBOLS : 0;
+    const char *last = self->positional_count > 0 ? self->positional[self->positional_count - 1] : CAPTURE_DEFAULT;
+    stop_install(self);
+    *job = (prof_job){.view = QL_CAPTURE_VIEW_INIT};
+    if (cli_takes(self->command, OPT_KIND)) job->view.kind = cli_chosen(self, OPT_KIND)->value;
+    ql_status status = self->positional_count > 1 ? ql_capture_open(self->positional[0], flags, &job->before, &err) : QL_OK;
+    if (status >= 0) status = ql_capture_open(last, flags, &job->capture, &err);
+    return status < 0 ? cli_fail(self, status, &err) : -1;
+}
+
+static int job_close(prof_job *job, int code)
+{
+    ql_capture_free(job->before);
+    ql_capture_free(job->capture);
+    return code;
+}
+
+/* The table as JSON, or for people. */
+static int print_table(const cli *self, prof_job *job, void (*print)(const cli *self, const json_t *table))
+{
+    int code = EXIT_OK;
+    json_t *table = prof_write_json(self, write_job, job, &code);
+    if (table == NULL) return code;
+    if (cli_has(self, OPT_JSON)) {
+        (void)json_dumpf(table, stdout, JSON_INDENT(2));
+        printf("\n");
+    } else print(self, table);
+    json_decref(table);
+    return EXIT_OK;
+}
+
+int cmd_prof_top(cli *self)
+{
+    prof_job job;
+    int code = job_open(self, &job);
+    if (code >= 0) return job_close(&job, code);
+    job.format = QL_CAPTURE_TOP_JSON;
+    job.view.sort = cli_chosen(self, OPT_SORT)->value;
+    job.view.group = cli_chosen(self, OPT_GROUP)->value;
+    job.view.limit = (uint32_t)cli_number(self, OPT_ROWS);
+    return job_close(&job, print_table(self, &job, prof_print_top));
+}
+
+int cmd_prof_heap(cli *self)
+{
+    static const struct {
+        cli_option_id id;
+        int32_t memory;
+    } views[] = {{OPT_INUSE, QL_CAPTURE_INUSE}, {OPT_ALLOC, QL_CAPTURE_ALLOC}, {OPT_PEAK, QL_CAPTURE_PEAK}, {OPT_LEAK, QL_CAPTURE_LEAK}};
+    prof_job job;
+    int given = 0;
+    int code = job_open(self, &job);
+    if (code >= 0) return job_close(&job, code);
+    for (size_t i = 0; i < sizeof views / sizeof *views; i++) {
+        if (!cli_has(self, views[i].id)) continue;
+        job.view.memory = views[i].memory;
+        given++;
+    }
+    if (given > 1) return job_close(&job, cli_usage_error(self, "--inuse, --alloc, --peak and --leak exclude each other"));
+    job.format = QL_CAPTURE_HEAP_JSON;
+    job.view.group = cli_chosen(self, OPT_HEAP_GROUP)->value;
+    job.view.limit = (uint32_t)cli_number(self, OPT_ROWS);
+    return job_close(&job, print_table(self, &job, prof_print_heap));
+}
+
+/* Writes the job to a file or to standard output, and tells what was written. */
+static int write_output(const cli *self, prof_job *job, const char *output, const char *format, bool binary)
+{
+    unsigned long long bytes = 0;
+    bool to_stdout = output == NULL || strcmp(output, "-") == 0;
+    if (to_stdout && cli_has(self, OPT_JSON)) return cli_usage_error(self, "--json prints what was written: name a file with --output");
+    if (to_stdout && binary && isatty(STDOUT_FILENO)) return cli_usage_error(self, "this is not for a terminal: name a file with --output");
+    int code = prof_write_file(self, output, write_job, job, &bytes);
+    if (code >= 0) return code;
+    if (to_stdout) return EXIT_OK;
+    if (cli_has(self, OPT_JSON)) {
+        json_t *object = json_pack("{s:o, s:s, s:I}", "file", text_json(ql_str_of(output)), "format", format, "bytes", (json_int_t)bytes);
+        if (object != NULL) json_dumpf(object, stdout, JSON_INDENT(2));
+        printf("\n");
+        json_decref(object);
+    } else if (!cli_has(self, OPT_QUIET)) {
+        text_put(stdout, ql_str_of(output));
+        printf(": written, %llu bytes of %s before compression\n", bytes, format);
+    }
+    return EXIT_OK;
+}
+
+static bool ends_in(const char *text, const char *end)
+{
+    size_t length = strlen(text), tail = strlen(end);
+    return length >= tail && strcmp(text + length - tail, end) == 0;
+}
+
+int cmd_prof_plot(cli *self)
+{
+    prof_job job;
+    const char *output = cli_has(self, OPT_WRITE) ? self->values[OPT_WRITE] : "memory.png";
+    bool svg = ends_in(output, ".svg");
+    if (!svg && !ends_in(output, ".png") && strcmp(output, "-") != 0) return cli_usage_error(self, "--output ends in .png or .svg: that says what is drawn");
+    int code = job_open(self, &job);
+    if (code >= 0) return job_close(&job, code);
+    job.format = svg ? QL_CAPTURE_MEMORY_SVG : QL_CAPTURE_MEMORY_PNG;
+    return job_close(&job, write_output(self, &job, output, svg ? "svg" : "png", !svg));
+}
+
+int cmd_prof_diff(cli *self)
+{
+    prof_job job;
+    int code = job_open(self, &job);
+    if (code >= 0) return job_close(&job, code);
+    if (cli_has(self, OPT_SVG)) {
+        job.format = QL_CAPTURE_FLAME_SVG;
+        return job_close(&job, write_output(self, &job, self->values[OPT_SVG], "svg", false));
+    }
+    job.format = QL_CAPTURE_TOP_JSON;
+    job.view.group = cli_chosen(self, OPT_GROUP)->value;
+    job.view.limit = (uint32_t)cli_number(self, OPT_ROWS);
+    return job_close(&job, print_table(self, &job, prof_print_diff));
+}
+
+/* All files into a folder, which is made. */
+static int convert_all(const cli *self, const prof_job *job)
+{
+    ql_error err = {0};
+    unsigned count = 0;
+    const char *folder = self->values[OPT_WRITE];
+    if (folder == NULL || strcmp(folder, "-") == 0) return cli_usage_error(self, "--to all writes a folder: name it with --output");
+    if (mkdir(folder, 0700) != 0 && errno != EEXIST) {
+        err.status = QL_E_IO;
+        (void)snprintf(err.message, sizeof err.message, "cannot make the folder '%s': %s", folder, strerror(errno));
+        return cli_fail(self, QL_E_IO, &err);
+    }
+    ql_status status = prof_write_set(job->capture, folder, true, 0, &count, &err);
+    if (status < 0) return stop_asked() ? session_fail(self, status, &err) : cli_fail(self, status, &err);
+    if (cli_has(self, OPT_JSON)) {
+        json_t *object = json_pack("{s:o, s:s, s:I}", "folder", text_json(ql_str_of(folder)), "format", "all", "files", (json_int_t)count);
+        if (object != NULL) json_dumpf(object, stdout, JSON_INDENT(2));
+        printf("\n");
+        json_decref(object);
+    } else if (!cli_has(self, OPT_QUIET)) {
+        text_put(stdout, ql_str_of(folder));
+        printf(": %u files written\n", count);
+    }
+    return EXIT_OK;
+}
+
+int cmd_prof_convert(cli *self)
+{
+    prof_job job;
+    const cli_choice *format = cli_chosen(self, OPT_CAPTURE_FORMAT);
+    if (!cli_has(self, OPT_CAPTURE_FORMAT)) return cli_usage_error(self, "--to is missing: it says what the capture becomes");
+    int code = job_open(self, &job);
+    if (code >= 0) return job_close(&job, code);
+    if (format->value == 0) return job_close(&job, convert_all(self, &job));
+    job.format = format->value;
+    bool binary = job.format == QL_CAPTURE_PPROF || job.format == QL_CAPTURE_PSTATS;
+    return job_close(&job, write_output(self, &job, self->values[OPT_WRITE], format->name, binary));
+}
+
+int cmd_prof_report(cli *self)
+{
+    prof_job job;
+    unsigned long long bytes = 0;
+    bool as_json = strcmp(cli_format(self, OPT_REPORT_FORMAT), "json") == 0;
+    const char *output = self->values[OPT_WRITE];
+    int code = job_open(self, &job);
+    if (code >= 0) return job_close(&job, code);
+    job.format = as_json ? QL_CAPTURE_REPORT_JSON : QL_CAPTURE_REPORT_MD;
+    if (output != NULL && strcmp(output, "-") != 0) code = prof_write_file(self, output, write_job, &job, &bytes);
+    else if (as_json) {
+        json_t *report = prof_write_json(self, write_job, &job, &code);
+        if (report != NULL) {
+            (void)json_dumpf(report, stdout, JSON_INDENT(2));
+            printf("\n");
+        }
+        json_decref(report);
+    } else code = prof_write_file(self, NULL, write_job, &job, &bytes);
+    return job_close(&job, code < 0 ? EXIT_OK : code);
+}

@@ -1,0 +1,115 @@
+#include "prof_output.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "exit_code.h"
+#include "output.h"
+#include "session.h"
+
+typedef struct file_target {
+    FILE *stream;
+    unsigned long long bytes;
+    int os_code; /* of the write that failed */
+} file_target;
+
+static int to_file(void *user, const void *data, size_t size)
+{
+    file_target *target = user;
+    if (stop_asked()) return -1;
+    errno = 0;
+    if (fwrite(data, 1, size, target->stream) != size) {
+        target->os_code = errno != 0 ? errno : EIO;
+        return -1;
+    }
+    target->bytes += size;
+    return 0;
+}
+
+static int to_buffer(void *user, const void *data, size_t size)
+{
+    return stop_asked() || ql_buf_append(user, (ql_str){data, size}) < 0 ? -1 : 0;
+}
+
+/* What stopped the writer: the file, or itself. */
+static ql_status outcome(ql_status status, const char *path, int os_code, ql_error *err)
+{
+    if (os_code == 0) return status;
+    err->status = os_code == ENOSPC || os_code == EDQUOT ? QL_E_NOSPACE : QL_E_IO;
+    (void)snprintf(err->message, sizeof err->message, "cannot write '%s': %s", path, strerror(os_code));
+    return err->status;
+}
+
+static int tell(const cli *self, ql_status status, const ql_error *err)
+{
+    return stop_asked() ? session_fail(self, QL_E_CANCELLED, err) : cli_fail(self, status, err);
+}
+
+static ql_status write_stream(FILE *stream, prof_write_fn write, void *user, file_target *target, ql_error *err)
+{
+    target->stream = stream;
+    ql_status status = write(user, to_file, target, err);
+    if (fflush(stream) != 0 && target->os_code == 0) target->os_code = errno;
+    return status;
+}
+
+static int write_stdout(const cli *self, prof_write_fn write, void *user, unsigned long long *bytes)
+{
+    file_target target = {0};
+    ql_error err = {0};
+    ql_status status = write_stream(stdout, write, user, &target, &err);
+    *bytes = target.bytes;
+    if (target.os_code == EPIPE) return EXIT_OK; /* whoever reads has enough */
+    status = outcome(status, "standard output", target.os_code, &err);
+    return status < 0 ? tell(self, status, &err) : -1;
+}
+
+ql_status prof_write_path(const char *path, prof_write_fn write, void *user, unsigned long long *bytes, ql_error *err)
+{
+    ql_buf part = QL_BUF_INIT;
+    file_target target = {0};
+    ql_status status = QL_OK;
+    (void)ql_buf_printf(&part, "%s.part-%ld", path, (long)getpid());
+    int fd = open(ql_buf_cstr(&part), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    FILE *stream = fd >= 0 ? fdopen(fd, "wb") : NULL;
+    if (stream == NULL) target.os_code = errno;
+    else {
+        status = write_stream(stream, write, user, &target, err);
+        if (fclose(stream) != 0 && target.os_code == 0) target.os_code = errno;
+        bool whole = status >= 0 && target.os_code == 0 && !stop_asked();
+        if (whole && rename(ql_buf_cstr(&part), path) != 0) target.os_code = errno;
+        if (!whole || target.os_code != 0) (void)unlink(ql_buf_cstr(&part));
+        if (!whole && status >= 0 && target.os_code == 0) status = err->status = QL_E_CANCELLED;
+    }
+    ql_buf_dispose(&part);
+    *bytes = target.bytes;
+    return outcome(status, path, target.os_code, err);
+}
+
+int prof_write_file(const cli *self, const char *path, prof_write_fn write, void *user, unsigned long long *bytes)
+{
+    ql_error err = {0};
+    if (path == NULL || strcmp(path, "-") == 0) return write_stdout(self, write, user, bytes);
+    ql_status status = prof_write_path(path, write, user, bytes, &err);
+    return status < 0 ? tell(self, status, &err) : -1;
+}
+
+json_t *prof_write_json(const cli *self, prof_write_fn write, void *user, int *code)
+{
+    ql_buf text = QL_BUF_INIT;
+    ql_error err = {0};
+    json_error_t problem;
+    json_t *json = NULL;
+    ql_status status = write(user, to_buffer, &text, &err);
+    if (status < 0) *code = tell(self, text.status < 0 ? text.status : status, &err);
+    else if ((json = json_loadb(text.ptr, text.len, 0, &problem)) == NULL) {
+        (void)snprintf(err.message, sizeof err.message, "out of memory");
+        *code = cli_fail(self, QL_E_NOMEM, &err);
+    }
+    ql_buf_dispose(&text);
+    return json;
+}

@@ -1,0 +1,68 @@
+#include "prof_set.h"
+
+#include <stdio.h>
+
+#include "prof_output.h"
+
+static const struct {
+    const char *name; /* NULL: of mprof, which has the process in it */
+    int32_t format, kind;
+} outputs[] = {
+    {"profile.out", QL_CAPTURE_PSTATS, QL_CAPTURE_AUTO}, /* the first: the one that is written alone */
+    {"cpu.pb.gz", QL_CAPTURE_PPROF, QL_CAPTURE_CPU},
+    {"wall.pb.gz", QL_CAPTURE_PPROF, QL_CAPTURE_WALL},
+    {"contention.pb.gz", QL_CAPTURE_PPROF, QL_CAPTURE_CONTENTION},
+    {"heap.pb.gz", QL_CAPTURE_PPROF, QL_CAPTURE_HEAP},
+    {"cpu.speedscope.json", QL_CAPTURE_SPEEDSCOPE, QL_CAPTURE_CPU},
+    {"wall.speedscope.json", QL_CAPTURE_SPEEDSCOPE, QL_CAPTURE_WALL},
+    {"cpu.collapsed", QL_CAPTURE_COLLAPSED, QL_CAPTURE_CPU},
+    {"flame.svg", QL_CAPTURE_FLAME_SVG, QL_CAPTURE_AUTO},
+    {"trace.json", QL_CAPTURE_TRACE, QL_CAPTURE_AUTO},
+    {NULL, QL_CAPTURE_MPROF, QL_CAPTURE_AUTO},
+    {"memory.png", QL_CAPTURE_MEMORY_PNG, QL_CAPTURE_AUTO},
+    {"memory.svg", QL_CAPTURE_MEMORY_SVG, QL_CAPTURE_AUTO},
+    {"report.md", QL_CAPTURE_REPORT_MD, QL_CAPTURE_AUTO},
+    {"report.json", QL_CAPTURE_REPORT_JSON, QL_CAPTURE_AUTO},
+};
+
+typedef struct set_job {
+    const ql_capture *capture;
+    int32_t format;
+    ql_capture_view view;
+} set_job;
+
+static ql_status write_job(void *user, ql_capture_write_fn write_fn, void *target, ql_error *err)
+{
+    const set_job *job = user;
+    return ql_capture_write(job->capture, job->format, &job->view, write_fn, target, err);
+}
+
+static ql_status name_file(ql_buf *path, const char *folder, size_t output, long pid)
+{
+    ql_buf_clear(path);
+    if (outputs[output].name != NULL) return ql_buf_printf(path, "%s/%s", folder, outputs[output].name);
+    return pid != 0 ? ql_buf_printf(path, "%s/mprofile_%ld.dat", folder, pid) : ql_buf_printf(path, "%s/mprofile_capture.dat", folder);
+}
+
+ql_status prof_write_set(const ql_capture *capture, const char *folder, bool whole, long pid, unsigned *count, ql_error *err)
+{
+    ql_buf path = QL_BUF_INIT;
+    ql_status status = QL_OK, missing = QL_OK;
+    *count = 0;
+    for (size_t i = 0; i < (whole ? sizeof outputs / sizeof *outputs : 1) && status >= 0; i++) {
+        ql_error detail = {0};
+        unsigned long long bytes = 0;
+        set_job job = {capture, outputs[i].format, QL_CAPTURE_VIEW_INIT};
+        job.view.kind = outputs[i].kind;
+        status = name_file(&path, folder, i, pid);
+        if (status >= 0) status = prof_write_path(ql_buf_cstr(&path), write_job, &job, &bytes, &detail);
+        if (status >= 0) ++*count;
+        else if (ql_status_kind(status) == QL_E_NOTFOUND || (outputs[i].format == QL_CAPTURE_PSTATS && ql_status_kind(status) == QL_E_INVALID)) status = QL_OK; /* a capture of memory alone */
+        else {
+            *err = detail;
+            if (ql_status_kind(status) == QL_E_UNSUPPORTED) missing = status, status = QL_OK;
+        }
+    }
+    ql_buf_dispose(&path);
+    return status < 0 ? status : missing;
+}

@@ -1,0 +1,13 @@
+/* The tables of qloader prof, from the JSON that the library writes: what is for people. */
+#ifndef CLI_PROF_TABLE_H
+#define CLI_PROF_TABLE_H
+
+#include <jansson.h>
+
+#include "command.h"
+
+void prof_print_top(const cli *self, const json_t *table);
+void prof_print_heap(const cli *self, const json_t *table);
+void prof_print_diff(const cli *self, const json_t *table);
+
+#endif

@@ -1,0 +1,324 @@
+/*
+ * The report's frame: evidence is indexed once, every rule is asked, findings are put in order; stages and the documents that cost most are added up.
+ * Threads: any. Cost: O(spans log spans + samples).
+ */
+#include "capture/report.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/array.h"
+#include "base/limits.h"
+#include "base/status.h"
+#include "capture/report_internal.h"
+
+ql__severity ql__severity_of(double share)
+{
+    return share >= 0.30 ? QL__SEVERITY_CRITICAL : share >= 0.15 ? QL__SEVERITY_HIGH : share >= 0.05 ? QL__SEVERITY_MEDIUM : share >= 0.02 ? QL__SEVERITY_LOW : QL__SEVERITY_NONE;
+}
+
+const char *ql__severity_name(ql__severity severity)
+{
+    static const char *const names[] = {"NONE", "LOW", "MEDIUM", "HIGH", "CRITICAL"};
+    return names[severity];
+}
+
+/* --- evidence ----------------------------------------------------------------------------------------------------------------------------- */
+
+static uint32_t string_id(const ql__profile *profile, ql_str text)
+{
+    const uint64_t *id = ql__map_find(&profile->string_ids, text);
+    return id != NULL ? (uint32_t)*id : 0;
+}
+
+static ql_status index_spans(ql__evidence *self, ql_error *err)
+{
+    const ql__profile *p = self->profile;
+    ql__map ids;
+    ql_status status = QL_OK;
+    ql__map_init(&ids, 0x5eed);
+    for (size_t i = 0; i < p->spans_count && status >= 0; i++) {
+        uint64_t *index = ql__map_insert(&ids, (ql_str){(const char *)&p->spans[i].id, sizeof p->spans[i].id}, NULL);
+        if (index == NULL) status = ql__fail_nomem(err);
+        else *index = i;
+    }
+    for (size_t i = 0; i < p->spans_count && status >= 0; i++) {
+        const ql__profile_span *span = &p->spans[i];
+        const uint64_t *index = span->parent != 0 ? ql__map_find(&ids, (ql_str){(const char *)&span->parent, sizeof span->parent}) : NULL;
+        if (index == NULL || *index == i) continue;
+        self->parent[i] = (uint32_t)*index + 1;
+        if (p->spans[*index].thread == span->thread && __builtin_add_overflow(self->child_ns[*index], ql__span_length(span), &self->child_ns[*index])) self->child_ns[*index] = UINT64_MAX;
+    }
+    ql__map_dispose(&ids);
+    return status;
+}
+
+ql_status ql__evidence_open(ql__report *report, ql__evidence *out, ql_error *err)
+{
+    const ql__profile *p = report->profile;
+    ql__evidence self = {.report = report, .profile = p, .parent = ql__alloc_zero(p->spans_count, sizeof *self.parent), .child_ns = ql__alloc_zero(p->spans_count, sizeof *self.child_ns),
+                         .key_text = string_id(p, QL_STR("text")), .key_count = string_id(p, QL_STR("count")), .key_busy = string_id(p, QL_STR("busy_ns")),
+                         .key_texts = string_id(p, QL_STR("texts")), .key_batches = string_id(p, QL_STR("batches")), .key_host = string_id(p, QL_STR("host")),
+                         .key_try = string_id(p, QL_STR("try")), .key_status = string_id(p, QL_STR("status")), .key_connection = string_id(p, QL_STR("new_connection")),
+                         .key_content = string_id(p, QL_STR("content"))};
+    ql_status status = self.parent != NULL && self.child_ns != NULL ? index_spans(&self, err) : ql__fail_nomem(err);
+    if (status < 0) ql__evidence_close(&self);
+    else *out = self;
+    return status;
+}
+
+void ql__evidence_close(ql__evidence *self)
+{
+    ql__free(self->parent);
+    ql__free(self->child_ns);
+    *self = (ql__evidence){0};
+}
+
+static const ql__profile_attribute *attribute_of(const ql__evidence *self, const ql__profile_span *span, uint32_t key)
+{
+    for (uint32_t i = 0; key != 0 && i < span->attribute_count; i++) {
+        const ql__profile_attribute *attribute = &self->profile->attributes[span->attribute_first + i];
+        if (attribute->key == key) return attribute;
+    }
+    return NULL;
+}
+
+uint64_t ql__span_number(const ql__evidence *self, const ql__profile_span *span, uint32_t key, uint64_t none)
+{
+    const ql__profile_attribute *attribute = attribute_of(self, span, key);
+    if (attribute == NULL) return none;
+    switch (attribute->type) {
+    case QL__ATTRIBUTE_INT: return attribute->i >= 0 ? (uint64_t)attribute->i : none;
+    case QL__ATTRIBUTE_UINT: return attribute->u;
+    case QL__ATTRIBUTE_DOUBLE: return attribute->d >= 0 && attribute->d < 1e18 ? (uint64_t)attribute->d : none;
+    case QL__ATTRIBUTE_TEXT: break;
+    }
+    return none;
+}
+
+uint32_t ql__span_text(const ql__evidence *self, const ql__profile_span *span, uint32_t key)
+{
+    const ql__profile_attribute *attribute = attribute_of(self, span, key);
+    return attribute != NULL && attribute->type == QL__ATTRIBUTE_TEXT ? attribute->text : 0;
+}
+
+bool ql__span_is(const ql__evidence *self, const ql__profile_span *span, const char *category)
+{
+    return span->site != 0 && ql_str_equal(ql__profile_text(self->profile, self->profile->sites[span->site - 1].category), ql_str_of(category));
+}
+
+/* --- sums ----------------------------------------------------------------------------------------------------------------------------------- */
+
+ql_status ql__stretch_add(ql__stretches *self, uint64_t begin_ns, uint64_t end_ns, ql_error *err)
+{
+    const ql__stretch stretch = {begin_ns, end_ns};
+    return ql__array_push(self->items, self->count, self->capacity, stretch) ? QL_OK : ql__fail_nomem(err);
+}
+
+static int compare_stretches(const void *left, const void *right)
+{
+    const ql__stretch *a = left, *b = right;
+    return a->begin_ns < b->begin_ns ? -1 : a->begin_ns > b->begin_ns;
+}
+
+uint64_t ql__stretches_covered(ql__stretches *self)
+{
+    uint64_t covered = 0, until = 0;
+    if (self->count > 0) qsort(self->items, self->count, sizeof *self->items, compare_stretches);
+    for (size_t i = 0; i < self->count; i++) {
+        uint64_t begin = self->items[i].begin_ns > until ? self->items[i].begin_ns : until;
+        if (self->items[i].end_ns <= begin) continue;
+        covered += self->items[i].end_ns - begin;
+        until = self->items[i].end_ns;
+    }
+    return covered;
+}
+
+void ql__tallies_init(ql__tallies *self)
+{
+    *self = (ql__tallies){0};
+    ql__map_init(&self->ids, 0x5eed);
+    ql__arena_init(&self->keys, 0);
+}
+
+void ql__tallies_dispose(ql__tallies *self)
+{
+    ql__free(self->items);
+    ql__map_dispose(&self->ids);
+    ql__arena_dispose(&self->keys);
+}
+
+ql__tally *ql__tally_of(ql__tallies *self, uint64_t first, uint64_t second)
+{
+    const uint64_t key[2] = {first, second};
+    ql_str text = {(const char *)key, sizeof key}, kept;
+    const uint64_t *known = ql__map_find(&self->ids, text);
+    if (known != NULL) return &self->items[*known];
+    if (!ql__array_reserve(&self->items, &self->capacity, self->count + 1, sizeof *self->items) || !ql__arena_copy(&self->keys, text, &kept)) return NULL;
+    uint64_t *place = ql__map_insert(&self->ids, kept, NULL);
+    if (place == NULL) return NULL;
+    *place = self->count;
+    self->items[self->count] = (ql__tally){.key = {first, second}};
+    return &self->items[self->count++];
+}
+
+/* --- findings ------------------------------------------------------------------------------------------------------------------------------- */
+
+static int compare_findings(const void *left, const void *right)
+{
+    const ql__finding *a = left, *b = right;
+    if (a->severity != b->severity) return a->severity < b->severity ? 1 : -1;
+    if (a->share != b->share) return a->share < b->share ? 1 : -1;
+    int order = strcmp(a->rule, b->rule);
+    return order != 0 ? order : ql_str_compare(a->function, b->function);
+}
+
+ql_status ql__finding_add(ql__report *report, ql__finding finding, ql__severity most, const char *issue, const char *recommendation, ql_error *err)
+{
+    finding.share = finding.share < 0 ? 0 : finding.share > 1 ? 1 : finding.share;
+    finding.severity = ql__severity_of(finding.share - finding.error); /* what is sure */
+    if (finding.severity > most) finding.severity = most;
+    if (finding.severity == QL__SEVERITY_NONE) return QL_OK;
+    if (!ql__arena_copy(&report->texts, ql_str_of(issue), &finding.issue) || !ql__arena_copy(&report->texts, ql_str_of(recommendation), &finding.recommendation)) return ql__fail_nomem(err);
+    if (report->finding_count == QL__FINDINGS_MAX) {
+        qsort(report->findings, report->finding_count, sizeof *report->findings, compare_findings);
+        if (compare_findings(&report->findings[QL__FINDINGS_MAX - 1], &finding) <= 0) return QL_OK;
+        report->finding_count--;
+    }
+    report->findings[report->finding_count++] = finding;
+    return QL_OK;
+}
+
+void ql__finding_site(const ql__profile *profile, ql__finding *finding, uint32_t site)
+{
+    if (site == 0) return;
+    const ql__profile_site *row = &profile->sites[site - 1];
+    finding->function = ql__profile_text(profile, row->function != 0 ? row->function : row->name);
+    finding->file = ql__profile_text(profile, row->file);
+    finding->line = row->line;
+}
+
+/* --- stages --------------------------------------------------------------------------------------------------------------------------------- */
+
+static ql__stage_row *stage_of(ql__report *report, uint32_t name)
+{
+    for (size_t i = 0; i < report->stage_count; i++)
+        if (report->stages[i].name == name) return &report->stages[i];
+    if (report->stage_count == QL__STAGES_MAX) return NULL;
+    report->stages[report->stage_count] = (ql__stage_row){.name = name};
+    return &report->stages[report->stage_count++];
+}
+
+static int compare_stages(const void *left, const void *right)
+{
+    const ql__stage_row *a = left, *b = right;
+    if (a->covered_ns != b->covered_ns) return a->covered_ns < b->covered_ns ? 1 : -1;
+    return a->name < b->name ? -1 : a->name > b->name;
+}
+
+static ql_status add_stages(ql__evidence *evidence, ql_error *err)
+{
+    ql__report *report = evidence->report;
+    const ql__profile *p = evidence->profile;
+    for (size_t i = 0; i < p->spans_count; i++) {
+        if (!ql__span_is(evidence, &p->spans[i], "stage")) continue;
+        ql__stage_row *row = stage_of(report, p->sites[p->spans[i].site - 1].name);
+        uint64_t length = ql__span_length(&p->spans[i]);
+        if (row == NULL) continue;
+        row->count++;
+        row->sum_ns = row->sum_ns + length < length ? UINT64_MAX : row->sum_ns + length;
+        if (length > row->longest_ns) row->longest_ns = length;
+    }
+    ql_status status = QL_OK;
+    for (size_t s = 0; s < report->stage_count && status >= 0; s++) {
+        ql__stretches stretches = {0};
+        for (size_t i = 0; i < p->spans_count && status >= 0; i++)
+            if (ql__span_is(evidence, &p->spans[i], "stage") && p->sites[p->spans[i].site - 1].name == report->stages[s].name)
+                status = ql__stretch_add(&stretches, p->spans[i].begin_ns, p->spans[i].end_ns, err);
+        report->stages[s].covered_ns = ql__stretches_covered(&stretches);
+        ql__free(stretches.items);
+    }
+    qsort(report->stages, report->stage_count, sizeof *report->stages, compare_stages);
+    return status;
+}
+
+/* --- ledger --------------------------------------------------------------------------------------------------------------------------------- */
+
+static int compare_ledger(const void *left, const void *right)
+{
+    const ql__ledger_row *a = left, *b = right;
+    if (a->time_ns != b->time_ns) return a->time_ns < b->time_ns ? 1 : -1;
+    return a->task < b->task ? -1 : a->task > b->task;
+}
+
+/* The stage in which each of the rows spent most: of spans of its task, what their own children took taken away. */
+static ql_status add_ledger_stages(ql__evidence *evidence, ql_error *err)
+{
+    ql__report *report = evidence->report;
+    const ql__profile *p = evidence->profile;
+    ql__tallies tallies;
+    ql_status status = QL_OK;
+    ql__tallies_init(&tallies);
+    for (size_t i = 0; i < p->spans_count && status >= 0; i++) {
+        const ql__profile_span *span = &p->spans[i];
+        if (span->task == 0 || !ql__span_is(evidence, span, "stage")) continue;
+        size_t r = 0;
+        while (r < report->ledger_count && p->tasks[report->ledger[r].task].id != span->task) r++;
+        if (r == report->ledger_count) continue;
+        ql__tally *tally = ql__tally_of(&tallies, r, p->sites[span->site - 1].name);
+        if (tally == NULL) {
+            status = ql__fail_nomem(err);
+            break;
+        }
+        uint64_t length = ql__span_length(span);
+        tally->value_ns += length > evidence->child_ns[i] ? length - evidence->child_ns[i] : 0;
+        if (tally->value_ns <= report->ledger[r].stage_ns) continue;
+        report->ledger[r].stage_ns = tally->value_ns;
+        report->ledger[r].stage = (uint32_t)tally->key[1];
+    }
+    ql__tallies_dispose(&tallies);
+    return status;
+}
+
+static ql_status add_ledger(ql__evidence *evidence, ql_error *err)
+{
+    ql__report *report = evidence->report;
+    const ql__profile *p = evidence->profile;
+    for (size_t i = 0; i < p->tasks_count; i++) {
+        ql__ledger_row row = {.task = (uint32_t)i, .time_ns = p->tasks[i].busy_ns};
+        if (row.time_ns == 0) continue;
+        if (report->ledger_count < QL__LEDGER_MAX) report->ledger[report->ledger_count++] = row;
+        else if (compare_ledger(&row, &report->ledger[QL__LEDGER_MAX - 1]) < 0) report->ledger[QL__LEDGER_MAX - 1] = row;
+        else continue;
+        qsort(report->ledger, report->ledger_count, sizeof *report->ledger, compare_ledger);
+    }
+    return add_ledger_stages(evidence, err);
+}
+
+/* --- all ------------------------------------------------------------------------------------------------------------------------------------ */
+
+ql_status ql__report_make(const ql__profile *profile, ql__report *out, ql_error *err)
+{
+    static ql_status (*const rules[])(ql__evidence *evidence, ql_error *err) = {ql__rules_sql, ql__rules_http, ql__rules_stages, ql__rules_waits, ql__rules_cpu, ql__rules_memory,
+                                                                                add_stages, add_ledger};
+    ql__evidence evidence = {0};
+    uint64_t cpu_ns = (uint64_t)profile->sets[QL__SAMPLE_CPU].sums[QL__VALUE_NS];
+    memset(out, 0, sizeof *out);
+    out->profile = profile;
+    out->time_ns = profile->numbers.duration_ns > cpu_ns ? profile->numbers.duration_ns : cpu_ns;
+    if (out->time_ns == 0) out->time_ns = 1;
+    ql__arena_init(&out->texts, 0);
+    ql_status status = ql__evidence_open(out, &evidence, err);
+    for (size_t i = 0; i < sizeof rules / sizeof *rules && status >= 0; i++) status = rules[i](&evidence, err);
+    ql__evidence_close(&evidence);
+    if (status < 0) ql__report_dispose(out);
+    else qsort(out->findings, out->finding_count, sizeof *out->findings, compare_findings);
+    return status;
+}
+
+void ql__report_dispose(ql__report *self)
+{
+    ql__arena_dispose(&self->texts);
+    self->finding_count = self->ledger_count = self->stage_count = 0;
+}

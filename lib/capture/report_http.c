@@ -1,0 +1,95 @@
+/*
+ * Rules over HTTP: tries again and again, and a new connection for each request. Evidence: spans of category "http" with "host", "try" (1 the first),
+ * "status", "new_connection" (1: one was made). Threads: any. Cost: a pass over the spans.
+ */
+#include <stdio.h>
+
+#include "base/alloc.h"
+#include "base/status.h"
+#include "capture/report_internal.h"
+
+#define TRIES_MIN 5
+#define REQUESTS_MIN 10
+
+typedef struct host_sums {
+    uint64_t requests, retries, limited, connections;
+    ql__stretches waits;     /* from the end of the try before to the end of the retry */
+    ql__stretches requests_time;
+    uint64_t last_end;       /* of the try before */
+    uint32_t span;           /* index + 1 */
+} host_sums;
+
+static ql_status add_span(const ql__evidence *self, uint32_t index, host_sums *sums, ql_error *err)
+{
+    const ql__profile_span *span = &self->profile->spans[index];
+    uint64_t number = ql__span_number(self, span, self->key_try, 0), code = ql__span_number(self, span, self->key_status, 0);
+    sums->requests++;
+    sums->span = index + 1;
+    if (code == 429 || code == 503) sums->limited++;
+    if (ql__span_number(self, span, self->key_connection, 0) == 1) sums->connections++;
+    QL_TRY(ql__stretch_add(&sums->requests_time, span->begin_ns, span->end_ns, err));
+    if (number > 1) {
+        sums->retries++;
+        QL_TRY(ql__stretch_add(&sums->waits, sums->last_end != 0 && sums->last_end < span->begin_ns ? sums->last_end : span->begin_ns, span->end_ns, err));
+    }
+    sums->last_end = span->end_ns;
+    return QL_OK;
+}
+
+static uint32_t place_of(const ql__evidence *self, uint32_t span)
+{
+    uint32_t outer = self->parent[span - 1];
+    return self->profile->spans[(outer != 0 ? outer : span) - 1].site;
+}
+
+static ql_status add_retries(ql__evidence *self, ql_str host, host_sums *sums, ql_error *err)
+{
+    char issue[400];
+    if (sums->retries < TRIES_MIN || sums->retries * 5 < sums->requests) return QL_OK;
+    uint64_t time = ql__stretches_covered(&sums->waits);
+    ql__finding finding = {.rule = "retry-storm", .share = (double)time / (double)self->report->time_ns, .count = sums->retries, .value = time};
+    ql__finding_site(self->profile, &finding, place_of(self, sums->span));
+    (void)snprintf(issue, sizeof issue, "%llu of %llu requests to '%.*s' were tries again%s (%llu answers 429 or 503).", (unsigned long long)sums->retries, (unsigned long long)sums->requests,
+                   (int)(host.len < 100 ? host.len : 100), host.ptr, sums->limited > 0 ? ": the server limits the rate" : "", (unsigned long long)sums->limited);
+    return ql__finding_add(self->report, finding, QL__SEVERITY_CRITICAL, issue,
+                           "Send fewer requests at once, keep to the rate that the server names (Retry-After), and ask for several items a request where it can.", err);
+}
+
+static ql_status add_connections(ql__evidence *self, ql_str host, host_sums *sums, ql_error *err)
+{
+    char issue[400];
+    if (sums->requests < REQUESTS_MIN || sums->connections * 10 < sums->requests * 8) return QL_OK;
+    uint64_t time = ql__stretches_covered(&sums->requests_time);
+    ql__finding finding = {.rule = "no-connection-reuse", .share = (double)time / (double)self->report->time_ns, .count = sums->connections, .value = time};
+    ql__finding_site(self->profile, &finding, place_of(self, sums->span));
+    (void)snprintf(issue, sizeof issue, "%llu of %llu requests to '%.*s' made a connection of their own: each pays for TCP and TLS again.", (unsigned long long)sums->connections,
+                   (unsigned long long)sums->requests, (int)(host.len < 100 ? host.len : 100), host.ptr);
+    return ql__finding_add(self->report, finding, QL__SEVERITY_HIGH, issue, "Keep one client (one handle, one session) for all requests to a host, with keep-alive.", err);
+}
+
+ql_status ql__rules_http(ql__evidence *evidence, ql_error *err)
+{
+    const ql__profile *p = evidence->profile;
+    ql__tallies hosts;
+    host_sums *sums = NULL;
+    ql_status status = QL_OK;
+    ql__tallies_init(&hosts);
+    for (size_t i = 0; i < p->spans_count && status >= 0; i++)
+        if (ql__span_is(evidence, &p->spans[i], "http") && ql__tally_of(&hosts, ql__span_text(evidence, &p->spans[i], evidence->key_host), 0) == NULL) status = ql__fail_nomem(err);
+    if (status >= 0 && (sums = ql__alloc_zero(hosts.count, sizeof *sums)) == NULL) status = ql__fail_nomem(err);
+    for (size_t i = 0; i < p->spans_count && status >= 0; i++) {
+        if (!ql__span_is(evidence, &p->spans[i], "http")) continue;
+        const ql__tally *host = ql__tally_of(&hosts, ql__span_text(evidence, &p->spans[i], evidence->key_host), 0); /* there: found, not made */
+        status = add_span(evidence, (uint32_t)i, &sums[host - hosts.items], err);
+    }
+    for (size_t h = 0; sums != NULL && h < hosts.count; h++) {
+        ql_str name = ql__profile_text(p, (uint32_t)hosts.items[h].key[0]);
+        if (status >= 0) status = add_retries(evidence, name, &sums[h], err);
+        if (status >= 0) status = add_connections(evidence, name, &sums[h], err);
+        ql__free(sums[h].waits.items);
+        ql__free(sums[h].requests_time.items);
+    }
+    ql__free(sums);
+    ql__tallies_dispose(&hosts);
+    return status;
+}

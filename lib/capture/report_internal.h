@@ -1,0 +1,72 @@
+/* What the rules of the report share: an index of the spans, sums of time that overlaps, and adding a finding. */
+#ifndef QL_REPORT_INTERNAL_H
+#define QL_REPORT_INTERNAL_H
+
+#include "capture/report.h"
+
+typedef struct ql__evidence {
+    ql__report *report;
+    const ql__profile *profile;
+    uint32_t *parent;      /* (spans_count) index + 1 of each span's parent, 0: none */
+    uint64_t *child_ns;    /* (spans_count) time covered by its children in the same thread, added up */
+    uint32_t key_text, key_count, key_busy, key_texts, key_batches, key_host, key_try, key_status, key_connection, key_content; /* strings, 0: nowhere in the capture */
+} ql__evidence;
+
+ql_status ql__evidence_open(ql__report *report, ql__evidence *out, ql_error *err);
+void ql__evidence_close(ql__evidence *self);
+
+/* An attribute of a span as a number; `none` where it is missing or a text. */
+uint64_t ql__span_number(const ql__evidence *self, const ql__profile_span *span, uint32_t key, uint64_t none);
+/* As a string's index; 0: missing or a number. */
+uint32_t ql__span_text(const ql__evidence *self, const ql__profile_span *span, uint32_t key);
+bool ql__span_is(const ql__evidence *self, const ql__profile_span *span, const char *category);
+static inline uint64_t ql__span_length(const ql__profile_span *span)
+{
+    return span->end_ns - span->begin_ns;
+}
+
+/* Stretches of time whose union is wanted. */
+typedef struct ql__stretch {
+    uint64_t begin_ns, end_ns;
+} ql__stretch;
+typedef struct ql__stretches {
+    ql__stretch *items;
+    size_t count, capacity;
+} ql__stretches;
+ql_status ql__stretch_add(ql__stretches *self, uint64_t begin_ns, uint64_t end_ns, ql_error *err);
+uint64_t ql__stretches_covered(ql__stretches *self); /* sorts them */
+
+/* Groups of events: what is counted for each key. */
+typedef struct ql__tally {
+    uint64_t key[2];
+    uint64_t count, value_ns, other; /* other: what a rule needs beside */
+    uint32_t span;                   /* index + 1 of one of them */
+} ql__tally;
+typedef struct ql__tallies {
+    ql__tally *items;
+    size_t count, capacity;
+    ql__map ids;
+    ql__arena keys;
+} ql__tallies;
+void ql__tallies_init(ql__tallies *self);
+void ql__tallies_dispose(ql__tallies *self);
+/* The tally of a key, new or old; NULL: out of memory. Valid until the next one. */
+ql__tally *ql__tally_of(ql__tallies *self, uint64_t first, uint64_t second);
+
+/*
+ * Adds a finding when its share reaches the lowest severity; `most` caps it. The texts are copied. file and line are of the site. Beyond
+ * QL__FINDINGS_MAX the least goes.
+ */
+ql_status ql__finding_add(ql__report *report, ql__finding finding, ql__severity most, const char *issue, const char *recommendation, ql_error *err);
+/* The place of a span: its site. */
+void ql__finding_site(const ql__profile *profile, ql__finding *finding, uint32_t site);
+
+/* The rules. Each adds what it finds. */
+ql_status ql__rules_sql(ql__evidence *evidence, ql_error *err);
+ql_status ql__rules_http(ql__evidence *evidence, ql_error *err);
+ql_status ql__rules_stages(ql__evidence *evidence, ql_error *err);
+ql_status ql__rules_waits(ql__evidence *evidence, ql_error *err);
+ql_status ql__rules_cpu(ql__evidence *evidence, ql_error *err);
+ql_status ql__rules_memory(ql__evidence *evidence, ql_error *err);
+
+#endif

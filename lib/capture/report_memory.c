@@ -1,0 +1,123 @@
+/*
+ * Rules over memory: what grows and is never freed, and the batch that makes the peak. Shares are of the heap's peak, a batch's of the process's. A leak needs both: a place whose
+ * allocations are many, old and mostly not freed, and a heap that grew steadily, so that what is loaded once and kept is none.
+ * Threads: any. Cost: a pass over allocations, measurements and spans.
+ */
+#include <math.h>
+#include <stdio.h>
+
+#include "base/alloc.h"
+#include "base/status.h"
+#include "capture/lanes.h"
+#include "capture/report_internal.h"
+
+#define LEAK_SAMPLES_MIN 10
+#define LEAK_OBJECTS_MIN 50
+#define LEAK_BYTES_MIN (256 << 10)
+#define GROWTH_POINTS_MIN 8
+#define GROWTH_CORRELATION 0.8
+#define LARGE_BYTES (1 << 20)
+#define BATCH_BYTES_MIN (16 << 20)
+
+/* How much the heap grew along the straight line through its sizes after the first fifth of the run (which fills caches); 0: it does not grow steadily. */
+static double steady_growth(const ql__profile *p)
+{
+    uint64_t from = p->numbers.duration_ns / 5;
+    double n = 0, sx = 0, sy = 0, sxx = 0, sxy = 0, syy = 0, first = -1, last = 0;
+    for (size_t i = 0; i < p->memory_count; i++) {
+        const ql__profile_memory *row = &p->memory[i];
+        if (row->heap == QL__MEMORY_UNKNOWN || row->at_ns < from) continue;
+        double x = (double)row->at_ns / 1e9, y = (double)row->heap / 1048576;
+        n++, sx += x, sy += y, sxx += x * x, sxy += x * y, syy += y * y;
+        if (first < 0) first = x;
+        last = x;
+    }
+    double vx = n * sxx - sx * sx, vy = n * syy - sy * sy, covariance = n * sxy - sx * sy;
+    if (n < GROWTH_POINTS_MIN || vx <= 0 || vy <= 0 || covariance / sqrt(vx * vy) < GROWTH_CORRELATION) return 0;
+    return covariance / vx * (last - first) * 1048576;
+}
+
+static void set_place(const ql__profile *p, ql__finding *finding, uint32_t stack)
+{
+    uint32_t line;
+    if (!ql__heap_place(p, stack, &line)) return;
+    const ql__profile_function *function = &p->functions[p->lines[line].function];
+    finding->function = ql__profile_text(p, function->name);
+    finding->file = ql__profile_text(p, function->file != 0 ? function->file : function->module);
+    finding->line = function->file != 0 ? p->lines[line].line : 0;
+}
+
+static int64_t heap_value(const ql__profile *p, size_t sample, size_t value)
+{
+    return ql__sample_value(p, QL__SAMPLE_HEAP, sample, value);
+}
+
+static ql_status add_leak(ql__evidence *self, size_t sample, double growth, ql_error *err)
+{
+    const ql__profile *p = self->profile;
+    char issue[300];
+    int64_t bytes = heap_value(p, sample, QL__HEAP_LEAK_BYTES), objects = heap_value(p, sample, QL__HEAP_LEAK_OBJECTS), made = heap_value(p, sample, QL__HEAP_ALLOC_OBJECTS),
+            sampled = heap_value(p, sample, QL__HEAP_SAMPLED);
+    if (sampled < LEAK_SAMPLES_MIN || objects < LEAK_OBJECTS_MIN || bytes < LEAK_BYTES_MIN || objects * 2 < made || growth < (double)bytes / 4) return QL_OK;
+    double share = (double)bytes / (double)(p->heap.peak_bytes > 0 ? p->heap.peak_bytes : 1);
+    ql__finding finding = {.rule = "leak", .memory = true, .share = share, .error = p->heap.exact ? 0 : share / sqrt((double)sampled), .count = (uint64_t)objects, .samples = (uint64_t)sampled, .value = (uint64_t)bytes};
+    set_place(p, &finding, p->sets[QL__SAMPLE_HEAP].samples[sample].stack);
+    (void)snprintf(issue, sizeof issue, "Suspected leak: about %lld of %lld allocations made here are old and not freed, %lld KiB; the heap grew steadily by %lld KiB.", (long long)objects,
+                   (long long)made, (long long)(bytes / 1024), (long long)(growth / 1024));
+    return ql__finding_add(self->report, finding, QL__SEVERITY_CRITICAL, issue, "Free it where its use ends, or bound what keeps it (a cache with a limit). 'prof heap --leak --group stack' shows who calls.", err);
+}
+
+static ql_status add_large(ql__evidence *self, size_t sample, ql_error *err)
+{
+    const ql__profile *p = self->profile;
+    char issue[200];
+    int64_t bytes = heap_value(p, sample, QL__HEAP_PEAK_BYTES), objects = heap_value(p, sample, QL__HEAP_PEAK_OBJECTS);
+    if (objects <= 0 || bytes / objects < LARGE_BYTES || p->heap.peak_bytes == 0) return QL_OK;
+    ql__finding finding = {.rule = "large-allocation", .memory = true, .share = (double)bytes / (double)p->heap.peak_bytes, .count = (uint64_t)objects,
+                           .samples = (uint64_t)heap_value(p, sample, QL__HEAP_SAMPLED), .value = (uint64_t)bytes};
+    set_place(p, &finding, p->sets[QL__SAMPLE_HEAP].samples[sample].stack);
+    (void)snprintf(issue, sizeof issue, "Large allocations: %lld KiB in %lld pieces when most memory was in use.", (long long)(bytes / 1024), (long long)objects);
+    return ql__finding_add(self->report, finding, QL__SEVERITY_LOW, issue, "Ask whether all of it is needed at once; a buffer that is used again, or pieces, take less.", err);
+}
+
+/* The shortest span with a number of texts that runs when the heap is at its peak, if the heap grew much in it. */
+static ql_status add_batch(ql__evidence *self, ql_error *err)
+{
+    const ql__profile *p = self->profile;
+    uint32_t best = 0;
+    if (!p->heap.known || p->heap.peak_ns == 0 || self->key_texts == 0) return QL_OK;
+    for (size_t i = 0; i < p->spans_count; i++) {
+        const ql__profile_span *span = &p->spans[i];
+        if (span->begin_ns > p->heap.peak_ns || span->end_ns < p->heap.peak_ns || ql__span_number(self, span, self->key_texts, 0) < 2) continue;
+        if (best == 0 || ql__span_length(span) < ql__span_length(&p->spans[best - 1])) best = (uint32_t)i + 1;
+    }
+    if (best == 0) return QL_OK;
+    uint64_t before = QL__MEMORY_UNKNOWN, most = 0;
+    for (size_t i = 0; i < p->memory_count; i++) {
+        const ql__profile_memory *row = &p->memory[i];
+        if (row->heap == QL__MEMORY_UNKNOWN || row->at_ns > p->spans[best - 1].end_ns) continue;
+        if (row->at_ns <= p->spans[best - 1].begin_ns) before = row->heap;
+        else if (row->heap > most) most = row->heap;
+    }
+    uint64_t peak = p->numbers.memory_peak_bytes > most ? p->numbers.memory_peak_bytes : most; /* of the process: its files are memory too */
+    if (before == QL__MEMORY_UNKNOWN || most <= before || most - before < BATCH_BYTES_MIN || (most - before) / 4 < peak / 16) return QL_OK;
+    char issue[300];
+    ql_str name = ql__span_title(p, &p->spans[best - 1]);
+    uint64_t texts = ql__span_number(self, &p->spans[best - 1], self->key_texts, 0);
+    ql__finding finding = {.rule = "batch-memory", .memory = true, .share = (double)(most - before) / (double)peak, .count = texts, .value = most - before};
+    ql__finding_site(p, &finding, p->spans[best - 1].site);
+    (void)snprintf(issue, sizeof issue, "One batch makes the peak: '%.*s' with %llu texts took %llu KiB more than there was before it.", (int)(name.len < 60 ? name.len : 60), name.ptr,
+                   (unsigned long long)texts, (unsigned long long)((most - before) / 1024));
+    return ql__finding_add(self->report, finding, QL__SEVERITY_HIGH, issue, "Use smaller batches, or sort texts by length so that none is padded to the longest.", err);
+}
+
+ql_status ql__rules_memory(ql__evidence *evidence, ql_error *err)
+{
+    double growth = steady_growth(evidence->profile);
+    QL_TRY(add_batch(evidence, err));
+    for (size_t i = 0; i < evidence->profile->sets[QL__SAMPLE_HEAP].count; i++) {
+        QL_TRY(add_leak(evidence, i, growth, err));
+        QL_TRY(add_large(evidence, i, err));
+    }
+    return QL_OK;
+}

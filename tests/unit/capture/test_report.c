@@ -1,0 +1,479 @@
+/*
+ * Goal: every rule finds the evidence it asks for, at the place where it was planted, and nothing below its bounds; names do not matter; a run without
+ * faults has no CRITICAL finding; the lower end of an interval decides.
+ * Method: profiles made of spans, waits, samples and measurements for one rule each, and the same a little below the rule's bound.
+ */
+#include "support/testing.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/status.h"
+#include "capture/report.h"
+
+#define MS UINT64_C(1000000)
+
+typedef struct fixture {
+    ql__profile *p;
+    uint64_t next_id;
+    const char *prefix; /* of every name and file */
+} fixture;
+
+static uint32_t text(fixture *f, const char *value)
+{
+    uint32_t id;
+    assert_int_equal(ql__profile_string(f->p, ql_str_of(value), &id, NULL), QL_OK);
+    return id;
+}
+
+static uint32_t named(fixture *f, const char *value)
+{
+    char name[100];
+    snprintf(name, sizeof name, "%s%s", f->prefix, value);
+    return text(f, name);
+}
+
+/* A run of ten seconds with two threads. */
+static void begin(fixture *f, const char *prefix)
+{
+    *f = (fixture){.next_id = 1, .prefix = prefix};
+    assert_int_equal(ql__profile_new(&f->p, NULL), QL_OK);
+    f->p->numbers.duration_ns = 10000 * MS;
+    for (uint64_t i = 0; i < 4; i++) assert_int_equal(ql__profile_thread_add(f->p, &(ql__profile_thread){.id = 10 + i}, NULL), QL_OK);
+}
+
+static uint32_t site(fixture *f, const char *name, const char *category, uint32_t line)
+{
+    const ql__profile_site row = {named(f, name), text(f, category), named(f, name), named(f, "file.c"), line};
+    assert_int_equal(ql__profile_site_add(f->p, &row, NULL), QL_OK);
+    return (uint32_t)f->p->sites_count;
+}
+
+typedef struct fact {
+    const char *key;
+    uint64_t number;
+    const char *text; /* NULL: the number */
+} fact;
+
+static uint64_t span(fixture *f, uint32_t place, uint64_t parent, uint64_t begin_ns, uint64_t length_ns, const fact *facts, size_t count)
+{
+    ql__profile_span row = {.id = f->next_id++, .parent = parent, .begin_ns = begin_ns, .end_ns = begin_ns + length_ns, .cpu_ns = UINT64_MAX, .site = place, .thread = 1,
+                            .attribute_first = (uint32_t)f->p->attributes_count, .attribute_count = (uint32_t)count};
+    for (size_t i = 0; i < count; i++) {
+        ql__profile_attribute attribute = {.key = text(f, facts[i].key), .type = facts[i].text != NULL ? QL__ATTRIBUTE_TEXT : QL__ATTRIBUTE_UINT};
+        if (facts[i].text != NULL) attribute.text = text(f, facts[i].text);
+        else attribute.u = facts[i].number;
+        assert_int_equal(ql__profile_attribute_add(f->p, &attribute, NULL), QL_OK);
+    }
+    assert_int_equal(ql__profile_span_add(f->p, &row, NULL), QL_OK);
+    return row.id;
+}
+
+static uint32_t stack(fixture *f, const char *name, const char *module, uint32_t line)
+{
+    uint32_t location, id;
+    ql__profile_function function = {.name = named(f, name), .file = line != 0 ? named(f, "code.c") : 0, .module = text(f, module), .start_line = line};
+    ql__profile_line row = {0, line};
+    assert_int_equal(ql__profile_function_add(f->p, &function, &row.function, NULL), QL_OK);
+    assert_int_equal(ql__profile_location_add(f->p, 0, (uint64_t)line, &row, 1, &location, NULL), QL_OK);
+    assert_int_equal(ql__profile_stack_add(f->p, &location, 1, false, &id, NULL), QL_OK);
+    return id;
+}
+
+static void samples(fixture *f, ql__sample_kind kind, uint32_t of_stack, uint32_t labels, uint32_t thread, size_t count, uint64_t each_ns)
+{
+    const int64_t values[] = {1, (int64_t)each_ns};
+    for (size_t i = 0; i < count; i++)
+        assert_int_equal(ql__profile_sample_add(f->p, kind, &(ql__profile_sample){.stack = of_stack, .labels = labels, .thread = thread, .at_ns = i}, values, NULL), QL_OK);
+}
+
+/* The finding of a rule; NULL: none. Frees the profile and keeps nothing of it but what is copied. */
+typedef struct found {
+    bool there;
+    ql__severity severity;
+    double share;
+    uint64_t count;
+    uint32_t line;
+    char function[64], file[64], issue[500];
+    size_t criticals;
+} found;
+
+static void copy_text(char *to, size_t size, ql_str from)
+{
+    snprintf(to, size, "%.*s", (int)from.len, from.len > 0 ? from.ptr : "");
+}
+
+static found ask(fixture *f, const char *rule)
+{
+    found result = {0};
+    ql__report *report = ql__alloc_zero(1, sizeof *report);
+    assert_non_null(report);
+    assert_int_equal(ql__report_make(f->p, report, NULL), QL_OK);
+    for (size_t i = 0; i < report->finding_count; i++) {
+        const ql__finding *finding = &report->findings[i];
+        result.criticals += finding->severity == QL__SEVERITY_CRITICAL;
+        if (i > 0) assert_true(report->findings[i - 1].severity >= finding->severity);
+        if (strcmp(finding->rule, rule) != 0 || result.there) continue;
+        result.there = true;
+        result.severity = finding->severity;
+        result.share = finding->share;
+        result.count = finding->count;
+        result.line = finding->line;
+        copy_text(result.function, sizeof result.function, finding->function);
+        copy_text(result.file, sizeof result.file, finding->file);
+        copy_text(result.issue, sizeof result.issue, finding->issue);
+    }
+    ql__report_dispose(report);
+    ql__free(report);
+    ql__profile_free(f->p);
+    return result;
+}
+
+static void expect(found got, ql__severity severity, double share, const char *function, uint32_t line)
+{
+    assert_true(got.there);
+    assert_int_equal(got.severity, severity);
+    assert_true(got.share > share - 0.01 && got.share < share + 0.01);
+    assert_string_equal(got.function, function);
+    assert_int_equal(got.line, line);
+}
+
+/* --- SQL ---------------------------------------------------------------------------------------------------------------------------------- */
+
+static found repeated_query(const char *prefix, uint64_t count, uint64_t each_ns)
+{
+    fixture f;
+    begin(&f, prefix);
+    uint32_t outer = site(&f, "load_documents", "work", 77), sql = site(&f, "sql", "sql", 5);
+    uint64_t parent = span(&f, outer, 0, 0, 9000 * MS, NULL, 0);
+    for (uint64_t i = 0; i < count; i++) span(&f, sql, parent, i * each_ns, each_ns, (fact[]){{"text", 0, "  SELECT title FROM t WHERE id = ?"}}, 1);
+    return ask(&f, "n-plus-one");
+}
+
+static void test_report__names_a_query_in_a_loop(void **state)
+{
+    (void)state;
+    found got = repeated_query("", 100, 40 * MS);
+    expect(got, QL__SEVERITY_CRITICAL, 0.4, "load_documents", 77);
+    assert_non_null(strstr(got.issue, "100 times"));
+    assert_non_null(strstr(got.issue, "SELECT title"));
+    expect(repeated_query("x_", 100, 40 * MS), QL__SEVERITY_CRITICAL, 0.4, "x_load_documents", 77); /* whatever it is called */
+    assert_false(repeated_query("", 19, 200 * MS).there);
+    assert_false(repeated_query("", 100, MS).there); /* one hundredth of the run */
+}
+
+static void test_report__counts_rows_of_short_statements(void **state)
+{
+    (void)state;
+    fixture f;
+    begin(&f, "");
+    uint32_t outer = site(&f, "loop", "work", 8), sql = site(&f, "sql", "sql", 5);
+    uint64_t parent = span(&f, outer, 0, 0, 9000 * MS, NULL, 0);
+    span(&f, sql, parent, 0, 5000 * MS, (fact[]){{"text", 0, "SELECT 1"}, {"count", 4000, NULL}, {"busy_ns", 2000 * MS, NULL}}, 3);
+    expect(ask(&f, "n-plus-one"), QL__SEVERITY_HIGH, 0.2, "loop", 8);
+}
+
+static found commits(uint64_t count, uint64_t rows_each, uint64_t commit_ns)
+{
+    fixture f;
+    begin(&f, "");
+    uint32_t outer = site(&f, "save", "work", 31), sql = site(&f, "sql", "sql", 5);
+    uint64_t parent = span(&f, outer, 0, 0, 9000 * MS, NULL, 0), at = 0;
+    for (uint64_t i = 0; i < count; i++) {
+        span(&f, sql, parent, at, 1000, (fact[]){{"text", 0, "BEGIN IMMEDIATE"}}, 1);
+        span(&f, sql, parent, at, 1000 * rows_each, (fact[]){{"text", 0, "INSERT INTO t VALUES (?)"}, {"count", rows_each, NULL}}, 2);
+        span(&f, sql, parent, at, commit_ns, (fact[]){{"text", 0, "COMMIT"}}, 1);
+        at += commit_ns + MS;
+    }
+    return ask(&f, "commit-per-row");
+}
+
+static void test_report__names_a_commit_for_every_row(void **state)
+{
+    (void)state;
+    expect(commits(200, 1, 20 * MS), QL__SEVERITY_CRITICAL, 0.4, "save", 31);
+    assert_false(commits(200, 50, 20 * MS).there); /* a group of rows each */
+    assert_false(commits(10, 1, 400 * MS).there);
+    fixture f;
+    begin(&f, "");
+    uint32_t outer = site(&f, "save", "work", 31), sql = site(&f, "sql", "sql", 5);
+    uint64_t parent = span(&f, outer, 0, 0, 9000 * MS, NULL, 0);
+    for (uint64_t i = 0; i < 100; i++) span(&f, sql, parent, i * 20 * MS, 10 * MS, (fact[]){{"text", 0, "update t set x = 1"}}, 1); /* no transaction at all */
+    expect(ask(&f, "commit-per-row"), QL__SEVERITY_MEDIUM, 0.1, "save", 31);
+}
+
+/* --- HTTP --------------------------------------------------------------------------------------------------------------------------------- */
+
+static void test_report__names_retries_and_new_connections(void **state)
+{
+    (void)state;
+    for (int fault = 0; fault < 2; fault++) {
+        fixture f;
+        begin(&f, "");
+        uint32_t outer = site(&f, "fetch_all", "work", 12), http = site(&f, "http", "http", 5);
+        uint64_t parent = span(&f, outer, 0, 0, 9000 * MS, NULL, 0);
+        for (uint64_t i = 0; i < 40; i++)
+            span(&f, http, parent, i * 100 * MS, 50 * MS, (fact[]){{"host", 0, "example.com"}, {"try", fault != 0 ? 1 + i % 4 : 1, NULL}, {"status", fault != 0 && i % 4 < 3 ? 429 : 200, NULL},
+                                                                   {"new_connection", fault == 0, NULL}}, 4);
+        found got = ask(&f, fault != 0 ? "retry-storm" : "no-connection-reuse");
+        if (fault != 0) {
+            expect(got, QL__SEVERITY_CRITICAL, 0.3, "fetch_all", 12); /* 30 tries again, each with the wait before it */
+            assert_non_null(strstr(got.issue, "429"));
+        } else expect(got, QL__SEVERITY_HIGH, 0.2, "fetch_all", 12);
+    }
+    fixture f;
+    begin(&f, "");
+    uint32_t http = site(&f, "http", "http", 5);
+    for (uint64_t i = 0; i < 40; i++) span(&f, http, 0, i * 100 * MS, 50 * MS, (fact[]){{"host", 0, "example.com"}, {"try", 1, NULL}, {"status", 200, NULL}, {"new_connection", i == 0, NULL}}, 4);
+    assert_int_equal(ask(&f, "retry-storm").there, false);
+}
+
+/* --- stages ------------------------------------------------------------------------------------------------------------------------------- */
+
+static found embeds(uint64_t texts, bool one_parent)
+{
+    fixture f;
+    begin(&f, "");
+    uint32_t outer = site(&f, "embed_all", "work", 21), embed = site(&f, "embed", "stage", 5);
+    uint64_t parent = 0;
+    for (uint64_t i = 0; i < 50; i++) {
+        if (i == 0 || !one_parent) parent = span(&f, outer, 0, one_parent ? 0 : i * 100 * MS, one_parent ? 9000 * MS : 100 * MS, NULL, 0);
+        span(&f, embed, parent, i * 100 * MS, 80 * MS, (fact[]){{"texts", texts, NULL}}, 1);
+    }
+    return ask(&f, "single-item");
+}
+
+static void test_report__names_one_text_at_a_time(void **state)
+{
+    (void)state;
+    expect(embeds(1, true), QL__SEVERITY_CRITICAL, 0.4, "embed_all", 21);
+    assert_false(embeds(32, true).there);
+    assert_false(embeds(1, false).there); /* fifty searches with one question each */
+}
+
+static void test_report__names_content_that_is_worked_through_again(void **state)
+{
+    (void)state;
+    fixture f;
+    begin(&f, "");
+    uint32_t chunk = site(&f, "chunk", "stage", 44);
+    for (uint64_t i = 0; i < 50; i++) span(&f, chunk, 0, i * 100 * MS, 60 * MS, (fact[]){{"content", 0, i % 5 == 0 ? "one" : "the same"}}, 1);
+    found got = ask(&f, "repeated-content");
+    expect(got, QL__SEVERITY_HIGH, 0.288, "chunk", 44);
+    assert_int_equal(got.count, 48);
+    begin(&f, "");
+    chunk = site(&f, "chunk", "stage", 44);
+    char hash[16];
+    for (uint64_t i = 0; i < 50; i++) {
+        snprintf(hash, sizeof hash, "%d", (int)i);
+        span(&f, chunk, 0, i * 100 * MS, 60 * MS, (fact[]){{"content", 0, hash}}, 1);
+    }
+    assert_false(ask(&f, "repeated-content").there);
+}
+
+static found blocking(uint64_t cpu_ns, uint64_t poll_ns)
+{
+    fixture f;
+    begin(&f, "");
+    uint32_t outer = site(&f, "serve", "work", 3), call = site(&f, "read_remote", "io", 66);
+    assert_int_equal(ql__profile_task_add(f.p, &(ql__profile_task){.id = 7, .busy_ns = 4000 * MS, .longest_poll_ns = poll_ns, .end_ns = 9000 * MS}, NULL), QL_OK);
+    uint64_t parent = span(&f, outer, 0, 0, 5000 * MS, NULL, 0);
+    f.p->spans[0].task = 7;
+    f.p->spans[0].cpu_ns = 0;
+    for (uint64_t i = 0; i < 8; i++) {
+        span(&f, call, parent, i * 500 * MS, 480 * MS, NULL, 0);
+        f.p->spans[f.p->spans_count - 1].task = 7;
+        f.p->spans[f.p->spans_count - 1].cpu_ns = cpu_ns;
+    }
+    return ask(&f, "blocking-call");
+}
+
+static void test_report__names_a_task_that_blocks_its_thread(void **state)
+{
+    (void)state;
+    expect(blocking(MS, 400 * MS), QL__SEVERITY_CRITICAL, 0.384, "read_remote", 66);
+    assert_false(blocking(470 * MS, 400 * MS).there); /* it computes */
+    assert_false(blocking(MS, 5 * MS).there);         /* the task let its thread go while it waited */
+}
+
+/* --- samples ------------------------------------------------------------------------------------------------------------------------------ */
+
+static found waits(const char *subject, size_t count)
+{
+    fixture f;
+    uint32_t labels;
+    begin(&f, "");
+    assert_int_equal(ql__profile_labels_add(f.p, &(ql__profile_label){text(&f, "waits_for"), text(&f, subject)}, 1, &labels, NULL), QL_OK);
+    uint32_t where = stack(&f, "take_lock", "/bin/x", 52);
+    for (uint32_t thread = 1; thread <= 4; thread++) samples(&f, QL__SAMPLE_LOCK, where, labels, thread, count, 50 * MS);
+    return ask(&f, subject[0] == 'q' ? "queue-wait" : "lock-wait");
+}
+
+static void test_report__names_waits(void **state)
+{
+    (void)state;
+    found got = waits("table of documents", 100);
+    expect(got, QL__SEVERITY_CRITICAL, 0.5, "take_lock", 52);
+    assert_non_null(strstr(got.issue, "table of documents"));
+    assert_int_equal(waits("queue embed full", 100).severity, QL__SEVERITY_MEDIUM); /* a pipeline has a slowest stage */
+    assert_false(waits("queue embed empty", 100).there); /* nothing to do */
+    assert_false(waits("table of documents", 3).there);
+}
+
+static void test_report__names_compression_by_who_calls_it(void **state)
+{
+    (void)state;
+    fixture f;
+    begin(&f, "");
+    uint32_t inner, outer, path[2], both;
+    ql__profile_function library = {.name = named(&f, "deflate"), .module = text(&f, "/usr/lib/libz.so.1.2.13")}, own = {.name = named(&f, "save_page"), .file = named(&f, "page.c"), .module = text(&f, "/bin/x")};
+    assert_int_equal(ql__profile_function_add(f.p, &library, &inner, NULL), QL_OK);
+    assert_int_equal(ql__profile_function_add(f.p, &own, &outer, NULL), QL_OK);
+    assert_int_equal(ql__profile_location_add(f.p, 0, 1, &(ql__profile_line){inner, 0}, 1, &path[0], NULL), QL_OK);
+    assert_int_equal(ql__profile_location_add(f.p, 0, 2, &(ql__profile_line){outer, 91}, 1, &path[1], NULL), QL_OK);
+    assert_int_equal(ql__profile_stack_add(f.p, path, 2, false, &both, NULL), QL_OK);
+    samples(&f, QL__SAMPLE_CPU, both, 0, 1, 450, 10 * MS);
+    samples(&f, QL__SAMPLE_CPU, stack(&f, "other", "/bin/x", 3), 0, 1, 550, 10 * MS);
+    expect(ask(&f, "compression"), QL__SEVERITY_CRITICAL, 0.45, "save_page", 91);
+}
+
+static void test_report__hot_functions_are_no_fault_and_few_samples_prove_nothing(void **state)
+{
+    (void)state;
+    fixture f;
+    begin(&f, "");
+    samples(&f, QL__SAMPLE_CPU, stack(&f, "multiply", "/bin/x", 14), 0, 1, 900, 10 * MS);
+    samples(&f, QL__SAMPLE_CPU, stack(&f, "other", "/bin/x", 3), 0, 1, 100, 10 * MS);
+    found got = ask(&f, "hot-function");
+    expect(got, QL__SEVERITY_MEDIUM, 0.9, "multiply", 14);
+    assert_int_equal(got.criticals, 0);
+    begin(&f, "");
+    samples(&f, QL__SAMPLE_CPU, stack(&f, "multiply", "/bin/x", 14), 0, 1, 2, 2000 * MS);
+    samples(&f, QL__SAMPLE_CPU, stack(&f, "other", "/bin/x", 3), 0, 1, 2, 2000 * MS);
+    assert_false(ask(&f, "hot-function").there);
+}
+
+static void test_report__names_page_faults(void **state)
+{
+    (void)state;
+    fixture f;
+    begin(&f, "");
+    for (uint64_t i = 0; i <= 10; i++)
+        assert_int_equal(ql__profile_point_add(f.p, &(ql__profile_point){i * 1000 * MS, 50 + (double)i * 2000, text(&f, "process.faults_major"), true}, NULL), QL_OK);
+    expect(ask(&f, "page-faults"), QL__SEVERITY_HIGH, 0.2, "the process", 0);
+}
+
+/* --- memory ------------------------------------------------------------------------------------------------------------------------------- */
+
+static found leak(bool grows, int64_t old, int64_t sampled)
+{
+    fixture f;
+    begin(&f, "");
+    f.p->heap = (ql__profile_heap){.known = true, .final = true, .peak_bytes = 40 << 20, .peak_ns = 9999 * MS};
+    for (uint64_t i = 0; i <= 20; i++)
+        assert_int_equal(ql__profile_memory_add(f.p, &(ql__profile_memory){.at_ns = i * 500 * MS, .rss = 50 << 20, .heap = (10 + (grows ? i : i % 2)) << 20}, NULL), QL_OK);
+    const int64_t values[QL__SAMPLE_VALUES_MAX] = {[QL__HEAP_ALLOC_OBJECTS] = 1000, [QL__HEAP_ALLOC_BYTES] = 20 << 20, [QL__HEAP_LEAK_OBJECTS] = old, [QL__HEAP_LEAK_BYTES] = old * 16384,
+                                                   [QL__HEAP_SAMPLED] = sampled};
+    assert_int_equal(ql__profile_sample_add(f.p, QL__SAMPLE_HEAP, &(ql__profile_sample){.stack = stack(&f, "remember", "/bin/x", 18)}, values, NULL), QL_OK);
+    return ask(&f, "leak");
+}
+
+static void test_report__names_a_leak_that_grows(void **state)
+{
+    (void)state;
+    found got = leak(true, 900, 100);
+    expect(got, QL__SEVERITY_CRITICAL, 0.351, "remember", 18);
+    assert_false(leak(false, 900, 100).there); /* loaded once and kept */
+    assert_false(leak(true, 900, 5).there);    /* seen too seldom */
+    assert_false(leak(true, 200, 100).there);  /* mostly freed */
+}
+
+static found batch(uint64_t peak_mib)
+{
+    fixture f;
+    begin(&f, "");
+    f.p->numbers.memory_peak_bytes = peak_mib << 20;
+    uint32_t embed = site(&f, "embed_batch", "stage", 23);
+    f.p->heap = (ql__profile_heap){.known = true, .peak_bytes = 90 << 20, .peak_ns = 5000 * MS};
+    span(&f, embed, 0, 4000 * MS, 2000 * MS, (fact[]){{"texts", 512, NULL}}, 1);
+    for (uint64_t i = 0; i <= 20; i++)
+        assert_int_equal(ql__profile_memory_add(f.p, &(ql__profile_memory){.at_ns = i * 500 * MS, .rss = 50 << 20, .heap = (uint64_t)(i > 8 && i < 12 ? 90 : 20) << 20}, NULL), QL_OK);
+    return ask(&f, "batch-memory");
+}
+
+static void test_report__names_the_batch_that_makes_the_peak(void **state)
+{
+    (void)state;
+    found got = batch(100);
+    expect(got, QL__SEVERITY_HIGH, 0.7, "embed_batch", 23);
+    assert_non_null(strstr(got.issue, "512 texts"));
+    assert_false(batch(400).there); /* little beside what the process has */
+}
+
+/* --- all ---------------------------------------------------------------------------------------------------------------------------------- */
+
+static void test_report__ledger_and_stages(void **state)
+{
+    (void)state;
+    fixture f;
+    ql__report *report = ql__alloc_zero(1, sizeof *report);
+    begin(&f, "");
+    uint32_t convert = site(&f, "convert", "stage", 1), chunk = site(&f, "chunk", "stage", 2);
+    for (uint64_t t = 1; t <= 30; t++) {
+        char name[16];
+        snprintf(name, sizeof name, "doc%d", (int)t);
+        assert_int_equal(ql__profile_task_add(f.p, &(ql__profile_task){.id = t, .name = text(&f, name), .busy_ns = t * MS}, NULL), QL_OK);
+        span(&f, convert, 0, t * 10 * MS, t * MS / 4, NULL, 0);
+        f.p->spans[f.p->spans_count - 1].task = t;
+        span(&f, chunk, 0, t * 10 * MS, t * MS / 2, NULL, 0);
+        f.p->spans[f.p->spans_count - 1].task = t;
+    }
+    assert_int_equal(ql__report_make(f.p, report, NULL), QL_OK);
+    assert_int_equal(report->ledger_count, QL__LEDGER_MAX);
+    for (size_t i = 0; i < QL__LEDGER_MAX; i++) {
+        assert_int_equal(report->ledger[i].time_ns, (30 - i) * MS);
+        assert_true(ql_str_equal(f.p->strings[report->ledger[i].stage], QL_STR("chunk")));
+    }
+    assert_int_equal(report->stage_count, 2);
+    assert_int_equal(report->stages[0].count, 30);
+    assert_true(report->stages[0].covered_ns >= report->stages[1].covered_ns);
+    ql__report_dispose(report);
+    ql__free(report);
+    ql__profile_free(f.p);
+}
+
+static void test_report__severity_is_by_share(void **state)
+{
+    (void)state;
+    const double bounds[] = {0.02, 0.05, 0.15, 0.30};
+    assert_int_equal(ql__severity_of(0.019), QL__SEVERITY_NONE);
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(ql__severity_of(bounds[i]), QL__SEVERITY_LOW + i);
+        assert_int_equal(ql__severity_of(bounds[i] - 0.001), QL__SEVERITY_NONE + i);
+    }
+    assert_string_equal(ql__severity_name(QL__SEVERITY_CRITICAL), "CRITICAL");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_report__names_a_query_in_a_loop),
+        cmocka_unit_test(test_report__counts_rows_of_short_statements),
+        cmocka_unit_test(test_report__names_a_commit_for_every_row),
+        cmocka_unit_test(test_report__names_retries_and_new_connections),
+        cmocka_unit_test(test_report__names_one_text_at_a_time),
+        cmocka_unit_test(test_report__names_content_that_is_worked_through_again),
+        cmocka_unit_test(test_report__names_a_task_that_blocks_its_thread),
+        cmocka_unit_test(test_report__names_waits),
+        cmocka_unit_test(test_report__names_compression_by_who_calls_it),
+        cmocka_unit_test(test_report__hot_functions_are_no_fault_and_few_samples_prove_nothing),
+        cmocka_unit_test(test_report__names_page_faults),
+        cmocka_unit_test(test_report__names_a_leak_that_grows),
+        cmocka_unit_test(test_report__names_the_batch_that_makes_the_peak),
+        cmocka_unit_test(test_report__ledger_and_stages),
+        cmocka_unit_test(test_report__severity_is_by_share),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
