@@ -20,6 +20,7 @@
 #define DIMS 384
 #define K 10
 #define CHUNKS_EACH 5
+#define INPUT_BYTES_MAX ((size_t)64 << 30)
 #define SOURCES 100 /* a filter for one of them keeps one document in a hundred */
 
 static ql_error error;
@@ -41,6 +42,7 @@ typedef struct input {
 static void input_read(input *self, const char *texts, const char *vectors)
 {
     *self = (input){.text = QL_BUF_INIT, .rows = QL_BUF_INIT};
+    self->text.limit_bytes = self->rows.limit_bytes = INPUT_BYTES_MAX;
     need(ql__file_read_all(ql__sys_default(), texts, &self->text, &error), texts);
     need(ql__file_read_all(ql__sys_default(), vectors, &self->rows, &error), vectors);
     self->lines = calloc(self->text.len + 1, sizeof *self->lines);
