@@ -48,11 +48,11 @@ ql_status ql_metrics_write(ql_runtime *self, int32_t format, ql_buf *out, ql_err
     return ql__metrics_write(self->metrics, (ql_metrics_format)format, out, err);
 }
 
-static void describe(ql__json_writer *writer, const ql__metric_fact *fact)
+static ql_status describe(ql__json_writer *writer, const ql__metric_fact *fact, ql_error *err)
 {
     static const char *const types[] = {"", "counter", "gauge", "histogram"};
     QL_AUTO(ql_buf, ql_buf_dispose) name = QL_BUF_INIT;
-    ql_buf_printf(&name, "%s%s", fact->name, fact->type == QL_METRIC_COUNTER ? "_total" : "");
+    if (ql_buf_printf(&name, "%s%s", fact->name, fact->type == QL_METRIC_COUNTER ? "_total" : "") < 0) return ql__fail_nomem(err);
     ql__json_object(writer);
     ql__json_member(writer, "name", ql_buf_str(&name));
     ql__json_member(writer, "type", ql_str_of(types[fact->type]));
@@ -66,6 +66,7 @@ static void describe(ql__json_writer *writer, const ql__metric_fact *fact)
     for (size_t i = 0; i < fact->value_count; i++) ql__json_cstring(writer, fact->values[i]);
     ql__json_array_end(writer);
     ql__json_object_end(writer);
+    return QL_OK;
 }
 
 ql_status ql_metrics_describe_json(ql_buf *out, ql_error *err)
@@ -74,7 +75,7 @@ ql_status ql_metrics_describe_json(ql_buf *out, ql_error *err)
     if (out == NULL) return ql__fail(err, QL_E_INVALID, "out is NULL");
     ql__json_begin(&writer, out);
     ql__json_array(&writer);
-    for (size_t i = 0; ql__metric_fact_of(i) != NULL; i++) describe(&writer, ql__metric_fact_of(i));
+    for (size_t i = 0; ql__metric_fact_of(i) != NULL; i++) QL_TRY(describe(&writer, ql__metric_fact_of(i), err));
     ql__json_array_end(&writer);
     return out->status < 0 ? ql__fail(err, out->status, "cannot write the description") : QL_OK;
 }
