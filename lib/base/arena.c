@@ -71,6 +71,7 @@ void ql__arena_dispose(ql__arena *self)
 void ql__arena_reset(ql__arena *self)
 {
     self->used_bytes = 0;
+    self->limit_met = false;
     ql__arena_block *head = self->head;
     if (!head) return;
     blocks_free(head->next);

@@ -12,7 +12,7 @@ typedef struct ql__arena {
     ql__arena_block *head;
     size_t used_bytes;  /* handed out since the last reset */
     size_t limit_bytes; /* 0: no cap; beyond it allocations return NULL */
-    bool limit_met; /* an allocation failed by it, not for want of memory */
+    bool limit_met;     /* an allocation since the last reset failed by it, not for want of memory */
 } ql__arena;
 
 void ql__arena_init(ql__arena *self, size_t limit_bytes);

@@ -61,11 +61,14 @@ static void test_arena__refuses_beyond_its_cap_but_goes_on_below(void **state)
     ql__arena arena;
     ql__arena_init(&arena, 64);
     assert_non_null(ql__arena_alloc(&arena, 33)); /* 48 after rounding */
+    assert_false(arena.limit_met);
     assert_null(ql__arena_alloc(&arena, 17));
+    assert_true(arena.limit_met);
     assert_non_null(ql__arena_alloc(&arena, 16));
     assert_null(ql__arena_alloc(&arena, 1));
     assert_null(ql__arena_alloc(&arena, SIZE_MAX));
     ql__arena_reset(&arena);
+    assert_false(arena.limit_met);
     assert_non_null(ql__arena_alloc(&arena, 64));
     ql__arena_dispose(&arena);
     assert_int_equal(arena.limit_bytes, 64);
@@ -140,6 +143,7 @@ static ql_status many_pieces(void *user, ql_error *err)
         if (piece) memset(piece, 1, i * 1000);
         else status = ql__fail_nomem(err);
     }
+    assert_false(arena.limit_met);
     ql__arena_dispose(&arena);
     return status;
 }
