@@ -91,7 +91,7 @@ ql_status ql__blocks_finish(ql__blocks *self, ql_arena *arena, ql_canonical *out
     return QL_OK;
 }
 
-ql_str ql__blocks_label(ql_arena *arena, ql_str label)
+ql_str ql__blocks_label(ql__blocks *self, ql_arena *arena, ql_str label)
 {
     char text[QL_LIMIT_LABEL_BYTES + 64]; /* a little more, to see where the last grapheme ends */
     size_t len = 0;
@@ -105,6 +105,6 @@ ql_str ql__blocks_label(ql_arena *arena, ql_str label)
     if (len > QL_LIMIT_LABEL_BYTES) len = ql__grapheme_floor((ql_str){text, len}, QL_LIMIT_LABEL_BYTES);
     while (len > 0 && text[len - 1] == ' ') len--;
     ql_str copy = {0};
-    if (len == 0 || !ql__arena_copy(&arena->arena, (ql_str){text, len}, &copy)) return (ql_str){0};
+    if (len > 0 && !ql__arena_copy(&arena->arena, (ql_str){text, len}, &copy)) self->failed = true; /* a name left out would stay out of the index */
     return copy;
 }

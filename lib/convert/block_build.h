@@ -35,7 +35,7 @@ bool ql__blocks_leaf(ql__blocks *self, ql_block_kind kind, unsigned level, uint6
 /* Closes what is open and copies the tree into the arena. */
 ql_status ql__blocks_finish(ql__blocks *self, ql_arena *arena, ql_canonical *out, ql_error *err);
 
-/* A copy of `label` in the arena: white space runs become one blank, at most QL_LIMIT_LABEL_BYTES, cut between graphemes. Empty when memory is out. */
-ql_str ql__blocks_label(ql_arena *arena, ql_str label);
+/* A copy of `label` in the arena: white space runs become one blank, at most QL_LIMIT_LABEL_BYTES, cut between graphemes. Without memory it is empty, and the tree has failed. */
+ql_str ql__blocks_label(ql__blocks *self, ql_arena *arena, ql_str label);
 
 #endif

@@ -329,8 +329,7 @@ static void add_element(outline *self, scope *in, const ql__code_rule *rule, uin
     in->gap = start;
     in->lead = NOTHING;
     if (block == QL_BLOCK_NONE) return; /* too many for so little text: its lines join the next group */
-    ql_str label = ql__blocks_label(self->arena, name);
-    if (label.len == 0 && name.len > 0 && name.len <= QL_LIMIT_LABEL_BYTES) self->blocks->failed = true; /* no memory for the copy */
+    ql_str label = ql__blocks_label(self->blocks, self->arena, name);
     self->blocks->items[block].label = label;
     self->blocks->items[block].detail = ql_str_of(detail);
     scope inner = {.gap = start, .lead = NOTHING, .is_type = strcmp(detail, "namespace") != 0 && strcmp(detail, "module") != 0};

@@ -79,7 +79,7 @@ static ql_str path_label(const scanner *self, unsigned depth)
         if (wrote > 0) len += (size_t)wrote;
         if (len >= sizeof path) len = sizeof path - 1;
     }
-    return ql__blocks_label(self->arena, (ql_str){path, ql__utf8_valid_prefix((ql_str){path, len})});
+    return ql__blocks_label(self->blocks, self->arena, (ql_str){path, ql__utf8_valid_prefix((ql_str){path, len})});
 }
 
 /* ---- members ---- */

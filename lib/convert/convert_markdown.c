@@ -261,7 +261,7 @@ static ql_str language_of(const reader *self, uint64_t begin)
     size_t at = 0;
     while (at < line.len && line.ptr[at] != '`' && line.ptr[at] != '~') at++;
     if (ql__md_fence((ql_str){line.ptr + at, line.len - at}, &mark, &info) == 0) return (ql_str){0};
-    return ql__blocks_label(self->outline.arena, info);
+    return ql__blocks_label(self->blocks, self->outline.arena, info);
 }
 
 static void read_rows(const reader *self, uint64_t begin, uint64_t end)
@@ -386,9 +386,9 @@ static ql_status build(ql_arena *arena, ql_canonical *out, ql_error *err)
     ql_status status = read_with_cmark(out->text, begin, &blocks, &outline, err);
     if (status == QL_DONE) ql__md_read_lines(&outline, out->text, begin);
     if (status >= 0) ql__md_outline_close(&outline, out->text.len);
+    out->title = title.len > 0 ? ql__blocks_label(&blocks, arena, title) : outline.first_h1.len > 0 ? outline.first_h1 : outline.first_heading;
     if (status >= 0) status = ql__blocks_finish(&blocks, arena, out, err);
     ql__blocks_dispose(&blocks);
-    out->title = title.len > 0 ? ql__blocks_label(arena, title) : outline.first_h1.len > 0 ? outline.first_h1 : outline.first_heading;
     out->strategy = QL_STR("markdown");
     return status;
 }

@@ -62,7 +62,7 @@ ql_status ql__text_canonical(ql_str content_type, ql_arena *arena, ql_canonical 
     ql__blocks blocks;
     ql__blocks_init(&blocks, out->text.len);
     if (is_code_like(content_type)) {
-        (void)ql__blocks_leaf(&blocks, QL_BLOCK_CODE, 0, 0, out->text.len, ql__blocks_label(arena, content_type), (ql_str){0});
+        (void)ql__blocks_leaf(&blocks, QL_BLOCK_CODE, 0, 0, out->text.len, ql__blocks_label(&blocks, arena, content_type), (ql_str){0});
     } else if (is_line_like(content_type)) {
         (void)ql__blocks_leaf(&blocks, QL_BLOCK_OTHER, 0, 0, out->text.len, (ql_str){0}, (ql_str){0});
     } else {

@@ -142,7 +142,7 @@ static size_t skip_markup(ql_str raw, size_t at, bool *keep_next)
     return 0;
 }
 
-ql_str ql__md_plain(ql_arena *arena, ql_str raw)
+ql_str ql__md_plain(const ql__md_outline *self, ql_str raw)
 {
     char text[QL_LIMIT_LABEL_BYTES + 64];
     size_t len = 0;
@@ -158,8 +158,8 @@ ql_str ql__md_plain(ql_arena *arena, ql_str raw)
         }
         at += skip;
     }
-    ql_str plain = ql__blocks_label(arena, (ql_str){text, len});
-    return plain.len > 0 ? plain : ql__blocks_label(arena, raw);
+    ql_str plain = ql__blocks_label(self->blocks, self->arena, (ql_str){text, len});
+    return plain.len > 0 ? plain : ql__blocks_label(self->blocks, self->arena, raw);
 }
 
 void ql__md_heading(ql__md_outline *self, unsigned level, uint64_t begin, uint64_t end, ql_str raw)
@@ -171,7 +171,7 @@ void ql__md_heading(ql__md_outline *self, unsigned level, uint64_t begin, uint64
     uint32_t section = ql__blocks_open(self->blocks, QL_BLOCK_SECTION, level, begin);
     bool first = self->first_heading.len == 0 || (level == 1 && self->first_h1.len == 0);
     if (section == QL_BLOCK_NONE && !first) return;
-    ql_str label = ql__md_plain(self->arena, raw);
+    ql_str label = ql__md_plain(self, raw);
     if (self->first_heading.len == 0) self->first_heading = label;
     if (level == 1 && self->first_h1.len == 0) self->first_h1 = label;
     if (section == QL_BLOCK_NONE) return;
@@ -216,7 +216,7 @@ void ql__md_read_lines(ql__md_outline *outline, ql_str text, size_t begin)
         } else if ((fence = ql__md_fence(line, &mark, &info)) > 0) {
             ql__text_paragraphs(outline->blocks, text, start, at);
             end = fenced_end(text, at, mark, fence);
-            (void)ql__blocks_leaf(outline->blocks, QL_BLOCK_CODE, 0, at, end, ql__blocks_label(outline->arena, info), (ql_str){0});
+            (void)ql__blocks_leaf(outline->blocks, QL_BLOCK_CODE, 0, at, end, ql__blocks_label(outline->blocks, outline->arena, info), (ql_str){0});
             start = end;
         }
         at = end;

@@ -18,7 +18,7 @@ void ql__md_heading(ql__md_outline *self, unsigned level, uint64_t begin, uint64
 /* Closes all sections at `end`. */
 void ql__md_outline_close(ql__md_outline *self, uint64_t end);
 /* The plain text of inline Markdown, as a label: marks of emphasis and code dropped, links replaced by their text, white space joined. */
-ql_str ql__md_plain(ql_arena *arena, ql_str raw);
+ql_str ql__md_plain(const ql__md_outline *self, ql_str raw);
 /* The text of an ATX heading's line and its level (1..6), 0 when the line is none. */
 unsigned ql__md_atx(ql_str line, ql_str *raw);
 /* Length of the fence that the line (up to 3 blanks in front) opens, 0 when it opens none; *mark is '`' or '~', *info its first word. */

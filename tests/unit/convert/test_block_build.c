@@ -55,13 +55,17 @@ static void test_block_build__shortens_labels_between_graphemes(void **state)
 {
     (void)state;
     struct ql_arena arena;
+    ql__blocks blocks;
+    ql__blocks_init(&blocks, 0);
     ql__arena_init(&arena.arena, 0);
-    ql_str label = ql__blocks_label(&arena, QL_STR("  a\n\tb  c "));
+    ql_str label = ql__blocks_label(&blocks, &arena, QL_STR("  a\n\tb  c "));
     assert_string_equal(label.ptr, "a b c");
     ql_buf text = QL_BUF_INIT;
     for (int i = 0; i < 200; i++) ql_buf_append(&text, QL_STR("x\xcc\x81"));
-    label = ql__blocks_label(&arena, ql_buf_str(&text));
+    label = ql__blocks_label(&blocks, &arena, ql_buf_str(&text));
     assert_int_equal(label.len, 255);
+    assert_false(blocks.failed);
+    ql__blocks_dispose(&blocks);
     ql_buf_dispose(&text);
     ql__arena_dispose(&arena.arena);
 }

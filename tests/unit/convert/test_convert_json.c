@@ -124,7 +124,6 @@ static ql_status scenario(void *user, ql_error *err)
     const ql_document document = {.struct_size = sizeof document, .content_type = QL_STR("json"), .content = QL_STR("{\"a\": [\"a string that is long enough for a block of its own\", 1]}")};
     ql__arena_init(&arena.arena, 0);
     ql_status status = ql__convert_json()->convert_fn(NULL, &document, &arena, &canonical, err);
-    if (status == QL_OK) ql_test_fault_benign(); /* a label may be missing */
     ql__arena_dispose(&arena.arena);
     return status;
 }

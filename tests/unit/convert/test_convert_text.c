@@ -47,10 +47,9 @@ static void test_convert_text__refuses_what_is_no_text_or_too_large(void **state
 
 static ql_status scenario(void *user, ql_error *err)
 {
-    (void)user;
     struct ql_arena arena;
     ql_canonical canonical;
-    const ql_document document = {.struct_size = sizeof document, .content_type = QL_STR("txt"), .content = QL_STR("some\n\ntext")};
+    const ql_document document = {.struct_size = sizeof document, .content_type = ql_str_of(user), .content = QL_STR("some\n\ntext")};
     ql__arena_init(&arena.arena, 0);
     ql_status status = ql__convert_text()->convert_fn(NULL, &document, &arena, &canonical, err);
     ql__arena_dispose(&arena.arena);
@@ -60,7 +59,9 @@ static ql_status scenario(void *user, ql_error *err)
 static void test_convert_text__survives_every_failing_allocation(void **state)
 {
     (void)state;
-    ql_test_fault_loop(QL_FAULT_ALLOC, scenario, NULL);
+    static char prose[] = "txt", code[] = "yaml"; /* code has a label */
+    ql_test_fault_loop(QL_FAULT_ALLOC, scenario, prose);
+    ql_test_fault_loop(QL_FAULT_ALLOC, scenario, code);
 }
 
 int main(void)
