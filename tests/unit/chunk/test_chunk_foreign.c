@@ -102,22 +102,53 @@ static void test_chunk_foreign__refuses_before_anything_is_emitted(void **state)
 }
 
 /* "e" with an accent of its own, CR LF, and a flag: a chunker that knows bytes only cuts in the middle of each. */
-static void test_chunk_foreign__moves_cuts_to_where_a_grapheme_begins(void **state)
+static void run_on_graphemes(const ql_chunker_ops *how, const void *object, record *out)
 {
-    (void)state;
     static const ql_str text = {"ae\xcc\x81\r\n\xf0\x9f\x87\xa6\xf0\x9f\x87\xb9z", 15};
     const ql_block whole = {.end = 15, .parent = QL_BLOCK_NONE, .next = 1};
     const ql_canonical canonical = {.struct_size = sizeof canonical, .block_count = 1, .text = text, .blocks = &whole};
     const ql_document document = {.struct_size = sizeof document};
     const ql_chunk_options options = {.struct_size = sizeof options, .size_max = 40, .overlap = 4};
+    ql_error err = {0};
+    assert_int_equal(ql__chunker_foreign_run(how, (void *)(uintptr_t)object, &document, &canonical, &options, keep, out, &err), QL_OK);
+    assert_int_equal(out->end, 15);
+}
+
+static void test_chunk_foreign__moves_cuts_to_where_a_grapheme_begins(void **state)
+{
+    (void)state;
     for (uint64_t step = 1; step < 15; step++) {
         const cutter how = {step, 0};
-        ql_error err = {0};
         record seen = {.any = true};
-        assert_int_equal(ql__chunker_foreign_run(&ops, (void *)(uintptr_t)&how, &document, &canonical, &options, keep, &seen, &err), QL_OK);
-        assert_int_equal(seen.end, 15);
+        run_on_graphemes(&ops, &how, &seen);
         assert_true(seen.count >= 1 && seen.count <= 5);
     }
+}
+
+static ql_status goes_back(void *user, const ql_document *document, const ql_canonical *canonical, const ql_chunk_options *options, ql_chunk_fn emit, void *to, ql_error *err)
+{
+    static const uint64_t ranges[][2] = {{0, 4}, {4, 6}, {2, 14}, {14, 15}};
+    (void)user, (void)document, (void)canonical, (void)options, (void)err;
+    for (size_t i = 0; i < 4; i++) {
+        const ql_chunk range = {.struct_size = sizeof range, .begin = ranges[i][0], .end = ranges[i][1]};
+        if (emit(to, &range) != 0) return QL_E_CALLBACK;
+    }
+    return QL_OK;
+}
+
+/* An overlap may reach over the whole chunk before, and its beginning moves to that of the accented letter then. */
+static void test_chunk_foreign__moves_an_overlap_that_begins_before_the_chunk_before(void **state)
+{
+    (void)state;
+    const ql_chunker_ops how = {sizeof how, 1, "returner", accepts, goes_back, NULL};
+    record seen = {.count = 0};
+    run_on_graphemes(&how, NULL, &seen);
+    assert_int_equal(seen.count, 4);
+    assert_int_equal(seen.begins[1], 4);
+    assert_int_equal(seen.begins[2], 1);
+    assert_int_equal(seen.sources[2], 1);
+    assert_int_equal(seen.overlaps[2], 5);
+    assert_int_equal(seen.overlaps[3], 0);
 }
 
 /* --- chunkers that do not keep to the contract */
@@ -279,6 +310,7 @@ int main(void)
         cmocka_unit_test(test_chunk_foreign__describes_what_was_cut),
         cmocka_unit_test(test_chunk_foreign__refuses_before_anything_is_emitted),
         cmocka_unit_test(test_chunk_foreign__moves_cuts_to_where_a_grapheme_begins),
+        cmocka_unit_test(test_chunk_foreign__moves_an_overlap_that_begins_before_the_chunk_before),
         cmocka_unit_test(test_chunk_foreign__refuses_chunkers_that_break_the_contract),
         cmocka_unit_test(test_chunk_foreign__bounds_and_joins_metadata),
         cmocka_unit_test(test_chunk_foreign__asks_no_chunker_about_nothing_or_nonsense),

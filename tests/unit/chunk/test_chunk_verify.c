@@ -22,6 +22,8 @@ static void test_chunk_verify__finds_each_kind_of_broken_promise(void **state)
 {
     (void)state;
     expect((ql_chunk[]){chunk_of(0, 0, 8, 0, 8), chunk_of(1, 4, 16, 4, 11), chunk_of(2, 16, 17, 0, 1)}, 3, NULL);
+    expect((ql_chunk[]){chunk_of(0, 0, 6, 0, 6), chunk_of(1, 5, 7, 1, 2), chunk_of(2, 4, 8, 3, 4), chunk_of(3, 8, 17, 0, 8)}, 4, NULL); /* one begins before the chunk before it */
+    expect((ql_chunk[]){chunk_of(0, 0, 11, 0, 10), chunk_of(1, 11, 12, 0, 1), chunk_of(2, 9, 17, 3, 7)}, 3, "begins inside a grapheme");
     expect((ql_chunk[]){chunk_of(0, 0, 8, 0, 8)}, 1, "chunks end at byte 8 of 17");
     expect((ql_chunk[]){chunk_of(0, 0, 8, 0, 8), chunk_of(1, 9, 17, 0, 7)}, 2, "does not go on");
     expect((ql_chunk[]){chunk_of(0, 0, 8, 0, 8), chunk_of(2, 8, 17, 0, 8)}, 2, "index");
