@@ -21,7 +21,7 @@ const gen_fact gen_variables[] = {
 const gen_fact gen_files[] = {
     {"config.yaml", {OPT_CONFIG, OPT_PLACE, OPT_COUNT}, "the configuration of the workspace, see configuration.md of the documentation"},
     {".env", {OPT_CONFIG, OPT_PLACE, OPT_COUNT}, "variables for the configuration"},
-    {"data/", {OPT_CONFIG, OPT_COUNT, OPT_COUNT}, "the index; data/cache/ may be deleted at any time"},
+    {"data/", {OPT_CONFIG, OPT_COUNT, OPT_COUNT}, "the index; files in data/cache/ may be deleted at any time, not written into"},
     {"logs/COMMAND.log", {OPT_FORCE, OPT_COUNT, OPT_COUNT}, "what the command did, and when; at 10 MB it becomes COMMAND.log.1"},
     {"models/", {OPT_WORKSPACE, OPT_COUNT, OPT_COUNT}, "models of this workspace, looked for behind QLOADER_MODEL_DIR"},
     {"~/.local/share/qloader/models/", {OPT_WORKSPACE, OPT_COUNT, OPT_COUNT}, "the user's models"},

@@ -16,7 +16,7 @@
 
 #define LIBDW_SONAME "libdw.so.1"
 #define LIBDW_FUNCTIONS(X) \
-    X(dwarf_begin) X(dwarf_end) X(dwarf_addrdie) X(dwarf_get_units) X(dwarf_haspc) X(dwarf_getscopes) X(dwarf_getscopes_die) X(dwarf_tag) X(dwarf_diename) \
+    X(dwarf_begin) X(dwarf_end) X(dwarf_addrdie) X(dwarf_get_units) X(dwarf_haspc) X(dwarf_child) X(dwarf_siblingof) X(dwarf_getscopes_die) X(dwarf_tag) X(dwarf_diename) \
     X(dwarf_decl_line) X(dwarf_decl_file) X(dwarf_attr) X(dwarf_formudata) X(dwarf_getsrc_die) X(dwarf_linesrc) X(dwarf_lineno) X(dwarf_getsrcfiles) X(dwarf_filesrc)
 
 typedef struct libdw_functions {
@@ -122,9 +122,33 @@ static size_t frames_of_scopes(const ql__debug_info *self, Dwarf_Die *unit, Dwar
     return filled;
 }
 
+#define SCOPES_MAX 128 /* nested blocks: a tree without end is no program's */
+
+/*
+ * The innermost scope that holds the address. Not dwarf_getscopes(): where link-time optimisation put an inlined function's definition into another
+ * unit, it finds nothing.
+ */
+static bool innermost(const ql__debug_info *self, Dwarf_Die *around, uint64_t address, Dwarf_Die *out)
+{
+    bool found = false;
+    Dwarf_Die parent = *around, child;
+    for (int depth = 0; depth < SCOPES_MAX && self->fn.dwarf_child(&parent, &child) == 0; depth++) {
+        bool inside = false;
+        do {
+            int tag = self->fn.dwarf_tag(&child);
+            if (tag != DW_TAG_subprogram && tag != DW_TAG_inlined_subroutine && tag != DW_TAG_lexical_block) continue;
+            inside = self->fn.dwarf_haspc(&child, address) > 0;
+        } while (!inside && self->fn.dwarf_siblingof(&child, &child) == 0);
+        if (!inside) break;
+        *out = parent = child;
+        found = true;
+    }
+    return found;
+}
+
 size_t ql__debug_info_find(ql__debug_info *self, uint64_t address, ql__symbol_frame *frames, size_t capacity)
 {
-    Dwarf_Die unit, *scopes = NULL, *around = NULL;
+    Dwarf_Die unit, inner, *around = NULL;
     if (capacity == 0 || !unit_of(self, address, &unit)) return 0;
     frames[0] = (ql__symbol_frame){0};
     Dwarf_Line *line = self->fn.dwarf_getsrc_die(&unit, address);
@@ -134,13 +158,10 @@ size_t ql__debug_info_find(ql__debug_info *self, uint64_t address, ql__symbol_fr
         frames[0].file = ql_str_of(self->fn.dwarf_linesrc(line, NULL, NULL));
     }
     size_t filled = 0;
-    int count = self->fn.dwarf_getscopes(&unit, address, &scopes);
-    if (count > 0) {
-        /* Of an inlined function the scopes go on with those of its definition; what is wanted are those around the place it was inlined at. */
-        int outer = self->fn.dwarf_getscopes_die(&scopes[0], &around);
+    if (innermost(self, &unit, address, &inner)) {
+        int outer = self->fn.dwarf_getscopes_die(&inner, &around);
         if (outer > 0) filled = frames_of_scopes(self, &unit, around, outer, frames, capacity);
     }
-    free(scopes);
     free(around);
     return filled > 0 ? filled : frames[0].line > 0 ? 1 : 0;
 }

@@ -523,6 +523,7 @@ static ql_status fail_damaged(const char *dir, ql_error *err)
 ql_status ql__embedder_local_open(const ql__embed_local_options *options, const ql_embedder_ops **ops, void **self, ql_error *err)
 {
     if (!options->model_dir || !options->pool || !options->sys) return ql__fail(err, QL_E_INVALID, "model_dir, pool or sys is NULL");
+    QL_TRY(ql__kernels_check(err));
     local_embedder *made = ql__alloc_zero(1, sizeof *made);
     if (!made) return ql__fail_nomem(err);
     made->options = *options;

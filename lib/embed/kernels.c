@@ -10,6 +10,7 @@
 #include <cpuid.h>
 #endif
 
+#include "base/status.h"
 #include "embed/kernels_table.h"
 
 const ql__kernels *ql__kernels_at(size_t index)
@@ -40,6 +41,13 @@ const ql__kernels *ql__kernels_best(void)
     for (size_t i = 0; wanted && (table = ql__kernels_at(i)) != NULL; i++)
         if (strcmp(table->name, wanted) == 0) return table;
     return ql__kernels_at(0);
+}
+
+ql_status ql__kernels_check(ql_error *err)
+{
+    const char *wanted = wanted_isa();
+    if (!wanted || strcmp(ql__kernels_best()->name, wanted) == 0) return QL_OK;
+    return ql__fail(err, QL_E_INVALID, "QLOADER_ISA is '%.32s': not one of generic, avx2, avx512 and avx512bf16, or not for this processor", wanted);
 }
 
 bool ql__kernels_tiles(void)

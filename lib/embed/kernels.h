@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "embed/panel.h"
+#include <qloader/base.h>
 
 typedef struct ql__matmul {
     const float *a;    /* (rows, k) */
@@ -65,6 +66,8 @@ const ql__kernels *ql__kernels_reference(void);
 /* Tables of this build that this CPU can run, the reference not counted; index 0 is the best. NULL beyond. */
 const ql__kernels *ql__kernels_at(size_t index);
 
+/* QL_E_INVALID: QLOADER_ISA names no table that this CPU can run. */
+ql_status ql__kernels_check(ql_error *err);
 /* Whether this CPU multiplies tiles of bfloat16 (AMX), and QLOADER_ISA names no table. */
 bool ql__kernels_tiles(void);
 
