@@ -11,7 +11,7 @@
 
 /* Functions that hand on memory, and the profiler's hook in them: whoever called them is the place. */
 static const char *const allocators[] = {
-    "on_alloc", "libc_realloc",
+    "on_alloc", "tell", "libc_realloc", "realloc_watched", "block_new", "block_for",
     "malloc", "calloc", "realloc", "reallocarray", "memalign", "posix_memalign", "aligned_alloc", "strdup", "strndup", "__libc_malloc", "operator new(unsigned long)", "operator new[](unsigned long)",
     "operator new(unsigned long, std::align_val_t)", "operator new[](unsigned long, std::align_val_t)", "ql__alloc", "ql__alloc_zero", "ql__realloc", "ql__realloc_array", "ql__strdup", "ql__array_reserve",
     "ql__arena_alloc", "ql__arena_alloc_zero", "ql__arena_copy", "ql_buf_reserve", "ql_buf_append", "ql_buf_append_char", "sqlite3_malloc64", "json_malloc", "jsonp_malloc"};
