@@ -3,61 +3,26 @@
  *
  * Invariants: only http and https, also after redirects, and never from https back to http; the body never exceeds the caller's limit,
  * whatever length the server claims; no signals; proxies and certificates as curl's environment variables say.
- * Threads: any; libcurl's global start happens once. Cost: one connection per call.
+ * Threads: any; libcurl is started once (curl_api.h). Cost: one connection per call.
  */
 #include "dep/http.h"
 
-#include <curl/curl.h>
-#include <pthread.h>
 #include <string.h>
 #include <strings.h>
 
 #include "base/status.h"
-#include "dep/dynlib.h"
+#include "dep/curl_api.h"
 #include "prof/metrics.h"
 #include <qloader/prof.h>
 
-#define CURL_SONAME "libcurl.so.4"
 #define TRIES 3
 #define EXPLANATION_BYTES_MAX (1 << 20)
 #define PAUSE_MS 500 /* before the second try, doubled for the third */
 #define RETRY_AFTER_MAX_MS 30000
 
-#define CURL_FUNCTIONS(X) \
-    X(curl_global_init) X(curl_easy_init) X(curl_easy_cleanup) X(curl_easy_perform) X(curl_easy_strerror)
-
-/* The variadic ones are macros in curl's header, so their types are spelt out. */
-typedef struct curl_functions {
-#define CURL_MEMBER(name) __typeof__(&name) name;
-    CURL_FUNCTIONS(CURL_MEMBER)
-#undef CURL_MEMBER
-    CURLcode (*set)(CURL *handle, CURLoption option, ...);
-    CURLcode (*get)(CURL *handle, CURLINFO info, ...);
-} curl_functions;
-
-static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
-static curl_functions curl_fn;
-static ql_status curl_status;
-static ql_error curl_error;
-
-static void curl_load(void)
-{
-#define CURL_NAME(name) #name,
-    static const char *const names[] = {CURL_FUNCTIONS(CURL_NAME) "curl_easy_setopt", "curl_easy_getinfo"};
-#undef CURL_NAME
-    void *found[sizeof names / sizeof *names];
-    _Static_assert(sizeof(curl_functions) == sizeof found, "one pointer per name");
-    curl_status = ql__dynlib_load(CURL_SONAME, names, sizeof names / sizeof *names, found, &curl_error);
-    if (curl_status < 0) return;
-    memcpy(&curl_fn, found, sizeof found);
-    if (curl_fn.curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) curl_status = ql__fail(&curl_error, QL_E_INTERNAL, "libcurl does not start");
-}
-
 ql_status ql__http_check(ql_error *err)
 {
-    (void)pthread_once(&curl_once, curl_load);
-    if (curl_status < 0 && err != NULL) *err = curl_error;
-    return curl_status;
+    return ql__curl_open(err);
 }
 
 typedef struct transfer {
@@ -73,7 +38,7 @@ typedef struct transfer {
 static long answer_code(const transfer *self)
 {
     long code = 0;
-    (void)curl_fn.get(self->handle, CURLINFO_RESPONSE_CODE, &code);
+    (void)ql__curl.get(self->handle, CURLINFO_RESPONSE_CODE, &code);
     return code;
 }
 
@@ -86,7 +51,7 @@ static size_t take_body(char *data, size_t size, size_t count, void *user)
         self->explained += bytes;
         return self->explained <= EXPLANATION_BYTES_MAX ? bytes : 0;
     }
-    (void)curl_fn.get(self->handle, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &total);
+    (void)ql__curl.get(self->handle, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &total);
     if (bytes > self->get->limit_bytes - self->received) {
         self->status = ql__fail(&self->error, QL_E_LIMIT, "more than %llu bytes", (unsigned long long)self->get->limit_bytes);
         return 0;
@@ -110,7 +75,7 @@ static CURLcode set_up(transfer *self)
     const char *after = strncasecmp(get->url, "https:", 6) == 0 ? "https" : "http,https";
     long stall_s = get->stall_ms ? (long)(get->stall_ms + 999) / 1000 : 30;
     CURLcode code = CURLE_OK;
-#define SET(option, value) do { if (code == CURLE_OK) code = curl_fn.set(self->handle, (option), (value)); } while (0)
+#define SET(option, value) do { if (code == CURLE_OK) code = ql__curl.set(self->handle, (option), (value)); } while (0)
     SET(CURLOPT_URL, get->url);
     SET(CURLOPT_PROTOCOLS_STR, "http,https");
     SET(CURLOPT_REDIR_PROTOCOLS_STR, after);
@@ -141,7 +106,7 @@ static ql_status fail_answered(const transfer *self, long answer, ql_error *err)
 {
     ql_status status = ql__fail(err, status_of_answer(answer), "the server answers %ld", answer);
     curl_off_t wait_s = 0;
-    (void)curl_fn.get(self->handle, CURLINFO_RETRY_AFTER, &wait_s);
+    (void)ql__curl.get(self->handle, CURLINFO_RETRY_AFTER, &wait_s);
     if (err) {
         err->http_code = (int32_t)answer;
         err->retry_after_ms = wait_s > 0 ? (uint32_t)(wait_s < 86400 ? wait_s : 86400) * 1000 : 0;
@@ -155,7 +120,7 @@ static ql_status conclude(transfer *self, CURLcode code, ql_error *err)
         if (err) *err = self->error;
         return self->status;
     }
-    const char *text = self->curl_message[0] ? self->curl_message : curl_fn.curl_easy_strerror(code);
+    const char *text = self->curl_message[0] ? self->curl_message : ql__curl.curl_easy_strerror(code);
     long answer = answer_code(self);
     if (code == CURLE_ABORTED_BY_CALLBACK) return ql__fail(err, QL_E_CANCELLED, "stopped");
     if (code == CURLE_OUT_OF_MEMORY) return ql__fail_nomem(err);
@@ -173,17 +138,13 @@ static ql_status curl_get(void *user, const ql__net_get *get, ql_error *err)
     transfer self = {.get = get, .status = QL_OK};
     if (strncasecmp(get->url, "http://", 7) != 0 && strncasecmp(get->url, "https://", 8) != 0)
         return ql__fail(err, QL_E_INVALID, "'%.100s' is neither an http nor an https address", get->url);
-    pthread_once(&curl_once, curl_load);
-    if (curl_status < 0) {
-        if (err) *err = curl_error;
-        return curl_status;
-    }
-    self.handle = curl_fn.curl_easy_init();
+    QL_TRY(ql__curl_open(err));
+    self.handle = ql__curl.curl_easy_init();
     if (!self.handle) return ql__fail_nomem(err);
     CURLcode code = set_up(&self);
-    if (code == CURLE_OK) code = curl_fn.curl_easy_perform(self.handle);
+    if (code == CURLE_OK) code = ql__curl.curl_easy_perform(self.handle);
     ql_status status = conclude(&self, code, err);
-    curl_fn.curl_easy_cleanup(self.handle);
+    ql__curl.curl_easy_cleanup(self.handle);
     return status;
 }
 

@@ -6,50 +6,15 @@
  */
 #include "dep/http_load.h"
 
-#include <curl/curl.h>
-#include <pthread.h>
 #include <string.h>
 #include <strings.h>
 
 #include "base/alloc.h"
 #include "base/status.h"
-#include "dep/dynlib.h"
-#include "dep/http.h"
+#include "dep/curl_api.h"
 #include "sys/file.h"
 
-#define CURL_SONAME "libcurl.so.4"
 #define POLL_MS 100
-
-#define CURL_FUNCTIONS(X) \
-    X(curl_easy_init) X(curl_easy_cleanup) X(curl_easy_reset) X(curl_easy_strerror) X(curl_slist_append) X(curl_slist_free_all) \
-    X(curl_multi_init) X(curl_multi_cleanup) X(curl_multi_add_handle) X(curl_multi_remove_handle) X(curl_multi_perform) X(curl_multi_poll) X(curl_multi_info_read)
-
-/* The variadic ones are macros in curl's header, so their types are spelt out. */
-typedef struct load_functions {
-#define CURL_MEMBER(name) __typeof__(&name) name;
-    CURL_FUNCTIONS(CURL_MEMBER)
-#undef CURL_MEMBER
-    CURLcode (*set)(CURL *handle, CURLoption option, ...);
-    CURLcode (*get)(CURL *handle, CURLINFO info, ...);
-    CURLMcode (*multi_set)(CURLM *multi, CURLMoption option, ...);
-} load_functions;
-
-static pthread_once_t load_once = PTHREAD_ONCE_INIT;
-static load_functions curl;
-static ql_status load_status;
-static ql_error load_error;
-
-static void load_open(void)
-{
-#define CURL_NAME(name) #name,
-    static const char *const names[] = {CURL_FUNCTIONS(CURL_NAME) "curl_easy_setopt", "curl_easy_getinfo", "curl_multi_setopt"};
-#undef CURL_NAME
-    void *found[sizeof names / sizeof *names];
-    _Static_assert(sizeof(load_functions) == sizeof found, "one pointer per name");
-    load_status = ql__http_check(&load_error); /* starts libcurl, once for all */
-    if (load_status >= 0) load_status = ql__dynlib_load(CURL_SONAME, names, sizeof names / sizeof *names, found, &load_error);
-    if (load_status >= 0) memcpy(&curl, found, sizeof found);
-}
 
 typedef struct transfer {
     CURL *handle;
@@ -88,7 +53,7 @@ static size_t drop_body(char *data, size_t size, size_t count, void *user)
 
 static bool add_line(transfer *self, const char *line)
 {
-    struct curl_slist *grown = curl.curl_slist_append(self->headers, line);
+    struct curl_slist *grown = ql__curl.curl_slist_append(self->headers, line);
     if (grown != NULL) self->headers = grown;
     return grown != NULL;
 }
@@ -96,7 +61,7 @@ static bool add_line(transfer *self, const char *line)
 static bool add_headers(transfer *self, const ql_bench_request *request)
 {
     bool done = true;
-    curl.curl_slist_free_all(self->headers);
+    ql__curl.curl_slist_free_all(self->headers);
     self->headers = NULL;
     for (size_t i = 0; i < request->header_count && done; i++) done = add_line(self, request->headers[i]);
     return done && add_line(self, "Expect:"); /* libcurl would ask first whether a large body is welcome, and wait a second for an answer */
@@ -106,8 +71,8 @@ static bool set_up(const load *all, transfer *self, const ql_bench_request *requ
 {
     const char *method = request->method != NULL ? request->method : "GET";
     bool done = add_headers(self, request);
-    curl.curl_easy_reset(self->handle); /* keeps its connection */
-#define SET(option, value) done = done && curl.set(self->handle, (option), (value)) == CURLE_OK
+    ql__curl.curl_easy_reset(self->handle); /* keeps its connection */
+#define SET(option, value) done = done && ql__curl.set(self->handle, (option), (value)) == CURLE_OK
     SET(CURLOPT_URL, request->url);
     SET(CURLOPT_PROTOCOLS_STR, "http,https");
     SET(CURLOPT_NOSIGNAL, 1L);
@@ -135,7 +100,7 @@ static ql_status begin_next(load *self, transfer *slot)
     slot->why[0] = '\0';
     if (self->begun == self->warm) self->told_since_ns = now_ns();
     if (!set_up(self, slot, &self->requests[slot->request])) return ql__fail(self->err, QL_E_NOMEM, "libcurl does not take request %zu", slot->request);
-    if (curl.curl_multi_add_handle(self->multi, slot->handle) != CURLM_OK) return ql__fail_nomem(self->err);
+    if (ql__curl.curl_multi_add_handle(self->multi, slot->handle) != CURLM_OK) return ql__fail_nomem(self->err);
     self->begun++;
     self->running++;
     slot->busy = true;
@@ -145,7 +110,7 @@ static ql_status begin_next(load *self, transfer *slot)
 static uint64_t info_ns(CURL *handle, CURLINFO info)
 {
     curl_off_t micros = 0;
-    (void)curl.get(handle, info, &micros);
+    (void)ql__curl.get(handle, info, &micros);
     return micros > 0 ? (uint64_t)micros * 1000 : 0;
 }
 
@@ -153,9 +118,9 @@ static void tell(load *self, const transfer *slot, CURLcode result)
 {
     long opened = 0, code = 0;
     ql_bench_sample sample = {.struct_size = sizeof sample, .request_index = slot->request, .body_bytes = slot->body_bytes};
-    (void)curl.get(slot->handle, CURLINFO_NUM_CONNECTS, &opened);
-    if (result == CURLE_OK) (void)curl.get(slot->handle, CURLINFO_RESPONSE_CODE, &code);
-    else sample.reason = slot->why[0] != '\0' ? slot->why : curl.curl_easy_strerror(result);
+    (void)ql__curl.get(slot->handle, CURLINFO_NUM_CONNECTS, &opened);
+    if (result == CURLE_OK) (void)ql__curl.get(slot->handle, CURLINFO_RESPONSE_CODE, &code);
+    else sample.reason = slot->why[0] != '\0' ? slot->why : ql__curl.curl_easy_strerror(result);
     sample.code = (int32_t)code;
     sample.total_ns = info_ns(slot->handle, CURLINFO_TOTAL_TIME_T);
     sample.first_byte_ns = info_ns(slot->handle, CURLINFO_STARTTRANSFER_TIME_T);
@@ -167,13 +132,13 @@ static void tell(load *self, const transfer *slot, CURLcode result)
 static ql_status take_ended(load *self)
 {
     int left = 0;
-    for (CURLMsg *message = curl.curl_multi_info_read(self->multi, &left); message != NULL; message = curl.curl_multi_info_read(self->multi, &left)) {
+    for (CURLMsg *message = ql__curl.curl_multi_info_read(self->multi, &left); message != NULL; message = ql__curl.curl_multi_info_read(self->multi, &left)) {
         transfer *slot = NULL;
         CURLcode result = message->data.result;
         if (message->msg != CURLMSG_DONE) continue;
-        (void)curl.get(message->easy_handle, CURLINFO_PRIVATE, &slot);
+        (void)ql__curl.get(message->easy_handle, CURLINFO_PRIVATE, &slot);
         if (slot->told) tell(self, slot, result);
-        (void)curl.curl_multi_remove_handle(self->multi, slot->handle);
+        (void)ql__curl.curl_multi_remove_handle(self->multi, slot->handle);
         slot->busy = false;
         self->running--;
         bool waits = self->begun == self->warm && self->running > 0;
@@ -202,10 +167,10 @@ static ql_status run(load *self)
         bool due = now_ns() - asked_ns >= (uint64_t)POLL_MS * 1000000;
         if (due) asked_ns = now_ns();
         if (due && options->cancelled_fn != NULL && options->cancelled_fn(options->user) != 0) return ql__fail(self->err, QL_E_CANCELLED, "stopped");
-        if (curl.curl_multi_perform(self->multi, &still) != CURLM_OK) return ql__fail(self->err, QL_E_INTERNAL, "libcurl cannot go on");
+        if (ql__curl.curl_multi_perform(self->multi, &still) != CURLM_OK) return ql__fail(self->err, QL_E_INTERNAL, "libcurl cannot go on");
         QL_TRY(take_ended(self));
         QL_TRY(fill(self));
-        if (self->running > 0) (void)curl.curl_multi_poll(self->multi, NULL, 0, POLL_MS, NULL);
+        if (self->running > 0) (void)ql__curl.curl_multi_poll(self->multi, NULL, 0, POLL_MS, NULL);
     }
     return QL_OK;
 }
@@ -213,25 +178,25 @@ static ql_status run(load *self)
 static ql_status prepare(load *self)
 {
     size_t concurrency = self->options->concurrency;
-    self->multi = curl.curl_multi_init();
+    self->multi = ql__curl.curl_multi_init();
     self->transfers = ql__alloc_zero(concurrency, sizeof *self->transfers);
     if (self->multi == NULL || self->transfers == NULL) return ql__fail_nomem(self->err);
-    (void)curl.multi_set(self->multi, CURLMOPT_MAXCONNECTS, (long)concurrency);
-    (void)curl.multi_set(self->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING); /* a connection a request at a time, whatever HTTP/2 would allow */
+    (void)ql__curl.multi_set(self->multi, CURLMOPT_MAXCONNECTS, (long)concurrency);
+    (void)ql__curl.multi_set(self->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING); /* a connection a request at a time, whatever HTTP/2 would allow */
     for (; self->transfer_count < concurrency; self->transfer_count++)
-        if ((self->transfers[self->transfer_count].handle = curl.curl_easy_init()) == NULL) return ql__fail_nomem(self->err);
+        if ((self->transfers[self->transfer_count].handle = ql__curl.curl_easy_init()) == NULL) return ql__fail_nomem(self->err);
     return QL_OK;
 }
 
 static void end(load *self)
 {
     for (size_t i = 0; i < self->transfer_count; i++) {
-        if (self->transfers[i].busy) (void)curl.curl_multi_remove_handle(self->multi, self->transfers[i].handle);
-        curl.curl_easy_cleanup(self->transfers[i].handle);
-        curl.curl_slist_free_all(self->transfers[i].headers);
+        if (self->transfers[i].busy) (void)ql__curl.curl_multi_remove_handle(self->multi, self->transfers[i].handle);
+        ql__curl.curl_easy_cleanup(self->transfers[i].handle);
+        ql__curl.curl_slist_free_all(self->transfers[i].headers);
     }
     ql__free(self->transfers);
-    if (self->multi != NULL) (void)curl.curl_multi_cleanup(self->multi);
+    if (self->multi != NULL) (void)ql__curl.curl_multi_cleanup(self->multi);
 }
 
 ql_status ql__http_load(const ql_bench_request *requests, size_t count, const ql_bench_http_options *options, ql_bench_http_report *report, ql_error *err)
@@ -239,9 +204,7 @@ ql_status ql__http_load(const ql_bench_request *requests, size_t count, const ql
     load self = {.requests = requests, .request_count = count, .options = options, .err = err};
     self.warm = (uint64_t)options->warmup * count;
     self.wanted = self.warm + (uint64_t)options->rounds * count;
-    (void)pthread_once(&load_once, load_open);
-    if (load_status < 0 && err != NULL) *err = load_error;
-    if (load_status < 0) return load_status;
+    QL_TRY(ql__curl_open(err));
     ql_status status = prepare(&self);
     if (status >= 0) status = run(&self);
     report->elapsed_ns = now_ns() - self.told_since_ns;

@@ -56,7 +56,7 @@ typedef struct worker_scratch {
 typedef struct local_embedder {
     ql__embed_local_options options;
     char name[128];    /* folder and fingerprint, see identify() */
-    uint64_t vocab_hash;
+    uint64_t vocab_hash, weights_hash;
     ql_buf cache_dir; /* empty: none */
     ql__bert_config config;
     ql__safetensors *file;
@@ -112,6 +112,7 @@ static ql_status open_weights(local_embedder *self, const char *dir, ql_error *e
     else status = ql__safetensors_open(self->options.sys, ql_buf_cstr(&path), &self->file, err);
     ql_buf_dispose(&path);
     if (status >= 0) {
+        self->weights_hash = ql__safetensors_fingerprint(self->file);
         status = ql__encoder_new(&self->config, self->file, ql__kernels_best(), &self->encoder, err);
         if (status < 0) ql__error_prefix(err, "'%s/model.safetensors'", dir);
     }
@@ -141,7 +142,7 @@ static ql_status identify(local_embedder *self, const char *dir, ql_error *err)
     ql_buf_append(&text, ql_buf_str(&config->query_prefix));
     ql_buf_append_char(&text, '\n');
     if (ql_buf_append(&text, ql_buf_str(&config->passage_prefix)) < 0) return ql__fail_nomem(err);
-    uint64_t hash = ql__xxh3(ql_buf_str(&text), self->vocab_hash ^ ql__safetensors_fingerprint(self->file));
+    uint64_t hash = ql__xxh3(ql_buf_str(&text), self->vocab_hash ^ self->weights_hash);
     snprintf(self->name, sizeof self->name, "%.*s@%016llx", folder.len > 96 ? 96 : (int)folder.len, folder.ptr, (unsigned long long)hash);
     return QL_OK;
 }
@@ -220,7 +221,7 @@ static ql_status make_packed(local_embedder *self, const ql__panels *panels, boo
     QL_AUTO(ql_buf, ql_buf_dispose) path = QL_BUF_INIT;
     if (self->packed) return QL_OK;
     if (self->cache_dir.len > 0 && panels_path(self, panels, &path) < 0) return ql__fail_nomem(err);
-    ql__packed_place at = {.sys = self->options.sys, .log = self->options.log, .path = ql_buf_cstr(&path), .keep = keep};
+    ql__packed_place at = {.sys = self->options.sys, .log = self->options.log, .path = ql_buf_cstr(&path), .model = self->weights_hash, .keep = keep};
     return ql__packed_new(self->encoder, panels, self->options.pool, path.len > 0 ? &at : NULL, &self->packed, err);
 }
 

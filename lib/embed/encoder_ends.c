@@ -34,19 +34,6 @@ ql_status ql__encoder_embed(const ql__encoder *self, const ql__encoder_batch *ba
     return QL_OK;
 }
 
-/* Four rows at a time, so that the sums are loaded and stored less often. */
-static void sum_rows(const float *x, size_t stride, size_t rows, size_t width, float *out)
-{
-    size_t row = 0;
-    memset(out, 0, width * sizeof *out);
-    for (; row + 4 <= rows; row += 4) {
-        const float *at = x + row * stride;
-        for (size_t i = 0; i < width; i++) out[i] += (at[i] + at[stride + i]) + (at[2 * stride + i] + at[3 * stride + i]);
-    }
-    for (; row < rows; row++)
-        for (size_t i = 0; i < width; i++) out[i] += x[row * stride + i];
-}
-
 /* The mean needs no division: the vector is scaled to unit length anyway. */
 void ql__encoder_pool(const ql__encoder *self, const ql__encoder_batch *batch, const float *x, size_t stride)
 {
@@ -54,7 +41,7 @@ void ql__encoder_pool(const ql__encoder *self, const ql__encoder_batch *batch, c
     for (size_t s = 0; s < batch->count; s++) {
         float *out = batch->out + s * width;
         if (self->config->pooling == QL__POOLING_CLS) memcpy(out, x, width * sizeof *out);
-        else sum_rows(x, stride, batch->lengths[s], width, out);
+        else self->kernels->sum_rows(x, stride, batch->lengths[s], width, out);
         ql__unit_length(out, width);
         x += batch->lengths[s] * stride;
     }

@@ -51,7 +51,7 @@ typedef struct ql__kernels {
     void (*gelu)(float *x, size_t count); /* x * Phi(x), by erf */
     void (*norm)(const ql__norm *args);
     void (*attention)(const ql__attention *args);
-    void (*sum_rows)(const float *x, size_t rows, size_t width, float *out); /* out (width) = sum over rows */
+    void (*sum_rows)(const float *x, size_t stride, size_t rows, size_t width, float *out); /* out (width) = sum over rows, which are stride apart */
     void (*to_bf16)(const float *x, uint16_t *out, size_t count);             /* round to nearest, ties to even */
     const ql__panels *single; /* panels of float32 */
     const ql__panels *half;   /* panels of bfloat16; NULL: this CPU has no instruction for their products, and float32 is faster */

@@ -78,11 +78,11 @@ static void attention(const ql__attention *args)
         for (size_t row = 0; row < args->length; row++) attend(args, head, row);
 }
 
-static void sum_rows(const float *x, size_t rows, size_t width, float *out)
+static void sum_rows(const float *x, size_t stride, size_t rows, size_t width, float *out)
 {
     for (size_t i = 0; i < width; i++) {
         double sum = 0;
-        for (size_t row = 0; row < rows; row++) sum += (double)x[row * width + i];
+        for (size_t row = 0; row < rows; row++) sum += (double)x[row * stride + i];
         out[i] = (float)sum;
     }
 }

@@ -482,12 +482,12 @@ static void attention(const ql__attention *args)
     }
 }
 
-static void sum_rows(const float *x, size_t rows, size_t width, float *out)
+static void sum_rows(const float *x, size_t stride, size_t rows, size_t width, float *out)
 {
     for (size_t i = 0; i < width; i += LANES) {
         size_t part = width - i < LANES ? width - i : LANES;
         vec total = {0};
-        for (size_t row = 0; row < rows; row++) total += part == LANES ? load(x + row * width + i) : load_part(x + row * width + i, part, 0);
+        for (size_t row = 0; row < rows; row++) total += part == LANES ? load(x + row * stride + i) : load_part(x + row * stride + i, part, 0);
         store_part(out + i, total, part);
     }
 }

@@ -268,7 +268,7 @@ static void keep(ql__packed *self, const ql__packed_place *at, const ql__packed_
 
 static ql_status load(ql__packed *self, ql__pool *pool, const ql__packed_place *at, ql_error *err)
 {
-    ql__packed_key key = {.model = ql__safetensors_fingerprint(self->encoder->file), .panels = self->panels->name, .units = self->layer_count * layer_units(self)};
+    ql__packed_key key = {.model = at ? at->model : 0, .panels = self->panels->name, .units = self->layer_count * layer_units(self)};
     if (at && ql__packed_file_map(at->sys, at->path, &key, &self->file, NULL) >= 0) place(self, self->file.mapping);
     else QL_TRY(pack_all(self, pool, err));
     if (at && at->keep && self->memory) keep(self, at, &key);

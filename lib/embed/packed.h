@@ -20,6 +20,7 @@ typedef struct ql__packed_place {
     const ql__sys *sys; /* outlives the packed model */
     ql__log *log;
     const char *path;
+    uint64_t model; /* ql__safetensors_fingerprint of its weights */
     bool keep; /* write it where it is missing or of another model */
 } ql__packed_place;
 

@@ -125,10 +125,10 @@ static void test_kernels__attention_bears_extreme_scores(void **state)
 
 static void check_sum_rows(const ql__kernels *table)
 {
-    size_t rows = random_within(1, 300), width = random_within(1, 400);
-    float *x = random_floats(rows * width, 1), *out = random_floats(width, 1), *wanted = random_floats(width, 1);
-    table->sum_rows(x, rows, width, out);
-    ql__kernels_reference()->sum_rows(x, rows, width, wanted);
+    size_t rows = random_within(1, 300), width = random_within(1, 400), stride = width + random_within(0, 5);
+    float *x = random_floats(rows * stride, 1), *out = random_floats(width, 1), *wanted = random_floats(width, 1);
+    table->sum_rows(x, stride, rows, width, out);
+    ql__kernels_reference()->sum_rows(x, stride, rows, width, wanted);
     expect_close(out, wanted, width, SUM_TOLERANCE * (1 + sqrt((double)rows)));
     free(x), free(out), free(wanted);
 }
