@@ -59,7 +59,7 @@ cat "$demo/config.yaml"
 "$qloader" init --workspace "$demo"
 
 step "ingest"
-"$qloader" ingest --workspace "$demo" --profile
+"$qloader" ingest --workspace "$demo" --profile="$demo/profile"
 
 ask() {
   step "$1"
@@ -73,6 +73,7 @@ step "done after $(( $(date +%s) - started )) s; how to go on"
 cat <<TEXT
   $qloader search --workspace $demo "your question"       (--full: whole passages; --explain: why each is there)
   $qloader project status --workspace $demo
+  $qloader prof report $demo/profile/capture.qprof       where time and memory of the ingest above went
   edit $demo/config.yaml (docs/configuration.md tells every key), then: $qloader ingest --workspace $demo
   $qloader --help
   sudo cmake --install build/release     puts the library, headers and programs into /usr/local
