@@ -176,7 +176,7 @@ add_library(qloader_git2 MODULE ${sources} ${PROJECT_SOURCE_DIR}/lib/source/git2
 set_source_files_properties(${PROJECT_SOURCE_DIR}/lib/source/git2_mended.c PROPERTIES INCLUDE_DIRECTORIES ${PROJECT_SOURCE_DIR}/lib)
 target_compile_options(qloader_git2 PRIVATE -include ${PROJECT_BINARY_DIR}/git2/no_sigpipe.h)
 target_link_options(qloader_git2 PRIVATE -Wl,--wrap=inflate -Wl,--wrap=git_mwindow_open
-  -Wl,--wrap=git_config_get_entry -Wl,--wrap=git__prefixcmp)
+  -Wl,--wrap=git_config_get_entry -Wl,--wrap=git__prefixcmp -Wl,--wrap=git_signature__parse)
 qloader_foreign_module(qloader_git2 qloader-git2)
 if(QLOADER_FUZZ)
   target_compile_options(qloader_git2 PRIVATE ${qloader_fuzz_foreign_flags})
