@@ -6,7 +6,7 @@
 
 static const cli_choice log_levels[] = {{"DEBUG", NULL, QL_LOG_DEBUG}, {"INFO", NULL, QL_LOG_INFO}, {"WARNING", NULL, QL_LOG_WARNING},
                                         {"ERROR", NULL, QL_LOG_ERROR}, {"CRITICAL", "as ERROR", QL_LOG_ERROR}, {NULL, NULL, 0}};
-static const cli_choice precisions[] = {{"auto", "what suits the processor", 0}, {"fp32", NULL, 0}, {"bf16", NULL, 0}, {NULL, NULL, 0}};
+static const cli_choice precisions[] = {{"auto", "what suits the processor", 0}, {"fp32", NULL, 0}, {"bf16", NULL, 0}, {"int8", "fastest, on AVX-512 VNNI", 0}, {NULL, NULL, 0}};
 static const cli_choice colors[] = {{"auto", "on a terminal", CLI_COLOR_AUTO}, {"always", NULL, CLI_COLOR_ALWAYS}, {"never", NULL, CLI_COLOR_NEVER}, {NULL, NULL, 0}};
 static const cli_choice source_types[] = {{"git", NULL, 0}, {"localfile", NULL, 0}, {NULL, NULL, 0}};
 static const cli_choice modes[] = {{"hybrid", "meaning and words", QL_SEARCH_HYBRID}, {"dense", "meaning", QL_SEARCH_DENSE},

@@ -9,7 +9,7 @@ const gen_fact gen_variables[] = {
     {"HOME", {OPT_WORKSPACE, OPT_PLACE, OPT_COUNT}, "the user's models, and what ~ stands for in the configuration and in answers of setup"},
     {"SSH_AUTH_SOCK", {OPT_PRUNE, OPT_NETWORK, OPT_COUNT}, "the agent that is asked first for the keys of git repositories; then come the files in ~/.ssh"},
     {"https_proxy, http_proxy, no_proxy", {OPT_PULL, OPT_FROM, OPT_NETWORK}, "the proxy for git repositories and models behind https: or http:, and the hosts that need none"},
-    {"QLOADER_ISA", {OPT_CONFIG, OPT_COUNT, OPT_COUNT}, "arithmetic no newer than this: generic, avx2, avx512 or avx512bf16; to compare them"},
+    {"QLOADER_ISA", {OPT_CONFIG, OPT_COUNT, OPT_COUNT}, "arithmetic no newer than this: generic, avx2, avx512, avx512vnni or avx512bf16; to compare them"},
     {"QLOADER_CORE_DUMP", {OPT_CONFIG, OPT_COUNT, OPT_COUNT}, "1: where the program crashes, the system may keep its memory, in which the tokens of the configuration are"},
     {"QLOADER_METRICS_TOKEN", {OPT_METRICS_PORT, OPT_COUNT, OPT_COUNT}, "token that whoever reads the metrics must send as \"Authorization: Bearer TOKEN\""},
     {"TMPDIR", {OPT_RUNS, OPT_COUNT, OPT_COUNT}, "folder for what is kept for a moment only; /tmp when it is not set"},

@@ -45,7 +45,7 @@ typedef struct ql_workspace_options {
     const char *env_path;     /**< a .env file; NULL: the workspace's, or beside the configuration */
     const char *data_dir;     /**< where the index lives; NULL: <dir>/data. Given alone: no configuration at all */
     const char *model_dir;    /**< folder of the embedding model; NULL: found by name */
-    const char *precision;    /**< "auto" (NULL), "fp32" or "bf16": arithmetic of the local model */
+    const char *precision;    /**< "auto" (NULL), "fp32", "bf16" or "int8" (the fastest; QL_E_UNSUPPORTED without AVX-512 VNNI): arithmetic of the local model */
     const char *embedder;     /**< name of one that was registered (embed.h); NULL: what the configuration says, else the local model */
     const char *store;        /**< name of one that was registered (store.h); NULL: what the configuration says, else the embedded store */
     uint64_t reserved[4];

@@ -75,6 +75,7 @@ static ql_status describe_pipeline(run *self, ql_error *err)
         }
     if (self->workspace->precision == QL__PRECISION_FP32) status = ql_buf_append(&self->pipeline, QL_STR(" fp32"));
     if (self->workspace->precision == QL__PRECISION_BF16) status = ql_buf_append(&self->pipeline, QL_STR(" bf16"));
+    if (self->workspace->precision == QL__PRECISION_INT8) status = ql_buf_append(&self->pipeline, QL_STR(" int8"));
     self->ingest.pipeline = ql_buf_str(&self->pipeline);
     return status < 0 ? ql__fail_nomem(err) : QL_OK;
 }

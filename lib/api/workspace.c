@@ -29,7 +29,8 @@ static ql_status read_options(const ql_workspace_options *given, ql_workspace_op
     if (strcmp(name, "auto") == 0) *precision = QL__PRECISION_AUTO;
     else if (strcmp(name, "fp32") == 0) *precision = QL__PRECISION_FP32;
     else if (strcmp(name, "bf16") == 0) *precision = QL__PRECISION_BF16;
-    else return ql__fail(err, QL_E_INVALID, "precision '%s' is not auto, fp32 or bf16", name);
+    else if (strcmp(name, "int8") == 0) *precision = QL__PRECISION_INT8;
+    else return ql__fail(err, QL_E_INVALID, "precision '%s' is not auto, fp32, bf16 or int8", name);
     return QL_OK;
 }
 

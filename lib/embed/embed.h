@@ -7,11 +7,11 @@
 #include "sys/pool.h"
 #include <qloader/embed.h>
 
-typedef enum ql__precision { QL__PRECISION_AUTO, QL__PRECISION_FP32, QL__PRECISION_BF16 } ql__precision;
+typedef enum ql__precision { QL__PRECISION_AUTO, QL__PRECISION_FP32, QL__PRECISION_BF16, QL__PRECISION_INT8 } ql__precision;
 
 typedef struct ql__embed_local_options {
     const char *model_dir;   /* folder with config.json, model.safetensors, vocab.txt */
-    ql__precision precision; /* AUTO: bf16 where the CPU has it, else fp32 */
+    ql__precision precision; /* AUTO: bf16 where the CPU has it, else fp32; INT8: QL_E_UNSUPPORTED without AVX-512 VNNI */
     const char *cache_dir;   /* folder for packed weights, which the first passage writes and others map; made where needed; NULL: each process packs for itself */
     ql__pool *pool;          /* outlives the embedder */
     const ql__sys *sys;

@@ -237,6 +237,12 @@ static ql_status make_engine(local_embedder *self, ql_error *err)
     return status;
 }
 
+static ql_status check_precision(const ql__embed_local_options *options, ql_error *err)
+{
+    if (options->precision != QL__PRECISION_INT8 || ql__kernels_best()->bytes) return QL_OK;
+    return ql__fail(err, QL_E_UNSUPPORTED, "precision int8 needs a processor with AVX-512 VNNI; here it is %s", ql__embed_auto_bf16() ? "bf16 or fp32" : "fp32");
+}
+
 /* Passages: on panels, or by oneDNN; what is packed serves all that follow. */
 static ql_status choose_for_passages(local_embedder *self, way *out, ql_error *err)
 {
@@ -244,6 +250,7 @@ static ql_status choose_for_passages(local_embedder *self, way *out, ql_error *e
     bool bf16 = wants_bf16(self);
     ql_error inner = {0};
     *out = WAY_PACKED;
+    if (self->options.precision == QL__PRECISION_INT8) return make_packed(self, kernels->bytes, true, err);
     if (!bf16 || (kernels->half && !ql__kernels_tiles())) return make_packed(self, bf16 ? kernels->half : kernels->single, true, err);
     bool told = self->engine_refused;
     ql_status status = make_engine(self, &inner);
@@ -255,12 +262,13 @@ static ql_status choose_for_passages(local_embedder *self, way *out, ql_error *e
     return status;
 }
 
-/* Queries: in bfloat16 on panels; in float32 on the mapped weights as they are, which need no preparation. */
+/* Queries: in bfloat16 and in bytes on panels; in float32 on the mapped weights as they are, which need no preparation. */
 static ql_status choose_for_queries(local_embedder *self, way *out, ql_error *err)
 {
-    const ql__panels *half = ql__kernels_best()->half;
-    *out = half && wants_bf16(self) ? WAY_PACKED : WAY_KERNELS;
-    return *out == WAY_PACKED ? make_packed(self, half, false, err) : QL_OK;
+    const ql__kernels *kernels = ql__kernels_best();
+    const ql__panels *panels = self->options.precision == QL__PRECISION_INT8 ? kernels->bytes : wants_bf16(self) ? kernels->half : NULL;
+    *out = panels ? WAY_PACKED : WAY_KERNELS;
+    return panels ? make_packed(self, panels, false, err) : QL_OK;
 }
 
 /* ---- texts to windows ---- */
@@ -525,6 +533,7 @@ ql_status ql__embedder_local_open(const ql__embed_local_options *options, const 
 {
     if (!options->model_dir || !options->pool || !options->sys) return ql__fail(err, QL_E_INVALID, "model_dir, pool or sys is NULL");
     QL_TRY(ql__kernels_check(err));
+    QL_TRY(check_precision(options, err));
     local_embedder *made = ql__alloc_zero(1, sizeof *made);
     if (!made) return ql__fail_nomem(err);
     made->options = *options;

@@ -15,12 +15,14 @@
 
 const ql__kernels *ql__kernels_at(size_t index)
 {
-    const ql__kernels *tables[4];
+    const ql__kernels *tables[5];
     size_t count = 0;
 #if defined(__x86_64__)
     bool wide = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
                 __builtin_cpu_supports("fma");
-    if (wide && __builtin_cpu_supports("avx512bf16")) tables[count++] = ql__kernels_avx512bf16();
+    bool bytes = wide && __builtin_cpu_supports("avx512vnni"); /* so has every processor with products of bfloat16 */
+    if (bytes && __builtin_cpu_supports("avx512bf16")) tables[count++] = ql__kernels_avx512bf16();
+    if (bytes) tables[count++] = ql__kernels_avx512vnni();
     if (wide) tables[count++] = ql__kernels_avx512();
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) tables[count++] = ql__kernels_avx2();
 #endif
@@ -47,7 +49,7 @@ ql_status ql__kernels_check(ql_error *err)
 {
     const char *wanted = wanted_isa();
     if (!wanted || strcmp(ql__kernels_best()->name, wanted) == 0) return QL_OK;
-    return ql__fail(err, QL_E_INVALID, "QLOADER_ISA is '%.32s': not one of generic, avx2, avx512 and avx512bf16, or not for this processor", wanted);
+    return ql__fail(err, QL_E_INVALID, "QLOADER_ISA is '%.32s': not one of generic, avx2, avx512, avx512vnni and avx512bf16, or not for this processor", wanted);
 }
 
 bool ql__kernels_tiles(void)

@@ -55,11 +55,12 @@ typedef struct ql__kernels {
     void (*to_bf16)(const float *x, uint16_t *out, size_t count);             /* round to nearest, ties to even */
     const ql__panels *single; /* panels of float32 */
     const ql__panels *half;   /* panels of bfloat16; NULL: this CPU has no instruction for their products, and float32 is faster */
+    const ql__panels *bytes;  /* panels of bytes; NULL: as with half */
 } ql__kernels;
 
 /*
- * The fastest table this CPU can run; not faster than the one that the environment's QLOADER_ISA names ("generic", "avx2", "avx512", "avx512bf16"),
- * which is for comparing them.
+ * The fastest table this CPU can run; not faster than the one that the environment's QLOADER_ISA names ("generic", "avx2", "avx512", "avx512vnni",
+ * "avx512bf16"), which is for comparing them.
  */
 const ql__kernels *ql__kernels_best(void);
 const ql__kernels *ql__kernels_reference(void);

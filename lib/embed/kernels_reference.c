@@ -89,7 +89,8 @@ static void sum_rows(const float *x, size_t stride, size_t rows, size_t width, f
 
 const ql__kernels *ql__kernels_reference(void)
 {
-    static const ql__kernels table = {"reference", matmul, gelu, norm, attention, sum_rows, to_bf16, &ql__panels_float32_reference, &ql__panels_bfloat16_reference};
+    static const ql__kernels table = {"reference", matmul, gelu, norm, attention, sum_rows, to_bf16, &ql__panels_float32_reference, &ql__panels_bfloat16_reference,
+                                      &ql__panels_bytes_bfloat16_reference};
     return &table;
 }
 

@@ -5,6 +5,7 @@
 #include "embed/kernels.h"
 
 const ql__kernels *ql__kernels_avx512bf16(void);
+const ql__kernels *ql__kernels_avx512vnni(void);
 const ql__kernels *ql__kernels_avx512(void);
 const ql__kernels *ql__kernels_avx2(void);
 const ql__kernels *ql__kernels_generic(void);

@@ -492,6 +492,14 @@ static void sum_rows(const float *x, size_t stride, size_t rows, size_t width, f
     }
 }
 
+/* ---- panels ---- */
+
+#define PANEL_COLUMNS (2 * LANES)
+#define CACHE_LINE 64
+#define CHUNK 8 /* units; every shape is a multiple of it */
+#define CHUNK_LINES (CHUNK * PANEL_COLUMNS * sizeof(uint32_t) / CACHE_LINE)
+#define LINE_UNITS (CACHE_LINE / sizeof(uint32_t))
+
 #define PANEL_HALF 0
 #include "embed/panel_vector.h"
 #undef PANEL_HALF
@@ -503,9 +511,15 @@ static void sum_rows(const float *x, size_t stride, size_t rows, size_t width, f
 #else
 #define HALF_PANELS NULL
 #endif
+#if VECTOR_BYTES == 64 && defined(__AVX512VNNI__)
+#include "embed/panel_bytes.h"
+#define BYTE_PANELS &bytes_table
+#else
+#define BYTE_PANELS NULL
+#endif
 
 const ql__kernels *TABLE_FN(void)
 {
-    static const ql__kernels table = {TABLE_NAME, matmul, gelu, norm, attention, sum_rows, to_bf16, &single_table, HALF_PANELS};
+    static const ql__kernels table = {TABLE_NAME, matmul, gelu, norm, attention, sum_rows, to_bf16, &single_table, HALF_PANELS, BYTE_PANELS};
     return &table;
 }

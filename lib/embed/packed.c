@@ -1,6 +1,7 @@
 /*
  * BERT's forward pass on panels. Dimensions, each filled up to whole panels with zeros: T rows (tokens of the batch), W width, F width of the
- * feed-forward part, H heads of D dims. The residual stream, norms, softmax and sums are float32; what enters a product is in units.
+ * feed-forward part, H heads of D dims. The residual stream, norms, softmax and sums are float32; what enters a product is in units. Where these are
+ * bytes, only products with weights are: attention has too few numbers in a sum for the rounding of its rows.
  *
  * A layer, for all rows of the batch:
  *   each head: queries, keys, values (T, D) = x W^T   -> attention by sequence -> its columns of context
@@ -42,7 +43,8 @@ typedef struct shape {
 
 struct ql__packed {
     const ql__encoder *encoder;
-    const ql__panels *panels;
+    const ql__panels *panels; /* of the products with weights */
+    const ql__panels *soft;   /* of what is between them; the same unless panels are bytes */
     shape shape;
     void *memory;         /* NULL: the weights lie in the file */
     ql__packed_file file;
@@ -57,9 +59,11 @@ struct ql__packed_scratch {
     size_t rows;        /* T at most */
     float *x;           /* (T, W) the residual stream */
     uint32_t *stream;   /* (T, W) it as units, as it was at the last norm */
-    uint32_t *context;  /* (T, H D) units */
-    uint32_t *hidden;   /* (T, part) units */
-    uint32_t *queries;  /* (T, D) units */
+    uint32_t *context;  /* (T, H D) soft units */
+    uint32_t *hidden;   /* (T, part) soft units */
+    uint32_t *queries;  /* (T, D) soft units */
+    uint32_t *bytes;    /* (T, H D) or (T, part) context or hidden as bytes, if panels are */
+    ql__panel_factor *stream_factors, *factors; /* (T) of the stream and of the bytes */
     float *keys, *values; /* (T, D) */
     float *columns;     /* (T, columns) of the product that is being made */
     uint32_t *attention; /* ql__panel_attention_scratch */
@@ -88,13 +92,26 @@ static shape shape_of(const ql__bert_config *config, const ql__panels *panels)
 
 static size_t units_of(const ql__packed *self, size_t outputs, size_t inputs)
 {
-    return outputs * (inputs / self->panels->halves);
+    return ql__panel_units(self->panels, outputs, inputs);
+}
+
+/* Of a part of F, both ways. */
+static size_t part_units(const ql__packed *self, size_t part)
+{
+    return units_of(self, part, self->shape.width) + units_of(self, self->shape.width, part);
+}
+
+/* Of all parts of F before the one that begins with `first`, or of all if that is F. */
+static size_t feed_units(const ql__packed *self, size_t first)
+{
+    const shape *s = &self->shape;
+    return first / s->part * part_units(self, s->part) + (first % s->part > 0 ? part_units(self, first % s->part) : 0);
 }
 
 static size_t layer_units(const ql__packed *self)
 {
     const shape *s = &self->shape;
-    return units_of(self, s->heads * s->dims, s->width) * 3 + units_of(self, s->width, s->heads * s->dims) + units_of(self, s->inner, s->width) * 2;
+    return units_of(self, s->heads * s->dims, s->width) * 3 + units_of(self, s->width, s->heads * s->dims) + feed_units(self, s->inner);
 }
 
 /* Vectors of a layer: three biases of H D, one of F, two biases and four of the norms of W. */
@@ -134,7 +151,7 @@ static uint32_t *head_weights(const ql__packed *self, const packed_layer *layer,
 /* Where a part of F lies; its second half is for the way down. */
 static uint32_t *feed_weights(const ql__packed *self, const packed_layer *layer, size_t first)
 {
-    return layer->feed + 2 * units_of(self, first, self->shape.width);
+    return layer->feed + feed_units(self, first);
 }
 
 /* Rows D h .. D h + D - 1 of the weights belong to head h. */
@@ -283,6 +300,7 @@ ql_status ql__packed_new(const ql__encoder *encoder, const ql__panels *panels, q
     if (!self) return ql__fail_nomem(err);
     self->encoder = encoder;
     self->panels = panels;
+    self->soft = panels->soft ? panels->soft : panels;
     self->layer_count = layers;
     self->shape = shape_of(encoder->config, panels);
     self->vectors = ql__alloc_zero(2 * self->shape.width + layers * layer_floats(&self->shape), sizeof *self->vectors);
@@ -325,12 +343,17 @@ static size_t place_scratch(const ql__packed *self, ql__packed_scratch *scratch,
 {
     const shape *s = &self->shape;
     size_t rows = scratch->rows, longest = rows < self->encoder->config->sequence_max ? rows : self->encoder->config->sequence_max, used = 0;
-    size_t unit = sizeof(uint32_t) / self->panels->halves;
+    size_t soft = sizeof(uint32_t) / self->soft->halves, mixed = s->heads * s->dims;
     scratch->x = take(memory, &used, rows * s->width * sizeof(float));
-    scratch->stream = take(memory, &used, rows * s->width * unit);
-    scratch->context = take(memory, &used, rows * s->heads * s->dims * unit);
-    scratch->hidden = take(memory, &used, rows * s->part * unit);
-    scratch->queries = take(memory, &used, rows * s->dims * unit);
+    scratch->stream = take(memory, &used, rows * s->width * sizeof(uint32_t) / self->panels->halves);
+    scratch->context = take(memory, &used, rows * mixed * soft);
+    scratch->hidden = take(memory, &used, rows * s->part * soft);
+    scratch->queries = take(memory, &used, rows * s->dims * soft);
+    if (self->panels->narrow) {
+        scratch->bytes = take(memory, &used, rows * (mixed > s->part ? mixed : s->part));
+        scratch->stream_factors = take(memory, &used, rows * sizeof *scratch->stream_factors);
+        scratch->factors = take(memory, &used, rows * sizeof *scratch->factors);
+    }
     scratch->keys = take(memory, &used, rows * s->dims * sizeof(float));
     scratch->values = take(memory, &used, rows * s->dims * sizeof(float));
     scratch->columns = take(memory, &used, rows * s->dims * sizeof(float)); /* D is at least a panel */
@@ -370,7 +393,7 @@ size_t ql__packed_scratch_rows(const ql__packed_scratch *self)
 
 typedef struct forward {
     const ql__packed *packed;
-    const ql__panels *panels;
+    const ql__panels *panels, *soft;
     const shape *shape;
     ql__packed_scratch *scratch;
     const ql__encoder_batch *batch;
@@ -380,8 +403,8 @@ typedef struct forward {
 static void norm(const forward *run, const float *gamma, const float *beta)
 {
     const ql__bert_config *config = run->packed->encoder->config;
-    run->panels->norm(&(ql__panel_norm){.x = run->scratch->x, .gamma = gamma, .beta = beta, .out = run->scratch->stream, .rows = run->rows, .width = config->width,
-                                        .stride = run->shape->width, .epsilon = config->norm_epsilon});
+    run->panels->norm(&(ql__panel_norm){.x = run->scratch->x, .gamma = gamma, .beta = beta, .out = run->scratch->stream, .factors = run->scratch->stream_factors,
+                                        .rows = run->rows, .width = config->width, .stride = run->shape->width, .epsilon = config->norm_epsilon});
 }
 
 /* to (T, D) = the stream times the weights of one head. */
@@ -389,21 +412,21 @@ static void project(const forward *run, const uint32_t *weights, const float *bi
 {
     const shape *s = run->shape;
     size_t units = s->width / run->panels->halves;
-    run->panels->multiply(&(ql__panel_product){.a = run->scratch->stream, .a_stride = units, .w = weights, .bias = bias, .c = to, .c_stride = s->dims, .rows = run->rows,
-                                               .outputs = s->dims, .units = units});
+    run->panels->multiply(&(ql__panel_product){.a = run->scratch->stream, .a_stride = units, .factors = run->scratch->stream_factors, .w = weights, .bias = bias, .c = to,
+                                               .c_stride = s->dims, .rows = run->rows, .outputs = s->dims, .units = units});
 }
 
 static void attend(const forward *run, size_t head)
 {
     const shape *s = run->shape;
     const ql__bert_config *config = run->packed->encoder->config;
-    size_t halves = run->panels->halves, dims = s->dims / halves, stride = s->heads * dims, row = 0;
+    size_t dims = s->dims / run->soft->halves, stride = s->heads * dims, row = 0;
     float scale = (float)(M_LOG2E / sqrt((double)config->width / (double)config->heads));
     for (size_t i = 0; i < run->batch->count; i++) {
-        run->panels->attend(&(ql__panel_attention){.queries = run->scratch->queries + row * dims, .query_stride = dims, .keys = run->scratch->keys + row * s->dims,
-                                                   .values = run->scratch->values + row * s->dims, .stride = s->dims,
-                                                   .out = run->scratch->context + row * stride + head * dims, .out_stride = stride, .scratch = run->scratch->attention,
-                                                   .length = run->batch->lengths[i], .dims = s->dims, .scale = scale});
+        run->soft->attend(&(ql__panel_attention){.queries = run->scratch->queries + row * dims, .query_stride = dims, .keys = run->scratch->keys + row * s->dims,
+                                                 .values = run->scratch->values + row * s->dims, .stride = s->dims,
+                                                 .out = run->scratch->context + row * stride + head * dims, .out_stride = stride, .scratch = run->scratch->attention,
+                                                 .length = run->batch->lengths[i], .dims = s->dims, .scale = scale});
         row += run->batch->lengths[i];
     }
 }
@@ -413,32 +436,39 @@ static void run_head(const forward *run, const packed_layer *layer, size_t head)
     const shape *s = run->shape;
     size_t first = head * s->dims;
     project(run, head_weights(run->packed, layer, head, 0), layer->query_bias + first, run->scratch->columns);
-    run->panels->round(&(ql__panel_rows){.from = run->scratch->columns, .from_stride = s->dims, .to = run->scratch->queries, .to_stride = s->dims / run->panels->halves,
-                                         .rows = run->rows, .width = s->dims});
+    run->soft->round(&(ql__panel_rows){.from = run->scratch->columns, .from_stride = s->dims, .to = run->scratch->queries, .to_stride = s->dims / run->soft->halves,
+                                       .rows = run->rows, .width = s->dims});
     project(run, head_weights(run->packed, layer, head, 1), layer->key_bias + first, run->scratch->keys);
     project(run, head_weights(run->packed, layer, head, 2), layer->value_bias + first, run->scratch->values);
     attend(run, head);
 }
 
-/* x += a w^T + bias */
+/* x += a w^T + bias; a (T, inputs) soft units. */
 static void add_product(const forward *run, const uint32_t *a, size_t inputs, const uint32_t *weights, const float *bias)
 {
+    ql__packed_scratch *scratch = run->scratch;
     size_t width = run->shape->width, units = inputs / run->panels->halves;
-    run->panels->multiply(&(ql__panel_product){.a = a, .a_stride = units, .w = weights, .bias = bias, .c = run->scratch->x, .c_stride = width, .rows = run->rows, .outputs = width,
-                                               .units = units, .accumulate = true});
+    if (run->panels->narrow) {
+        run->panels->narrow(&(ql__panel_narrowing){.from = a, .from_stride = inputs / run->soft->halves, .to = scratch->bytes, .factors = scratch->factors, .rows = run->rows,
+                                                   .width = inputs});
+        a = scratch->bytes;
+    }
+    run->panels->multiply(&(ql__panel_product){.a = a, .a_stride = units, .factors = scratch->factors, .w = weights, .bias = bias, .c = scratch->x, .c_stride = width,
+                                               .rows = run->rows, .outputs = width, .units = units, .accumulate = true});
 }
 
 /* hidden (T, part) = gelu(x W_up^T + b), a panel at a time. */
 static void expand(const forward *run, const packed_layer *layer, size_t first, size_t part)
 {
     const shape *s = run->shape;
-    size_t halves = run->panels->halves, columns = run->panels->columns;
+    size_t units = s->width / run->panels->halves, halves = run->soft->halves, columns = run->panels->columns;
+    const uint32_t *weights = feed_weights(run->packed, layer, first);
     for (size_t column = 0; column < part; column += columns) {
-        run->panels->multiply(&(ql__panel_product){.a = run->scratch->stream, .a_stride = s->width / halves, .w = feed_weights(run->packed, layer, first) + units_of(run->packed, column, s->width),
-                                                   .bias = layer->up_bias + first + column, .c = run->scratch->columns, .c_stride = columns, .rows = run->rows,
-                                                   .outputs = columns, .units = s->width / halves});
-        run->panels->gelu(&(ql__panel_rows){.from = run->scratch->columns, .from_stride = columns, .to = run->scratch->hidden + column / halves, .to_stride = part / halves,
-                                            .rows = run->rows, .width = columns});
+        run->panels->multiply(&(ql__panel_product){.a = run->scratch->stream, .a_stride = units, .factors = run->scratch->stream_factors,
+                                                   .w = weights + units_of(run->packed, column, s->width), .bias = layer->up_bias + first + column,
+                                                   .c = run->scratch->columns, .c_stride = columns, .rows = run->rows, .outputs = columns, .units = units});
+        run->soft->gelu(&(ql__panel_rows){.from = run->scratch->columns, .from_stride = columns, .to = run->scratch->hidden + column / halves, .to_stride = part / halves,
+                                          .rows = run->rows, .width = columns});
     }
 }
 
@@ -458,7 +488,7 @@ static void run_layer(const forward *run, const packed_layer *layer)
 
 ql_status ql__packed_run(const ql__packed *self, ql__packed_scratch *scratch, const ql__encoder_batch *batch, ql_error *err)
 {
-    forward run = {.packed = self, .panels = self->panels, .shape = &self->shape, .scratch = scratch, .batch = batch};
+    forward run = {.packed = self, .panels = self->panels, .soft = self->soft, .shape = &self->shape, .scratch = scratch, .batch = batch};
     QL_TRY(ql__encoder_check(self->encoder, scratch->rows, batch, &run.rows, err));
     QL_TRY(ql__encoder_embed(self->encoder, batch, scratch->x, self->shape.width, err));
     norm(&run, self->gamma, self->beta);

@@ -70,7 +70,7 @@ static void gelu(const ql__panel_rows *args, size_t halves)
     }
 }
 
-static void norm(const ql__panel_norm *args, size_t halves)
+static void normalize(const ql__panel_norm *args)
 {
     for (size_t row = 0; row < args->rows; row++) {
         float *x = args->x + row * args->stride;
@@ -80,8 +80,14 @@ static void norm(const ql__panel_norm *args, size_t halves)
         for (size_t i = 0; i < args->width; i++) variance += ((double)x[i] - mean) * ((double)x[i] - mean);
         double scale = 1.0 / sqrt(variance / (double)args->width + (double)args->epsilon);
         for (size_t i = 0; i < args->stride; i++) x[i] = i < args->width ? (float)(((double)x[i] - mean) * scale) * args->gamma[i] + args->beta[i] : 0;
-        for (size_t i = 0; i < args->stride; i++) put(args->out + row * args->stride / halves, i, x[i], halves);
     }
+}
+
+static void norm(const ql__panel_norm *args, size_t halves)
+{
+    normalize(args);
+    for (size_t row = 0; row < args->rows; row++)
+        for (size_t i = 0; i < args->stride; i++) put(args->out + row * args->stride / halves, i, args->x[row * args->stride + i], halves);
 }
 
 /* One query: scores (L) in scratch, then their softmax-weighted sum of the values. */
@@ -107,17 +113,118 @@ static void attend_row(const ql__panel_attention *args, size_t row, size_t halve
     }
 }
 
-#define TABLE(name, count) \
-    static void pack_##name(const ql__panel_source *source, size_t outputs, size_t inputs, uint32_t *to) { pack(source, outputs, inputs, to, count); } \
-    static void multiply_##name(const ql__panel_product *args) { multiply(args, count); } \
-    static void round_##name(const ql__panel_rows *args) { round_rows(args, count); } \
-    static void gelu_##name(const ql__panel_rows *args) { gelu(args, count); } \
-    static void norm_##name(const ql__panel_norm *args) { norm(args, count); } \
-    static void attend_##name(const ql__panel_attention *args) \
+/* ---- bytes ---- */
+
+#define BYTES 4
+#define BYTE_MAX 127
+
+/* Where byte `index` of a row is, or of an output's weights, whose units are `stride` apart. */
+static uint8_t *byte_at(uint32_t *units, size_t index, size_t stride)
+{
+    return (uint8_t *)(units + index / BYTES * stride) + index % BYTES;
+}
+
+typedef struct scale {
+    float of_byte, bytes; /* what a byte is worth; bytes for 1 */
+} scale;
+
+static scale scale_of(float high, bool odd)
+{
+    return (scale){.of_byte = odd ? NAN : high / BYTE_MAX, .bytes = high > 0 ? BYTE_MAX / high : 0};
+}
+
+static int byte_of(float value, scale by)
+{
+    float bytes = value * by.bytes;
+    return isfinite(bytes) ? (int)lrintf(bytes) : 0;
+}
+
+static float weight_at(const ql__panel_source *source, size_t output, size_t input)
+{
+    return output < source->outputs && input < source->inputs ? source->w[output * source->stride + input] : 0;
+}
+
+static void pack_bytes(const ql__panel_source *source, size_t outputs, size_t inputs, uint32_t *to)
+{
+    size_t panel_units = inputs / BYTES + 1;
+    for (size_t output = 0; output < outputs; output++) {
+        uint32_t *panel = to + output / COLUMNS * COLUMNS * panel_units + output % COLUMNS;
+        float high = 0;
+        bool odd = false;
+        for (size_t input = 0; input < inputs; input++) {
+            high = fmaxf(high, fabsf(weight_at(source, output, input)));
+            odd = odd || !isfinite(weight_at(source, output, input));
+        }
+        scale by = scale_of(high, odd);
+        for (size_t input = 0; input < inputs; input++) *byte_at(panel, input, COLUMNS) = (uint8_t)(byte_of(weight_at(source, output, input), by) + 128);
+        memcpy(panel + inputs / BYTES * COLUMNS, &by.of_byte, sizeof by.of_byte);
+    }
+}
+
+static void multiply_bytes(const ql__panel_product *args)
+{
+    for (size_t row = 0; row < args->rows; row++) {
+        uint32_t *a = (uint32_t *)(uintptr_t)(args->a + row * args->a_stride);
+        for (size_t output = 0; output < args->outputs; output++) {
+            uint32_t *w = (uint32_t *)(uintptr_t)(args->w + output / COLUMNS * COLUMNS * (args->units + 1) + output % COLUMNS);
+            float *c = args->c + row * args->c_stride + output, weight_scale;
+            int32_t sum = 0;
+            for (size_t i = 0; i < args->units * BYTES; i++) sum += (int8_t)*byte_at(a, i, 1) * (*byte_at(w, i, COLUMNS) - 128);
+            memcpy(&weight_scale, w + args->units * COLUMNS, sizeof weight_scale);
+            double value = (double)sum * (double)weight_scale * (double)args->factors[row].scale + (args->bias ? (double)args->bias[output] : 0);
+            *c = (float)(args->accumulate ? (double)*c + value : value);
+        }
+    }
+}
+
+static void narrow(const ql__panel_narrowing *args, size_t halves)
+{
+    for (size_t row = 0; row < args->rows; row++) {
+        const uint32_t *from = args->from + row * args->from_stride;
+        float high = 0;
+        bool odd = false;
+        for (size_t i = 0; i < args->width; i++) {
+            high = fmaxf(high, (float)fabs(get(from, i, halves)));
+            odd = odd || !isfinite(get(from, i, halves));
+        }
+        scale by = scale_of(high, odd);
+        args->factors[row] = (ql__panel_factor){.scale = by.of_byte};
+        for (size_t i = 0; i < args->width; i++) {
+            int byte = byte_of((float)get(from, i, halves), by);
+            args->factors[row].sum += byte;
+            *byte_at(args->to + row * args->width / BYTES, i, 1) = (uint8_t)byte;
+        }
+    }
+}
+
+static void norm_bytes(const ql__panel_norm *args)
+{
+    normalize(args);
+    narrow(&(ql__panel_narrowing){.from = (const uint32_t *)(const void *)args->x, .from_stride = args->stride, .to = args->out, .factors = args->factors, .rows = args->rows,
+                                  .width = args->stride}, 1);
+}
+
+#define TABLE(kind, count) \
+    static void pack_##kind(const ql__panel_source *source, size_t outputs, size_t inputs, uint32_t *to) { pack(source, outputs, inputs, to, count); } \
+    static void multiply_##kind(const ql__panel_product *args) { multiply(args, count); } \
+    static void round_##kind(const ql__panel_rows *args) { round_rows(args, count); } \
+    static void gelu_##kind(const ql__panel_rows *args) { gelu(args, count); } \
+    static void norm_##kind(const ql__panel_norm *args) { norm(args, count); } \
+    static void attend_##kind(const ql__panel_attention *args) \
     { \
         for (size_t row = 0; row < args->length; row++) attend_row(args, row, count); \
     } \
-    const ql__panels ql__panels_##name##_reference = {"reference/" #name, COLUMNS, count, pack_##name, multiply_##name, round_##name, gelu_##name, norm_##name, attend_##name};
+    const ql__panels ql__panels_##kind##_reference = {.name = "reference/" #kind, .columns = COLUMNS, .halves = count, .pack = pack_##kind, .multiply = multiply_##kind, \
+                                                      .round = round_##kind, .gelu = gelu_##kind, .norm = norm_##kind, .attend = attend_##kind};
 
 TABLE(float32, 1)
 TABLE(bfloat16, 2)
+
+#define BYTES_TABLE(soft_name, count) \
+    static void narrow_##soft_name(const ql__panel_narrowing *args) { narrow(args, count); } \
+    const ql__panels ql__panels_bytes_##soft_name##_reference = {.name = "reference/bytes of " #soft_name, .columns = COLUMNS, .halves = BYTES, .spare = 1, .pack = pack_bytes, \
+                                                                 .multiply = multiply_bytes, .norm = norm_bytes, .soft = &ql__panels_##soft_name##_reference, \
+                                                                 .narrow = narrow_##soft_name};
+
+BYTES_TABLE(float32, 1)
+BYTES_TABLE(bfloat16, 2)

@@ -2,13 +2,8 @@
  * The functions of panel.h on vectors, after kernels_vector.h and for the same instruction set; included once for float32 (PANEL_HALF 0) and, where
  * there is an instruction for products of bfloat16, once for those (PANEL_HALF 1).
  *
- *   PANEL_ROWS   rows of a tile: its sums, PANEL_ROWS x 2 vectors, and three more vectors fit the registers
- *
- * Columns of a panel: two vectors. Every accumulator is a chain of its own, so a core with two multipliers of latency 4 to 6 is kept busy.
+ * Products are in panel_product.h.
  */
-#define PANEL_COLUMNS (2 * LANES)
-#define CACHE_LINE 64
-
 #if PANEL_HALF
 #define PANEL(name) half_##name
 #define PANEL_HALVES 2
@@ -132,49 +127,23 @@ static void PANEL(pack)(const ql__panel_source *source, size_t outputs, size_t i
 
 /* ---- the product ---- */
 
-/* What a tile asks for while it works: `lines` of the cache from `at` on with every CHUNK of units. */
-typedef struct PANEL(ahead) {
-    const uint32_t *at;
-    size_t lines;
-} PANEL(ahead);
+#define PANEL_SUM vec
+#define PANEL_SPARE 0
 
-#define CHUNK 8 /* units; every shape is a multiple of it */
-#define CHUNK_LINES (CHUNK * PANEL_COLUMNS * sizeof(uint32_t) / CACHE_LINE)
-#define LINE_UNITS (CACHE_LINE / sizeof(uint32_t))
-
-INLINE void PANEL(tile)(const ql__panel_product *args, size_t row, size_t column, PANEL(ahead) ahead, const size_t rows)
+INLINE void PANEL(begin)(const ql__panel_product *args, size_t column, const float *c, vec sums[PANEL_ROWS][2], const size_t rows)
 {
-    vec sums[PANEL_ROWS][2], start0 = {0}, start1 = {0};
-    size_t stride = args->a_stride;
-    const uint32_t *groups[(PANEL_ROWS + 2) / 3]; /* every third row: an address may add its stride once or twice */
-    const uint32_t *w = args->w + column * args->units;
-    float *c = args->c + row * args->c_stride + column;
-#pragma GCC unroll 8
-    for (size_t g = 0; g < (PANEL_ROWS + 2) / 3; g++) groups[g] = args->a + (row + 3 * g) * stride;
+    vec start0 = {0}, start1 = {0};
     if (args->bias) start0 = load(args->bias + column), start1 = load(args->bias + column + LANES);
 #pragma GCC unroll 16
     for (size_t i = 0; i < rows; i++) {
         sums[i][0] = args->accumulate ? start0 + load(c + i * args->c_stride) : start0;
         sums[i][1] = args->accumulate ? start1 + load(c + i * args->c_stride + LANES) : start1;
     }
-    for (size_t chunk = 0; chunk < args->units; chunk += CHUNK) {
-        for (size_t line = 0; line < ahead.lines; line++, ahead.at += LINE_UNITS) __builtin_prefetch(ahead.at, 0, 3);
-        for (size_t unit = 0; unit < CHUNK; unit += 2) {
-#pragma GCC unroll 2
-            for (size_t u = 0; u < 2; u++) {
-                uvec w0 = PANEL(load_units)(w + u * PANEL_COLUMNS), w1 = PANEL(load_units)(w + u * PANEL_COLUMNS + LANES);
-#pragma GCC unroll 16
-                for (size_t i = 0; i < rows; i++) {
-                    const uint32_t *a = groups[i / 3] + (i % 3) * stride + u;
-                    sums[i][0] = PANEL(add)(sums[i][0], a, w0);
-                    sums[i][1] = PANEL(add)(sums[i][1], a, w1);
-                }
-            }
-#pragma GCC unroll 8
-            for (size_t g = 0; g < (PANEL_ROWS + 2) / 3; g++) groups[g] += 2;
-            w += 2 * PANEL_COLUMNS;
-        }
-    }
+}
+
+INLINE void PANEL(end)(const ql__panel_product *args, size_t row, size_t column, const uint32_t *spare, float *c, vec sums[PANEL_ROWS][2], const size_t rows)
+{
+    (void)row, (void)column, (void)spare;
 #pragma GCC unroll 16
     for (size_t i = 0; i < rows; i++) {
         store(c + i * args->c_stride, sums[i][0]);
@@ -182,60 +151,7 @@ INLINE void PANEL(tile)(const ql__panel_product *args, size_t row, size_t column
     }
 }
 
-/* One function a number of rows, so that all sums of each stay in registers. */
-#define PANEL_TILE(rows) \
-    static __attribute__((noinline)) void PANEL(tile_##rows)(const ql__panel_product *args, size_t row, size_t column, PANEL(ahead) ahead) \
-    { \
-        PANEL(tile)(args, row, column, ahead, rows); \
-    }
-PANEL_TILE(1)
-PANEL_TILE(2)
-PANEL_TILE(3)
-PANEL_TILE(4)
-#if PANEL_ROWS >= 6
-PANEL_TILE(5)
-PANEL_TILE(6)
-#endif
-#if PANEL_ROWS >= 14
-PANEL_TILE(7)
-PANEL_TILE(8)
-PANEL_TILE(9)
-PANEL_TILE(10)
-PANEL_TILE(11)
-PANEL_TILE(12)
-PANEL_TILE(13)
-PANEL_TILE(14)
-#endif
-#undef PANEL_TILE
-
-typedef void (*PANEL(tile_fn))(const ql__panel_product *args, size_t row, size_t column, PANEL(ahead) ahead);
-
-static const PANEL(tile_fn) PANEL(tiles)[PANEL_ROWS + 1] = {
-    NULL, PANEL(tile_1), PANEL(tile_2), PANEL(tile_3), PANEL(tile_4),
-#if PANEL_ROWS >= 6
-    PANEL(tile_5), PANEL(tile_6),
-#endif
-#if PANEL_ROWS >= 14
-    PANEL(tile_7), PANEL(tile_8), PANEL(tile_9), PANEL(tile_10), PANEL(tile_11), PANEL(tile_12), PANEL(tile_13), PANEL(tile_14),
-#endif
-};
-
-/*
- * Tiles of nearly equal height, rather than full ones and a low one that would leave the multipliers waiting. Each asks for its part of the next panel:
- * weights come from the third-level cache or from memory, and are used in the order in which they lie.
- */
-static void PANEL(multiply)(const ql__panel_product *args)
-{
-    size_t parts = (args->rows + PANEL_ROWS - 1) / PANEL_ROWS, lines = (CHUNK_LINES + parts - 1) / parts;
-    for (size_t column = 0; column < args->outputs; column += PANEL_COLUMNS) {
-        const uint32_t *next = args->w + (column + PANEL_COLUMNS) * args->units;
-        for (size_t part = 0, row = 0; part < parts; part++) {
-            size_t end = (part + 1) * args->rows / parts;
-            PANEL(tiles)[end - row](args, row, column, (PANEL(ahead)){next + part * lines * LINE_UNITS * (args->units / CHUNK), lines});
-            row = end;
-        }
-    }
-}
+#include "embed/panel_product.h"
 
 /* ---- between products ---- */
 
@@ -380,10 +296,7 @@ static const ql__panels PANEL(table) = {
     .attend = PANEL(attend),
 };
 
-#undef PANEL_COLUMNS
-#undef CACHE_LINE
-#undef CHUNK
-#undef CHUNK_LINES
-#undef LINE_UNITS
+#undef PANEL_SPARE
+#undef PANEL_SUM
 #undef PANEL
 #undef PANEL_HALVES

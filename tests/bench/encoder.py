@@ -244,29 +244,26 @@ def compare(options, python, folder):
     if not os.path.exists(onnx + ".int8"):
         subprocess.run([python, me, "--export", options.model, onnx], check=True)
     threads = str(options.threads)
-    workers = {"qloader": Worker([options.bench, options.model, passages, threads]), "qloader-fp32": Worker([options.bench, options.model, passages, threads, "fp32"])}
+    name, flags = features()
+    own = {"qloader": [], "qloader-fp32": ["fp32"], **({"qloader-int8": ["int8"]} if "avx512_vnni" in flags else {})}
+    workers = {ours: Worker([options.bench, options.model, passages, threads, *precision]) for ours, precision in own.items()}
     for name in options.peers.split(","):
         workers[name] = Worker([python, me, "--worker", name, options.model, threads, passages, questions, onnx])
     tokens = options.texts * (options.tokens + 2)
-    name, flags = features()
     print("%s, %s; %d threads; %d texts of %d tokens" % (name, " ".join(flags), options.threads, options.texts, options.tokens), flush=True)
     rates = {name: [] for name in workers}
     for worker in workers.values():
         worker.ask("passages")  # warm
-    limits = workers["qloader"].ask("limits")
+    limits = {ours: workers[ours].ask("limits") for ours in own}
     for _ in range(options.rounds):
         for name, worker in workers.items():
             rates[name].append(tokens / worker.ask("passages")["wall_s"])
-    print("\n%-24s %12s   qloader is so many times faster" % ("passages", "tokens/s"))
+    print("\n%-24s %12s   this many times as fast as it is qloader%s" % ("passages", "tokens/s", ", and qloader-int8" if "qloader-int8" in own else ""))
     for name in workers:
-        ratio = spread([a / b for a, b in zip(rates["qloader"], rates[name])]) if name != "qloader" else ""
-        print("%-24s %12.0f   %s" % (name, statistics.median(rates[name]), ratio))
-    length = options.tokens + 2
-    per_token = limits["mega_ops_per_token"] * 1e6 + 4 * length * limits["width"] * limits["layers"]  # weights, and attention over the sequence
-    limit = limits["matmul_gops"] * 1e9 / per_token
-    print("limit: products from the cache (%s) %.0f GOP/s, which is %.0f tokens/s; qloader reaches %.0f %% of it. Of bytes: %.0f GOP/s. Memory: %.1f GB/s a core" % (
-        limits["kernels"], limits["matmul_gops"], limit, 100 * statistics.median(rates["qloader"]) / limit, limits["int8_gops"], limits["read_gbs"]), flush=True)
-    asking = {"qloader": Worker([options.bench, options.model, questions, threads]), "qloader-fp32": Worker([options.bench, options.model, questions, threads, "fp32"])}
+        ratios = [spread([a / b for a, b in zip(rates[ours], rates[name])]) for ours in ("qloader", "qloader-int8") if ours in own and ours != name]
+        print("%-24s %12.0f   %s" % (name, statistics.median(rates[name]), "   ".join(ratios)))
+    show_limits(options, limits, rates)
+    asking = {ours: Worker([options.bench, options.model, questions, threads, *precision]) for ours, precision in own.items()}
     print("\n%-24s %12s" % ("one question of 12", "p50 ms"))
     for name, worker in list(workers.items()):
         asked = asking.get(name, worker)
@@ -274,26 +271,42 @@ def compare(options, python, folder):
         print("%-24s %12.2f" % (name, statistics.median(asked.ask("query")["p50_ms"] for _ in range(3))))
     for worker in asking.values():
         worker.close()
-    own = os.path.join(folder, "qloader.f32")
-    done = subprocess.run([options.bench, options.model, passages, threads], input=b"vectors\n", stdout=subprocess.PIPE, check=True).stdout
-    with open(own, "wb") as f:
-        f.write(done.partition(b"\n")[2])
+    ours_at = {}
+    for ours, precision in own.items():
+        ours_at[ours] = os.path.join(folder, ours + ".f32")
+        done = subprocess.run([options.bench, options.model, passages, threads, *precision], input=b"vectors\n", stdout=subprocess.PIPE, check=True).stdout
+        with open(ours_at[ours], "wb") as f:
+            f.write(done.partition(b"\n")[2])
     paths = [workers[name].ask("vectors")["path"] for name in workers if not name.startswith("qloader")]
     for worker in workers.values():
         worker.close()
-    subprocess.run([python, me, "--cosines", own, *paths], check=True)
+    subprocess.run([python, me, "--cosines", *ours_at.values(), *paths], check=True)
 
 
-def cosines(own, *paths):
+def show_limits(options, limits, rates):
+    """What products alone would allow, with attention over the sequence counted as products of the same kind."""
+    for ours, limit in limits.items():
+        per_token = limit["mega_ops_per_token"] * 1e6 + 4 * (options.tokens + 2) * limit["width"] * limit["layers"]
+        allowed = limit["matmul_gops"] * 1e9 / per_token
+        print("limit of %s: products from the cache (%s) %.0f GOP/s, which is %.0f tokens/s; it reaches %.0f %%" % (
+            ours, limit["kernels"], limit["matmul_gops"], allowed, 100 * statistics.median(rates[ours]) / allowed))
+    print("of bytes in registers: %.0f GOP/s. Memory: %.1f GB/s a core" % (limits["qloader"]["int8_gops"], limits["qloader"]["read_gbs"]), flush=True)
+
+
+def cosines(*paths):
+    """To float32 of sentence-transformers, or to ours where that was left out."""
     import numpy
-    sets = {os.path.basename(path).split(".")[2]: numpy.load(path) for path in paths}
-    reference = sets.get("sentence-transformers")
-    sets = {"qloader": numpy.fromfile(own, dtype=numpy.float32).reshape(-1, 384), **sets}
-    print("\n%-24s mean and least cosine to sentence-transformers in float32" % "vectors")
+    sets = {}
+    for path in paths:
+        if path.endswith(".f32"):
+            sets[os.path.basename(path)[:-4]] = numpy.fromfile(path, dtype=numpy.float32).reshape(-1, 384)
+        else:
+            sets[os.path.basename(path).split(".")[2]] = numpy.load(path)
+    reference = "sentence-transformers" if "sentence-transformers" in sets else "qloader-fp32"
+    print("\n%-24s mean and least cosine to %s" % ("vectors", reference))
     for name, vectors in sets.items():
-        if reference is not None:
-            same = (vectors * reference).sum(1)
-            print("%-24s %.6f %.6f" % (name, same.mean(), same.min()))
+        same = (vectors * sets[reference]).sum(1)
+        print("%-24s %.6f %.6f" % (name, same.mean(), same.min()))
 
 
 def main():

@@ -1,7 +1,7 @@
 /*
  * bench_encoder: the local embedder on given texts, one round at a time, so that encoder.py can let others take turns.
  *
- * bench_encoder MODEL_DIR TEXTS [THREADS [fp32|bf16]]   TEXTS: one text a line. Each word on stdin is answered by one JSON object on stdout:
+ * bench_encoder MODEL_DIR TEXTS [THREADS [fp32|bf16|int8]]   TEXTS: one text a line. Each word on stdin is answered by one JSON object on stdout:
  *   passages  embeds all texts as passages        {"tokens", "wall_s", "cpu_s"}
  *   query     embeds each text as a query, alone  {"tokens", "p50_ms", "p99_ms"}
  *   tokens    cuts all texts into tokens          {"bytes", "wall_s"}
@@ -32,7 +32,7 @@
 typedef struct bench {
     const char *dir;
     ql__pool *pool;
-    bool bf16;
+    ql__precision precision;
     const ql_embedder_ops *ops;
     void *embedder;
     char *file;
@@ -128,20 +128,22 @@ static void run_panel(void *user, size_t index, size_t worker)
     enum { ROWS = 14 * 12, INPUTS = 384 };
     const ql__panels *panels = user;
     size_t units = INPUTS / panels->halves;
-    uint32_t *a = calloc(ROWS * INPUTS, sizeof *a), *w = calloc(panels->columns * INPUTS, sizeof *w);
+    uint32_t *a = calloc(ROWS * INPUTS, sizeof *a), *w = calloc(panels->columns * (INPUTS + 1), sizeof *w);
     float *c = calloc(ROWS * panels->columns, sizeof *c);
+    static const ql__panel_factor factors[ROWS];
     (void)index, (void)worker;
     memset(a, 1, ROWS * INPUTS * sizeof *a); /* pages of their own: the kernel's one page of zeros under many addresses is slow to read */
     memset(w, 1, panels->columns * INPUTS * sizeof *w);
     for (int round = 0; round < PANEL_ROUNDS; round++)
-        panels->multiply(&(ql__panel_product){.a = a, .a_stride = units, .w = w, .c = c, .c_stride = panels->columns, .rows = ROWS, .outputs = panels->columns, .units = units});
+        panels->multiply(&(ql__panel_product){.a = a, .a_stride = units, .factors = factors, .w = w, .c = c, .c_stride = panels->columns, .rows = ROWS, .outputs = panels->columns,
+                                              .units = units});
     free(a), free(w), free(c);
 }
 
 static double panel_gops(bench *self)
 {
     const ql__kernels *kernels = ql__kernels_best();
-    const ql__panels *panels = self->bf16 && kernels->half ? kernels->half : kernels->single;
+    const ql__panels *panels = self->precision == QL__PRECISION_INT8 ? kernels->bytes : self->precision == QL__PRECISION_BF16 && kernels->half ? kernels->half : kernels->single;
     size_t threads = ql__pool_size(self->pool);
     double best = 0;
     for (int try = 0; try < 5; try++) {
@@ -236,15 +238,20 @@ static void answer(bench *self, const char *word)
     fflush(stdout);
 }
 
+static ql__precision precision_of(const char *name)
+{
+    return strcmp(name, "int8") == 0 ? QL__PRECISION_INT8 : strcmp(name, "bf16") == 0 ? QL__PRECISION_BF16 : QL__PRECISION_FP32;
+}
+
 int main(int argc, char **argv)
 {
     if (argc < 3) {
-        fprintf(stderr, "usage: bench_encoder MODEL_DIR TEXTS [THREADS [fp32|bf16]]\n");
+        fprintf(stderr, "usage: bench_encoder MODEL_DIR TEXTS [THREADS [fp32|bf16|int8]]\n");
         return 2;
     }
-    bench self = {.dir = argv[1], .bf16 = argc > 4 ? strcmp(argv[4], "bf16") == 0 : ql__embed_auto_bf16()};
+    bench self = {.dir = argv[1], .precision = precision_of(argc > 4 ? argv[4] : ql__embed_auto_bf16() ? "bf16" : "fp32")};
     need(ql__pool_new(argc > 3 ? strtoul(argv[3], NULL, 10) : 0, &self.pool, &error), "threads");
-    ql__embed_local_options options = {.model_dir = self.dir, .precision = self.bf16 ? QL__PRECISION_BF16 : QL__PRECISION_FP32, .pool = self.pool, .sys = ql__sys_default()};
+    ql__embed_local_options options = {.model_dir = self.dir, .precision = self.precision, .pool = self.pool, .sys = ql__sys_default()};
     need(ql__embedder_local_open(&options, &self.ops, &self.embedder, &error), "model");
     self.dims = self.ops->dims_fn(self.embedder);
     read_texts(&self, argv[2]);

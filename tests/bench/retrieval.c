@@ -6,7 +6,7 @@
  * references.jsonl, the whole documents are ingested as well, and the table tells how much of the answering excerpts the first
  * passages show.
  *
- *     bench_retrieval SET [--model DIR] [--work DIR] [--every N] [--no-documents]
+ *     bench_retrieval SET [--model DIR] [--precision NAME] [--work DIR] [--every N] [--no-documents]
  *
  * --every N asks every N-th question only; --work keeps the indexes in that folder. nDCG has linear gain; several passages of one document count once. Needs a model.
  */
@@ -67,7 +67,7 @@ typedef struct bench_set {
 } bench_set;
 
 typedef struct bench_settings {
-    const char *model, *work;
+    const char *model, *precision, *work;
     size_t every;
     bool documents;
 } bench_settings;
@@ -349,6 +349,7 @@ static ql_workspace *make_index(ql_runtime *runtime, const bench_settings *setti
     if (mkdir(dir, 0777) != 0 && errno != EEXIST) die(dir, strerror(errno));
     options.data_dir = dir;
     options.model_dir = settings->model;
+    options.precision = settings->precision;
     check(ql_workspace_open(runtime, &options, &workspace, NULL, &err), &err, dir);
     double begin = now();
     check(ql_ingest_source(workspace, QL_STR("bench"), QL_STR("bench"), &source_ops, source, NULL, &report, &err), &err, "ingest");
@@ -560,6 +561,8 @@ static const char *parse(int argc, char **argv, bench_settings *out)
         bool more = i + 1 < argc;
         if (strcmp(argv[i], "--model") == 0 && more) {
             out->model = argv[++i];
+        } else if (strcmp(argv[i], "--precision") == 0 && more) {
+            out->precision = argv[++i];
         } else if (strcmp(argv[i], "--work") == 0 && more) {
             out->work = argv[++i];
         } else if (strcmp(argv[i], "--every") == 0 && more) {
@@ -592,7 +595,7 @@ int main(int argc, char **argv)
     ql_error err = {0};
     ql_runtime *runtime = NULL;
     const char *dir = parse(argc, argv, &settings);
-    if (dir == NULL) die("usage", "bench_retrieval SET [--model DIR] [--work DIR] [--every N] [--no-documents]");
+    if (dir == NULL) die("usage", "bench_retrieval SET [--model DIR] [--precision NAME] [--work DIR] [--every N] [--no-documents]");
     snprintf(work, sizeof work, "%s/bench_retrieval_XXXXXX", tmp != NULL ? tmp : P_tmpdir);
     bool own = settings.work == NULL;
     if (own && (settings.work = mkdtemp(work)) == NULL) die(work, strerror(errno));

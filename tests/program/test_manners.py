@@ -125,7 +125,7 @@ class Manners(harness.Case):
     def test_values_outside_the_table_are_refused(self):
         for words, text in ((["search", "x", "--mode", "both"], "--mode 'both' is not hybrid, dense or sparse"), (["search", "x", "-f", "yaml"], "text, json or md"),
                             (["config", "--format", "table"], "json or yaml"), (["project", "list", "--format", "md"], "table or json"),
-                            (["ingest", "--precision", "fp8"], "auto, fp32 or bf16"), (["config", "--log-level", "loud"], "DEBUG, INFO, WARNING, ERROR or CRITICAL"),
+                            (["ingest", "--precision", "fp8"], "auto, fp32, bf16 or int8"), (["config", "--log-level", "loud"], "DEBUG, INFO, WARNING, ERROR or CRITICAL"),
                             (["config", "--threads", "0"], "from 1 to 256"), (["config", "--threads", "8x"], "from 1 to 256"),
                             (["search", "x", "--limit", "99999999999999999999"], "from 1 to 1000")):
             self.expect(2, *words, text=text)

@@ -37,7 +37,7 @@ class Workspace:
     `data_dir`     where the index lives; by default data/ of the workspace. Given alone: no configuration, for ingest_source().
     `model_dir`    folder of the embedding model; by default found by name.
     `embedder`     name of one that was registered on the runtime; by default what the configuration says, else the local model.
-    `precision`    "auto", "fp32" or "bf16": arithmetic of the local model.
+    `precision`    "auto", "fp32", "bf16" or "int8": arithmetic of the local model.
     `lenient`      unknown keys in the configuration are warnings.
 
     Raises ConfigError, whose `problems` are all of them, or NotFoundError.

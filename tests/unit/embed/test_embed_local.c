@@ -5,6 +5,7 @@
  */
 #include "dep/json.h"
 #include "embed/embed.h"
+#include "embed/kernels.h"
 #include "embed/wordpiece.h"
 #include "model_dir.h"
 #include "small_model.h"
@@ -12,6 +13,8 @@
 #define FP32_COSINE 0.99999 /* required; 1 - cosine is about 1e-8 */
 #define BF16_COSINE 0.9998   /* of the worst text; measured 0.99995 */
 #define BF16_MEAN 0.9999     /* over the stored texts; required 0.9995 */
+#define INT8_COSINE 0.98    /* of the worst text, a short one; measured 0.9857 */
+#define INT8_MEAN 0.995     /* over the stored texts, most of them short; measured 0.9957 */
 #define SMALL_COSINE 0.9999999
 
 typedef struct embedder {
@@ -112,6 +115,40 @@ static void test_embed_local__stays_close_in_bfloat16(void **state)
     golden_run(&e, QL_EMBED_QUERY, &lowest, &mean); /* by the kernels, in float32 where they multiply no bfloat16 */
     if (!(lowest >= BF16_COSINE && mean >= BF16_MEAN)) fail_msg("queries: lowest cosine %.8f, mean %.8f", lowest, mean);
     close_embedder(&e);
+}
+
+static void test_embed_local__stays_near_in_bytes(void **state)
+{
+    (void)state;
+    embedder e = {0};
+    double lowest, mean;
+    ql_error err = {0};
+    ql_status status = try_open(&e, model_dir(), 2, QL__PRECISION_INT8, &err);
+    if (status == QL_E_UNSUPPORTED) {
+        assert_null(ql__kernels_best()->bytes);
+        assert_non_null(strstr(err.message, "AVX-512 VNNI"));
+        ql__pool_free(e.pool);
+        return;
+    }
+    if (status < 0) fail_msg("%s", err.message);
+    golden_run(&e, QL_EMBED_PASSAGE, &lowest, &mean);
+    if (!(lowest >= INT8_COSINE && mean >= INT8_MEAN)) fail_msg("lowest cosine %.8f, mean %.8f", lowest, mean);
+    golden_run(&e, QL_EMBED_QUERY, &lowest, &mean);
+    if (!(lowest >= INT8_COSINE && mean >= INT8_MEAN)) fail_msg("queries: lowest cosine %.8f, mean %.8f", lowest, mean);
+    close_embedder(&e);
+}
+
+static void test_embed_local__refuses_bytes_without_an_instruction(void **state)
+{
+    (void)state;
+    embedder e = {0};
+    ql_error err = {0};
+    assert_int_equal(setenv("QLOADER_ISA", "generic", 1), 0);
+    ql_status status = try_open(&e, model_dir(), 1, QL__PRECISION_INT8, &err);
+    assert_int_equal(unsetenv("QLOADER_ISA"), 0);
+    assert_int_equal(status, QL_E_UNSUPPORTED);
+    assert_non_null(strstr(err.message, "AVX-512 VNNI"));
+    ql__pool_free(e.pool);
 }
 
 /* A document's vector must not depend on what it is embedded with, or an index would depend on the order of work. */
@@ -361,6 +398,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_embed_local__gives_the_stored_vectors),
         cmocka_unit_test(test_embed_local__stays_close_in_bfloat16),
+        cmocka_unit_test(test_embed_local__stays_near_in_bytes),
+        cmocka_unit_test(test_embed_local__refuses_bytes_without_an_instruction),
         cmocka_unit_test(test_embed_local__vector_does_not_depend_on_the_batch),
         cmocka_unit_test(test_embed_local__puts_the_prefix_before_queries),
         cmocka_unit_test(test_embed_local__pools_overlapping_windows_of_long_texts),

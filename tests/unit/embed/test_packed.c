@@ -9,6 +9,7 @@
 
 #define FP32_COSINE 0.9999999
 #define BF16_COSINE 0.999 /* small random models, whose vectors are shorter and rougher than a real one's */
+#define INT8_COSINE 0.99
 
 static ql__pool *pools[2]; /* of one thread and of three */
 
@@ -19,7 +20,7 @@ static void expect_forward(const opened *m, const small_shape *shape, const ql__
     uint32_t ids[128], lengths[4] = {1, 7, (uint32_t)shape->window, 2};
     size_t total = 10 + shape->window, at = 0;
     float out[4 * 256], alone[256];
-    double wanted[256], least = panels->halves == 2 ? BF16_COSINE : FP32_COSINE;
+    double wanted[256], least = panels->halves == 4 ? INT8_COSINE : panels->halves == 2 ? BF16_COSINE : FP32_COSINE;
     fill_ids(ids, total, shape->vocab, 7);
     assert_int_equal(ql__packed_new(m->encoder, panels, pools[1], NULL, &packed, NULL), QL_OK);
     assert_ptr_equal(ql__packed_panels(packed), panels);
@@ -45,9 +46,11 @@ static void test_packed__is_bert_for_every_table(void **state)
         open_model(&m, &shapes[i], ql__kernels_best());
         expect_forward(&m, &shapes[i], ql__kernels_reference()->single);
         expect_forward(&m, &shapes[i], ql__kernels_reference()->half);
+        expect_forward(&m, &shapes[i], ql__kernels_reference()->bytes);
         for (size_t k = 0; (table = ql__kernels_at(k)) != NULL; k++) {
             expect_forward(&m, &shapes[i], table->single);
             if (table->half) expect_forward(&m, &shapes[i], table->half);
+            if (table->bytes) expect_forward(&m, &shapes[i], table->bytes);
         }
         close_model(&m);
     }
