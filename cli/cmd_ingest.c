@@ -13,6 +13,7 @@
 #include "bring_model.h"
 #include "exit_code.h"
 #include "ingest_lines.h"
+#include "memory_limit.h"
 #include "output.h"
 #include "profile.h"
 #include "serve_metrics.h"
@@ -271,9 +272,20 @@ static progress_form choose_progress(const cli *self)
     }
 }
 
+/* False: told what is wrong with it. */
+static bool read_memory(cli *self, uint64_t *out)
+{
+    *out = 0;
+    if (!cli_has(self, OPT_MEM) || memory_size(self->values[OPT_MEM], out)) return true;
+    (void)cli_usage_error(self, "--mem '%s' is not a size such as 256M or 2G", self->values[OPT_MEM]);
+    return false;
+}
+
 int cmd_ingest(cli *self)
 {
     cli_session session;
+    uint64_t memory_max;
+    if (!read_memory(self, &memory_max)) return EXIT_USAGE;
     cli_profile profile;
     progress_form progress = choose_progress(self);
     self->progress_tty = progress == PROGRESS_MOVING && self->progress_tty;
@@ -292,6 +304,7 @@ int cmd_ingest(cli *self)
     options.force = cli_has(self, OPT_FORCE);
     options.dry_run = view.dry_run;
     options.prune = cli_has(self, OPT_PRUNE);
+    options.memory_max = memory_max;
     options.project = cli_str(self, OPT_PROJECT);
     options.source_type = cli_str(self, OPT_SOURCE_TYPE);
     options.source = cli_str(self, OPT_SOURCE);
@@ -304,6 +317,7 @@ int cmd_ingest(cli *self)
     if (progress == PROGRESS_LINES) line_begin(&session, view.dry_run);
     else if (!view.json && !view.quiet) session_tell_choice(&session, NULL);
     stop_install(self);
+    if (memory_max > 0) memory_bound(memory_max);
     ql_status status = ql_ingest(session.workspace, &options, &report, &err);
     if (bring_missing_model(self, !view.dry_run, &status, &err)) status = ql_ingest(session.workspace, &options, &report, &err);
     code = finish(&view, &session, &profile, status, &report, &err);

@@ -31,6 +31,7 @@ typedef enum cli_option_id {
     OPT_RESUME,
     OPT_NO_RESUME,
     OPT_PRUNE,
+    OPT_MEM,
     OPT_PULL,
     OPT_PULL_FROM,
     OPT_PROJECT,

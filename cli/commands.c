@@ -76,6 +76,7 @@ static const cli_value timeout = {.placeholder = "SECONDS", .kind = CLI_NUMBER, 
 static const cli_value program_word = {.placeholder = "PROGRAM", .kind = CLI_PLACE};
 static const cli_value result_file = {.placeholder = "FILE", .kind = CLI_FILE};
 static const cli_value url = {.placeholder = "URL", .kind = CLI_TEXT};
+static const cli_value size = {.placeholder = "SIZE", .kind = CLI_TEXT};
 static const cli_value question = {.placeholder = "QUESTION", .kind = CLI_TEXT};
 static const cli_value command = {.placeholder = "COMMAND", .kind = CLI_COMMAND};
 
@@ -110,6 +111,7 @@ const cli_option cli_options[] = {
     {OPT_SINCE, "since", 0, &when, "only documents changed since: 2026-01-31, 2026-01-31T12:00:00+01:00, or 7d, 12h, 2w ago"},
     {OPT_MODE, "mode", 0, &mode, "what is compared"},
     {OPT_PRUNE, "prune", 0, NULL, "delete documents of sources that are not configured any more"},
+    {OPT_MEM, "mem", 0, &size, "memory this process may take, as 256M or 2G; what is mapped from files does not count. A document that would take more than is left fails"},
     {OPT_PULL, "pull", 0, NULL, "bring the embedding model first if it is not on this machine; at a terminal that is the default"},
     {OPT_PULL_FROM, "pull-from", 0, &place, "the same, from this folder, file, wheel, zip or URL"},
     {OPT_FORMAT, "format", 'f', &format, "how hits are printed"},
@@ -188,7 +190,7 @@ static const cli_option_id no_options[] = {OPT_COUNT};
 static const cli_option_id setup_options[] = {OPT_PLACE, OPT_OUTPUT_DIR, OPT_SETUP_MODE, OPT_LOCALFILE, OPT_GIT, OPT_SETUP_PROJECT, OPT_NON_INTERACTIVE, OPT_OVERWRITE, OPT_COUNT};
 static const cli_option_id init_options[] = {OPT_FORCE, OPT_PULL, OPT_PULL_FROM, OPT_COUNT};
 static const cli_option_id ingest_options[] = {OPT_PROJECT, OPT_SOURCE_TYPE, OPT_SOURCE, OPT_FORCE, OPT_PRUNE, OPT_DRY_RUN, OPT_PULL, OPT_PULL_FROM,
-                                               OPT_PRECISION, OPT_PROFILE, OPT_NO_PROFILE, OPT_METRICS_PORT, OPT_METRICS_ADDRESS, OPT_RESUME, OPT_NO_RESUME, OPT_PROGRESS, OPT_COUNT};
+                                               OPT_PRECISION, OPT_MEM, OPT_PROFILE, OPT_NO_PROFILE, OPT_METRICS_PORT, OPT_METRICS_ADDRESS, OPT_RESUME, OPT_NO_RESUME, OPT_PROGRESS, OPT_COUNT};
 static const cli_option_id search_options[] = {OPT_LIMIT, OPT_PROJECT, OPT_SOURCE_TYPE, OPT_SOURCE, OPT_PATH, OPT_SINCE, OPT_MODE,
                                                OPT_FORMAT, OPT_EXPLAIN, OPT_FULL, OPT_PRECISION, OPT_PROFILE, OPT_COUNT};
 static const cli_option_id config_options[] = {OPT_CONFIG_FORMAT, OPT_COUNT};

@@ -10,6 +10,9 @@
 #include "base/abi.h"
 #include "base/status.h"
 
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -102,6 +105,13 @@ void ql__free(void *ptr)
     const ql__alloc_watch *watching = atomic_load_explicit(&watch, memory_order_acquire);
     if (watching) watching->free_fn(ptr);
     active.free_fn(active.user, ptr);
+}
+
+void ql__alloc_give_back(void)
+{
+#if defined(__GLIBC__)
+    if (active.realloc_fn == libc_realloc) malloc_trim(0);
+#endif
 }
 
 char *ql__strdup(ql_str text)

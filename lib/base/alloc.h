@@ -27,6 +27,9 @@ static inline bool ql__size_add(size_t a, size_t b, size_t *out)
     return true;
 }
 
+/* What malloc keeps of freed memory goes back to the system, where it can: some milliseconds. Nothing with an allocator of the program's. */
+void ql__alloc_give_back(void);
+
 /* Scope-bound cleanup: QL_AUTO(ql_foo *, ql__foo_cleanup) foo = NULL; disarm with QL_STEAL(foo). */
 #define QL_AUTO(type, cleanup_fn) __attribute__((cleanup(cleanup_fn))) type
 #define QL_STEAL(pointer) ({ __typeof__(pointer) stolen_ = (pointer); (pointer) = NULL; stolen_; })

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "ingest/memory_plan.h"
 #include "model/extension.h"
 #include "prof/span.h"
 #include "store/backend.h"
@@ -29,6 +30,7 @@ typedef struct ql__ingest {
     ql_chunk_options chunk;
     ql_str pipeline; /* fingerprint of everything that shapes chunks and vectors */
     const ql_ingest_options *options;
+    ql__memory_plan memory;
     ql_ingest_report *report;
 
     pthread_mutex_t event_lock; /* serialises event_fn and the report's counters it goes with */

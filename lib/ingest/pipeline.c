@@ -9,6 +9,9 @@
  * so that an application that was told of a document finds it after any crash. A fatal error is kept once (the first), stops the
  * producer, and the other stages drain what is under way without storing it. On cancel the writer still commits whole documents
  * that reached it.
+ *
+ * With a limit on memory a document that takes more than its part of it is alone: what is under way is embedded, stored and freed before it is
+ * read, and so is it before the next one.
  */
 #include "ingest/pipeline.h"
 
@@ -16,6 +19,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/array.h"
 #include "base/status.h"
 #include "ingest/prepare.h"
@@ -27,10 +31,8 @@
 
 #define PREPARE_BATCH_COUNT 32
 #define PREPARE_BATCH_BYTES ((uint64_t)4 << 20)
-#define QUEUE_BYTES ((size_t)16 << 20)
 #define EMBED_BATCH_TOKENS 8192       /* about 40 passages: enough to fill a few cores, little enough that work is stored soon */
 #define EMBED_CALL_TEXTS 64         /* texts a call: small enough that progress and stop stay lively on a slow machine */
-#define COMMIT_BYTES ((size_t)8 << 20)
 #define COMMIT_IDLE_MS 50
 #define PROGRESS_NS ((uint64_t)100 * 1000 * 1000)
 
@@ -57,7 +59,10 @@ typedef struct pipeline {
     uint64_t pending_since_ns;
     uint64_t pending_write_ns; /* spent writing since the last commit, where metrics are on */
 
-    pthread_mutex_t lock; /* guards fatal, fatal_error and totals */
+    atomic_bool draining; /* the prepare stage waits for what is under way */
+    pthread_mutex_t lock; /* guards fatal, fatal_error, totals and under_way */
+    pthread_cond_t drained; /* nothing is under way */
+    size_t under_way; /* documents from prepare's end until they are freed */
     ql_status fatal;
     ql_error fatal_error;
     struct {
@@ -126,6 +131,14 @@ static void count_done(pipeline *self, const ql__prepared *document)
     pthread_mutex_lock(&self->lock);
     self->totals.done++;
     self->totals.bytes += document->content_bytes;
+    pthread_mutex_unlock(&self->lock);
+}
+
+static void release(pipeline *self, ql__prepared *document)
+{
+    ql__prepared_free(document);
+    pthread_mutex_lock(&self->lock);
+    if (--self->under_way == 0) pthread_cond_broadcast(&self->drained);
     pthread_mutex_unlock(&self->lock);
 }
 
@@ -247,7 +260,7 @@ static void drop_written(pipeline *self, bool committed)
     for (size_t i = 0; i < self->written_count; i++) {
         if (committed) announce_written(self, self->written[i]);
         count_done(self, self->written[i]);
-        ql__prepared_free(self->written[i]);
+        release(self, self->written[i]);
     }
     self->written_count = 0;
     self->pending_bytes = 0;
@@ -282,7 +295,7 @@ static void write_store(pipeline *self, ql__prepared *document)
     ql_status status = ql__array_push(self->written, self->written_count, self->written_capacity, document) ? QL_OK : ql__fail_nomem(&err);
     if (status < 0) {
         fail_for_good(self, status, &err);
-        ql__prepared_free(document);
+        release(self, document);
         return;
     }
     self->pending_bytes += document->memory_bytes;
@@ -301,7 +314,7 @@ static void write_store(pipeline *self, ql__prepared *document)
 static void write_commit_due(pipeline *self)
 {
     uint64_t age_ns = self->in_transaction ? ql__monotonic_ns(self->ingest->sys) - self->pending_since_ns : 0;
-    if (self->pending_bytes >= COMMIT_BYTES || age_ns > (uint64_t)COMMIT_IDLE_MS * 1000000) write_commit(self);
+    if (self->pending_bytes >= self->ingest->memory.commit_bytes || age_ns > (uint64_t)COMMIT_IDLE_MS * 1000000) write_commit(self);
 }
 
 static void write_accept(pipeline *self, ql__prepared *document)
@@ -311,7 +324,7 @@ static void write_accept(pipeline *self, ql__prepared *document)
         write_store(self, document);
     } else {
         count_done(self, document);
-        ql__prepared_free(document);
+        release(self, document);
     }
     write_commit_due(self);
 }
@@ -410,7 +423,7 @@ static void embed_hand_on(pipeline *self, size_t done)
             done -= document->chunk_count;
             hand_to_write(self, document);
         } else {
-            ql__prepared_free(document);
+            release(self, document);
         }
     }
     self->batch_count = 0;
@@ -438,7 +451,7 @@ static void embed_accept(pipeline *self, ql__prepared *document)
     if (document->tokens >= EMBED_BATCH_TOKENS && self->batch_count > 0) embed_flush(self);
     if (!running(self) || !ql__array_push(self->batch, self->batch_count, self->batch_capacity, document)) {
         if (running(self)) fail_nomem(self);
-        ql__prepared_free(document);
+        release(self, document);
         return;
     }
     self->batch_tokens += document->tokens;
@@ -448,6 +461,9 @@ static void embed_accept(pipeline *self, ql__prepared *document)
 
 static void hand_to_embed(pipeline *self, ql__prepared *document)
 {
+    pthread_mutex_lock(&self->lock);
+    self->under_way++;
+    pthread_mutex_unlock(&self->lock);
     if (!self->threaded) embed_accept(self, document);
     else push(self->to_embed, &hop_embed, document);
 }
@@ -459,6 +475,7 @@ static void embed_main(pipeline *self)
         bool timed_out = false;
         if (pop(self->to_embed, &hop_embed, 100, &item, &timed_out)) embed_accept(self, item);
         else if (!timed_out) break;
+        else if (atomic_load(&self->draining)) embed_flush(self);
         report_progress(self, QL_INGEST_WORKING);
     }
     embed_flush(self);
@@ -484,13 +501,39 @@ static void prepare_one(void *user, size_t index, size_t worker)
     ql__prof_leave(previous);
 }
 
+/* At least one; more only where all of them fit side by side. */
 static size_t batch_size(const pipeline *self, size_t first)
 {
     size_t count = 0;
-    uint64_t bytes = 0;
-    while (count < PREPARE_BATCH_COUNT && first + count < self->plan->work_count && bytes < PREPARE_BATCH_BYTES)
-        bytes += self->plan->work[first + count++].item.size_bytes;
+    uint64_t bytes = 0, memory = 0;
+    while (count < PREPARE_BATCH_COUNT && first + count < self->plan->work_count && bytes < PREPARE_BATCH_BYTES) {
+        const ql_item *item = &self->plan->work[first + count].item;
+        memory += ql__memory_of(item);
+        if (count > 0 && memory > self->ingest->memory.beside) break;
+        bytes += item->size_bytes;
+        count++;
+    }
     return count;
+}
+
+static bool is_alone(const pipeline *self, size_t index)
+{
+    return index < self->plan->work_count && ql__memory_of(&self->plan->work[index].item) > self->ingest->memory.beside;
+}
+
+/* Until all that was handed on is stored and freed, and given back to the system: pieces of it would stay between the large document's. */
+static void drain(pipeline *self)
+{
+    atomic_store(&self->draining, true);
+    if (!self->threaded) {
+        embed_flush(self);
+        write_commit(self);
+    }
+    pthread_mutex_lock(&self->lock);
+    while (self->under_way > 0) pthread_cond_wait(&self->drained, &self->lock);
+    pthread_mutex_unlock(&self->lock);
+    atomic_store(&self->draining, false);
+    ql__alloc_give_back();
 }
 
 static void announce_prepared(pipeline *self, const ql__prepared *document)
@@ -504,6 +547,8 @@ static void prepare_all(pipeline *self)
     for (size_t first = 0; first < self->plan->work_count && running(self);) {
         prepare_batch batch = {.pipeline = self, .first = first};
         size_t count = batch_size(self, first);
+        bool alone = is_alone(self, first);
+        if (alone) drain(self);
         ql__pool_run(self->ingest->pool, count, prepare_one, &batch);
         for (size_t i = 0; i < count; i++) {
             if (batch.documents[i] == NULL) continue;
@@ -511,6 +556,7 @@ static void prepare_all(pipeline *self)
             hand_to_embed(self, batch.documents[i]);
         }
         first += count;
+        if (alone) drain(self);
         if (!self->threaded) report_progress(self, QL_INGEST_WORKING);
     }
 }
@@ -537,8 +583,8 @@ static void run_in_turn(pipeline *self)
 
 static ql_status run_threaded(pipeline *self, ql_error *err)
 {
-    QL_TRY(ql__queue_new(QUEUE_BYTES, &self->to_embed, err));
-    QL_TRY(ql__queue_new(QUEUE_BYTES, &self->to_write, err));
+    QL_TRY(ql__queue_new(self->ingest->memory.queue_bytes, &self->to_embed, err));
+    QL_TRY(ql__queue_new(self->ingest->memory.queue_bytes, &self->to_write, err));
     QL_TRY(ql__thread_start(&self->write_thread, write_main, self, err));
     ql_status status = ql__thread_start(&self->prepare_thread, prepare_main, self, err);
     if (status >= 0) {
@@ -569,6 +615,7 @@ ql_status ql__pipeline_run(ql__ingest *ingest, const ql__ingest_source *source, 
     self.threaded = ql__pool_size(ingest->pool) > 1;
     self.begin_ns = ql__monotonic_ns(ingest->sys);
     pthread_mutex_init(&self.lock, NULL);
+    pthread_cond_init(&self.drained, NULL);
     ql_status status = QL_OK;
     if (self.threaded) status = run_threaded(&self, err);
     else run_in_turn(&self);
@@ -577,6 +624,7 @@ ql_status ql__pipeline_run(ql__ingest *ingest, const ql__ingest_source *source, 
     ql__free(self.batch);
     ql__free(self.written);
     status = outcome(&self, status, err);
+    pthread_cond_destroy(&self.drained);
     pthread_mutex_destroy(&self.lock);
     return status;
 }

@@ -391,13 +391,14 @@ ql__prepared *ql__prepare(ql__ingest *ingest, const ql__ingest_source *source, c
     ql_error err = {0};
     ql_document document = {.struct_size = sizeof document, .created_at_ms = QL_TIME_UNKNOWN, .updated_at_ms = QL_TIME_UNKNOWN};
     void *token = NULL;
-    ql_status status;
-    {
+    ql_status status = ql__memory_plan_check(&ingest->memory, &entry->item, &err);
+    bool fetched = status >= 0;
+    if (fetched) {
         QL_SPAN(FETCH);
         ql_error answer = {0};
         status = ql__callback_status(source->ops->fetch_fn(source->self, &entry->item, &document, &token, &answer), &answer, &err);
     }
-    bool gone = ql_status_kind(status) == QL_E_NOTFOUND; /* only the source can say so */
+    bool gone = fetched && ql_status_kind(status) == QL_E_NOTFOUND; /* only the source can say so */
     if (status >= 0) {
         status = source->foreign ? check_document(&document, &err) : QL_OK;
         if (status >= 0) status = process(ingest, source, self, &document, &err);

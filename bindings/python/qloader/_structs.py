@@ -181,7 +181,8 @@ class ql_ingest_options(Structure):
         ("progress_fn", ql_ingest_progress_fn),
         ("event_fn", ql_ingest_event_fn),
         ("user", c_void_p),
-        ("reserved", c_uint64 * 4),
+        ("memory_max", c_uint64),
+        ("reserved", c_uint64 * 3),
     ]
 
 

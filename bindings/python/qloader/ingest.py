@@ -9,7 +9,7 @@ from typing import Any, Optional
 from ._call import Call
 from ._structs import ql_ingest_event_fn, ql_ingest_options, ql_ingest_progress_fn, ql_ingest_report, sized
 from ._trap import Trap
-from ._values import record_out, text_in
+from ._values import record_out, text_in, uint64_in
 from .errors import class_of
 
 
@@ -108,6 +108,7 @@ class IngestOptions:
     source: str = ""
     progress: Optional[ProgressFunction] = None
     event: Optional[EventFunction] = None
+    memory_max: int = 0
 
 
 class IngestCall(Call):
@@ -118,6 +119,7 @@ class IngestCall(Call):
         self.report = sized(ql_ingest_report)
         self.options = struct = sized(ql_ingest_options)
         struct.force, struct.dry_run, struct.prune = bool(options.force), bool(options.dry_run), bool(options.prune)
+        struct.memory_max = uint64_in("memory_max", options.memory_max)
         for name in ("project", "source_type", "source"):
             setattr(struct, name, self.keep(text_in(getattr(options, name))))
         struct.progress_fn = self.callback(ql_ingest_progress_fn, _teller(options.progress, _progress_out))

@@ -102,6 +102,7 @@ class Workspace:
         prune: bool = False,
         progress: ProgressFunction | None = None,
         event: EventFunction | None = None,
+        memory_max: int = 0,
     ) -> IngestReport:
         """Brings the index up to date with the configured sources, or those that match project, source_type and source.
 
@@ -110,12 +111,14 @@ class Workspace:
         `prune`     delete documents of sources that are not in the configuration any more.
         `progress`  gets an IngestProgress about ten times a second, in this thread.
         `event`     gets an IngestEvent for each document that something happened to, one at a time, on any thread.
+        `memory_max` bytes that this process shall not exceed meanwhile, files that are mapped not counted; 0: no limit. A document that
+                    would take more than is left fails.
 
         A callback stops the ingest by raising, which is raised here, or by returning something true: CancelledError. Ctrl-C stops it too. What
         was committed stays, and the next run goes on from there. PartialError: finished, but documents or sources failed. The exceptions
         of the library have the report of what was done.
         """
-        options = IngestOptions(force, dry_run, prune, project, source_type, source, progress, event)
+        options = IngestOptions(force, dry_run, prune, project, source_type, source, progress, event, memory_max)
         with self._handle as workspace:
             call = IngestCall(options, self._runtime._trap)
             with call:

@@ -94,10 +94,14 @@ typedef struct ql_ingest_options {
     int (*progress_fn)(void *user, const ql_ingest_progress *progress); /**< in the calling thread, about 10 times a second; non-zero stops: QL_E_CANCELLED */
     int (*event_fn)(void *user, const ql_ingest_event *event);          /**< one call at a time, on any thread of the ingest; non-zero stops */
     void *user;
-    uint64_t reserved[4];
+    uint64_t memory_max;      /**< bytes that this process shall not exceed while it ingests, what is mapped from files not counted; 0: no limit. Documents
+                                   are admitted by what reading them is known to take: one that would take more than is left fails with QL_E_LIMIT,
+                                   and the run goes on. Want of memory is handled everywhere, so a program may set RLIMIT_DATA as well, which
+                                   binds for any file, also hostile ones */
+    uint64_t reserved[3];
 } ql_ingest_options;
 
-#define QL_INGEST_OPTIONS_INIT {(uint32_t)sizeof(ql_ingest_options), 0, 0, 0, {NULL, 0}, {NULL, 0}, {NULL, 0}, NULL, NULL, NULL, {0, 0, 0, 0}}
+#define QL_INGEST_OPTIONS_INIT {(uint32_t)sizeof(ql_ingest_options), 0, 0, 0, {NULL, 0}, {NULL, 0}, {NULL, 0}, NULL, NULL, NULL, 0, {0, 0, 0}}
 /** The macro as a function. Inline, because only the program knows how large its struct is. */
 static inline void ql_ingest_options_init(ql_ingest_options *options)
 {

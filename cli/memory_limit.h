@@ -1,0 +1,17 @@
+/* --mem of a command: how much memory this process may take. */
+#ifndef CLI_MEMORY_LIMIT_H
+#define CLI_MEMORY_LIMIT_H
+
+#include <stdint.h>
+
+#include "command.h"
+
+/* "256M", "1G", "1048576"; false: no size. */
+bool memory_size(const char *text, uint64_t *out_bytes);
+/*
+ * Bounds the anonymous memory of this process with the kernel (RLIMIT_DATA) for the rest of its life: what more is asked for fails, and is handled. Space
+ * that is kept but not used (stacks of threads) is not counted against it. Nothing where the kernel does not say what is used, or refuses.
+ */
+void memory_bound(uint64_t bytes);
+
+#endif
