@@ -45,6 +45,7 @@ static const small_shape shapes[] = {
     {.layers = 1, .width = 30, .heads = 3, .inner = 71, .vocab = 20, .positions = 60, .window = 60, .cls = true},
     {.layers = 4, .width = 128, .heads = 2, .inner = 256, .vocab = 33, .positions = 90, .window = 77},
     {.layers = 3, .width = 64, .heads = 8, .inner = 128, .vocab = 64, .positions = 32, .window = 20, .cls = true, .half = true},
+    {.layers = 12, .width = 48, .heads = 6, .inner = 96, .vocab = 40, .positions = 32, .window = 20, .cls = true}, /* as deep as the base models */
     {.layers = 1, .width = 40, .heads = 2, .inner = 1300, .vocab = 30, .positions = 32, .window = 20}, /* more than the packed pass takes at once */
 };
 

@@ -12,7 +12,7 @@
 
 #include "support/testing.h"
 
-#define SMALL_LAYERS_MAX 4
+#define SMALL_LAYERS_MAX 12
 #define SMALL_EPSILON 1e-5
 #define SMALL_LINEARS 6 /* query, key, value, mix, up, down */
 
