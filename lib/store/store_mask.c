@@ -2,7 +2,8 @@
  * Purpose: which slots pass a filter.
  *
  * Invariants: filters are conditions on documents, whose chunks have neighbouring slots, so a mask is a union of ranges, cut to
- * live slots. Equality conditions run on the index of document keys, a path prefix as a range of bytes.
+ * live slots. Equality conditions run on the index document_filter, which
+ * begins with project and type: for a source alone its values there are jumped along first (a few, where reading all of the index would be one row a document).
  *
  * Threads: one at a time per store. Cost: one row per document that passes; a copy of the bits when the filter is one of the last eight.
  */
@@ -17,10 +18,20 @@ static void add_range(ql__mask *self, uint64_t first, uint64_t count)
     for (uint64_t slot = first; slot < first + count; slot++) self->bits[slot / 64] |= 1ull << (slot % 64);
 }
 
+/* p: every project; t: every project with every type that it has. Each step is one search of the index. */
+static const char kinds_sql[] =
+    "WITH RECURSIVE p(x) AS (SELECT min(project) FROM document UNION ALL SELECT (SELECT min(project) FROM document WHERE project>p.x) FROM p WHERE p.x IS NOT NULL),"
+    "t(x,y) AS (SELECT p.x,(SELECT min(source_type) FROM document WHERE project=p.x) FROM p WHERE p.x IS NOT NULL"
+    " UNION ALL SELECT t.x,(SELECT min(source_type) FROM document WHERE project=t.x AND source_type>t.y) FROM t WHERE t.y IS NOT NULL) ";
+
 /* Columns first, bindings later: ?1.. in the order of the conditions below. */
 static ql_status filter_sql(const ql_filter *filter, ql_buf *out, ql_error *err)
 {
-    ql_buf_append(out, QL_STR("SELECT first_slot,chunk_count FROM document WHERE first_slot IS NOT NULL"));
+    bool source_alone = filter->source.len && !filter->project.len;
+    if (source_alone) ql_buf_append(out, ql_str_of(kinds_sql));
+    ql_buf_append(out, QL_STR("SELECT first_slot,chunk_count FROM "));
+    ql_buf_append(out, source_alone ? QL_STR("t CROSS JOIN document ON project=t.x AND source_type=t.y") : QL_STR("document"));
+    ql_buf_append(out, QL_STR(" WHERE first_slot IS NOT NULL"));
     if (filter->project.len) ql_buf_append(out, QL_STR(" AND project=?1"));
     if (filter->source_type.len) ql_buf_append(out, QL_STR(" AND source_type=?2"));
     if (filter->source.len) ql_buf_append(out, QL_STR(" AND source=?3"));

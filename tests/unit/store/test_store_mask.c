@@ -155,12 +155,82 @@ static void test_store_mask__no_condition_is_no_mask_and_dead_chunks_never_pass(
     ql_test_dir_remove(dir);
 }
 
+/* ---- project, type and source ---- */
+
+#define PROJECTS 3
+#define TYPES 3
+#define SOURCES 4
+
+static bool has_source(size_t project, size_t type, size_t source)
+{
+    return (project + 2 * type + source) % 3 != 0; /* the same names under several parents, and not under all */
+}
+
+static ql__store *make_sources(const char *dir)
+{
+    ql_error err = {0};
+    float vector[16] = {1};
+    ql__store *store = store_open(dir, true, &shape);
+    expect_ok(ql__store_begin(store, &err));
+    for (size_t i = 0; i < PROJECTS * TYPES * SOURCES; i++) {
+        size_t project = i / (TYPES * SOURCES), type = i / SOURCES % TYPES, source = i % SOURCES;
+        char names[3][8], id[40];
+        ql_store_chunk chunk = {.struct_size = sizeof chunk, .id = QL_STR("c"), .vector = vector};
+        if (!has_source(project, type, source)) continue;
+        snprintf(names[0], sizeof names[0], "p%zu", project), snprintf(names[1], sizeof names[1], "t%zu", type), snprintf(names[2], sizeof names[2], "s%zu", source);
+        snprintf(id, sizeof id, "id-%zu", i);
+        ql_store_document document = {.struct_size = sizeof document, .project = ql_str_of(names[0]), .source_type = ql_str_of(names[1]), .source = ql_str_of(names[2]), .url = QL_STR("u"),
+                                      .id = ql_str_of(id), .created_at_ms = QL_TIME_UNKNOWN, .updated_at_ms = (int64_t)i, .chunks = &chunk, .chunk_count = 1};
+        expect_ok(ql__store_replace(store, &document, &err));
+    }
+    expect_ok(ql__store_commit(store, &err));
+    return store;
+}
+
+/* wanted: PROJECTS, TYPES, SOURCES: any; one more: a name that is not there. */
+static uint64_t sources_passing(size_t project, size_t type, size_t source)
+{
+    uint64_t count = 0;
+    for (size_t i = 0; i < PROJECTS * TYPES * SOURCES; i++) {
+        size_t p = i / (TYPES * SOURCES), t = i / SOURCES % TYPES, s = i % SOURCES;
+        count += has_source(p, t, s) && (project == PROJECTS || project == p) && (type == TYPES || type == t) && (source == SOURCES || source == s);
+    }
+    return count;
+}
+
+static void test_store_mask__names_of_sources_in_any_combination(void **state)
+{
+    (void)state;
+    char *dir = ql_test_dir_new();
+    ql__store *store = make_sources(dir);
+    ql__snapshot *snapshot = snapshot_open(store);
+    for (size_t i = 0; i < (PROJECTS + 2) * (TYPES + 2) * (SOURCES + 2); i++) {
+        size_t project = i / ((TYPES + 2) * (SOURCES + 2)), type = i / (SOURCES + 2) % (TYPES + 2), source = i % (SOURCES + 2);
+        char names[3][8];
+        ql_error err = {0};
+        ql__mask *mask = NULL;
+        ql_filter filter = open_filter;
+        snprintf(names[0], sizeof names[0], "p%zu", project), snprintf(names[1], sizeof names[1], "t%zu", type), snprintf(names[2], sizeof names[2], "s%zu", source);
+        if (project != PROJECTS) filter.project = ql_str_of(names[0]);
+        if (type != TYPES) filter.source_type = ql_str_of(names[1]);
+        if (source != SOURCES) filter.source = ql_str_of(names[2]);
+        expect_ok(ql__snapshot_mask(snapshot, &filter, &mask, &err));
+        if (!mask) continue;
+        if (ql__mask_count(mask) != sources_passing(project, type, source)) fail_msg("%zu %zu %zu: %llu", project, type, source, (unsigned long long)ql__mask_count(mask));
+        ql__mask_free(mask);
+    }
+    ql__snapshot_free(snapshot);
+    ql__store_free(store);
+    ql_test_dir_remove(dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_store_mask__prefixes_are_bytes_not_patterns),
         cmocka_unit_test(test_store_mask__times_are_inclusive_and_unknown_ones_fail),
         cmocka_unit_test(test_store_mask__a_repeated_filter_sees_new_commits),
+        cmocka_unit_test(test_store_mask__names_of_sources_in_any_combination),
         cmocka_unit_test(test_store_mask__no_condition_is_no_mask_and_dead_chunks_never_pass),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
