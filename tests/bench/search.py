@@ -185,7 +185,7 @@ def make_input(options, folder):
     """Passages of 22 words, questions of 11 from places between them; kept in the folder."""
     import numpy
     stamp = os.path.join(folder, "made-%d-%d" % (options.chunks, options.questions))
-    paths = {name: os.path.join(folder, name) for name in ("passages", "questions")}
+    paths = {name: os.path.join(folder, "%s-%d" % (name, options.chunks)) for name in ("passages", "questions")}
     if not os.path.exists(stamp):
         words = list(read_corpus(options.corpus))
         texts = [" ".join(words[at:at + 22]) for at in range(0, len(words) - 22, 22)][:options.chunks]
