@@ -7,7 +7,7 @@ elseif(NOT QLOADER_SANITIZE STREQUAL "")
   message(FATAL_ERROR "QLOADER_SANITIZE is '${QLOADER_SANITIZE}': use address, thread or nothing")
 endif()
 if(QLOADER_COVERAGE)
-  list(APPEND qloader_sanitize_flags --coverage -fprofile-update=atomic) # threads count in the same counters
+  list(APPEND qloader_sanitize_flags -fprofile-arcs -ftest-coverage -fprofile-update=atomic) # not --coverage, which a file cannot take back; threads count in the same counters
 endif()
 if(QLOADER_FUZZ)
   list(APPEND qloader_sanitize_flags -fsanitize=fuzzer-no-link) # without coverage libFuzzer refuses to start
