@@ -11,6 +11,7 @@ HNSW), hnswlib, sqlite-vec for vectors; bm25s and tantivy for words.
 import argparse
 import json
 import os
+import sqlite3
 import statistics
 import subprocess
 import sys
@@ -210,8 +211,12 @@ def make_input(options, folder):
     return paths
 
 
+def index_of(options, folder):
+    return os.path.join(folder, "index-%d" % options.chunks)
+
+
 def ours(options, folder, paths):
-    index = os.path.join(folder, "index-%d" % options.chunks)
+    index = index_of(options, folder)
     if not os.path.exists(os.path.join(index, "qloader.db")):
         os.makedirs(index, exist_ok=True)
         begin = time.perf_counter()
@@ -276,8 +281,19 @@ def sparse(options, own, paths):
     row("hybrid search", "", results["hybrid"], None)
     for name, (_, made) in peers.items():
         row(name, made, results[name], None, results["qloader"])
-    size = own.ask("size")
-    print("index: %.1f MB of vectors, %.1f MB of everything else; texts: %.1f MB" % (size["vector_bytes"] / 1e6, size["database_bytes"] / 1e6, sum(map(len, texts)) / 1e6))
+    size, words, text = own.ask("size"), words_bytes(index_of(options, os.path.dirname(paths["passages"]))), sum(map(len, texts))
+    print("index: %.1f MB of vectors, %.1f MB of everything else, of which words %.1f MB; texts: %.1f MB, so words take %.0f %% of them" % (
+        size["vector_bytes"] / 1e6, size["database_bytes"] / 1e6, words / 1e6, text / 1e6, 100 * words / text))
+
+
+def words_bytes(index):
+    """Of the inverted index: terms, postings and what is not merged yet, a few bytes a row for keys, and a length for each chunk."""
+    database = sqlite3.connect("file:%s?mode=ro" % os.path.join(index, "qloader.db"), uri=True)
+    rows, data = database.execute("SELECT count(*), total(length(term) + length(data)) FROM posting").fetchone()
+    log = database.execute("SELECT total(length(data)) FROM posting_log").fetchone()[0]
+    lengths = database.execute("SELECT total(length(lengths)) FROM slot_page").fetchone()[0]
+    database.close()
+    return data + log + lengths + 12 * rows
 
 
 def main():

@@ -27,6 +27,7 @@ typedef struct bench {
     void *embedder_self;
     uint32_t chunks_max;
     bool reads_meanwhile; /* a snapshot of the connection that is to write */
+    bool one_by_one;      /* a limit on memory that no two documents fit in */
 } bench;
 
 /* --- a thread that cannot be started: before the C library's function of this name */
@@ -77,6 +78,7 @@ static ql_status run_named(bench *self, memory_source *from, const char *project
     ql__ingest ingest = {0};
     self->report = (ql_ingest_report){0};
     assert_int_equal(ql__ingest_init(&ingest), QL_OK);
+    if (self->one_by_one) ingest.memory.beside = 0;
     ingest.sys = ql_test_sys();
     ingest.pool = self->pool;
     ingest.embedder = self->embedder;
@@ -463,6 +465,51 @@ static void test_ingest__a_store_that_cannot_begin_ends_the_run(void **state)
     assert_int_equal(self->report.added, 1);
 }
 
+/* The same index, and each is stored before the next is fetched; what ends a run ends it here too. */
+static void test_ingest__documents_that_take_much_memory_go_one_by_one(void **state)
+{
+    bench *self = *state;
+    enum { DOCUMENTS = 12 };
+    memory_document documents[DOCUMENTS];
+    char urls[DOCUMENTS][8];
+    char *text = words_new(3000);
+    ql_buf wanted = QL_BUF_INIT, stored = QL_BUF_INIT;
+    for (size_t i = 0; i < DOCUMENTS; i++) {
+        snprintf(urls[i], sizeof urls[i], "u%03zu", i);
+        documents[i] = (memory_document){urls[i], "1", text, i == 5 ? QL_E_IO : QL_OK};
+    }
+    memory_source source = {documents, DOCUMENTS, 0, 0};
+    assert_int_equal(run(self, &source), QL_OK);
+    known(self, "p", &wanted);
+    self->one_by_one = true;
+    for (uint32_t threads = 1; threads <= 3; threads++) {
+        use_threads(self, threads);
+        ql_test_dir_remove(self->dir);
+        self->dir = ql_test_dir_new();
+        assert_int_equal(run(self, &source), QL_OK);
+        assert_int_equal(self->report.added, DOCUMENTS - 1);
+        assert_int_equal(self->report.failed, 1);
+        known(self, "p", &stored);
+        assert_true(ql_str_equal(ql_buf_str(&stored), ql_buf_str(&wanted)));
+        size_t budget = 300;
+        ql_embedder_ops failing = hash_embedder_ops;
+        ql_error err = {0};
+        failing.embed_fn = embed_until;
+        self->embedder = &failing;
+        self->embedder_self = &budget;
+        ql_test_dir_remove(self->dir);
+        self->dir = ql_test_dir_new();
+        source.fetched = 0;
+        assert_int_equal(run_named(self, &source, "p", &err), QL_E_IO);
+        assert_true(source.fetched < DOCUMENTS);
+        self->embedder = &hash_embedder_ops;
+        self->embedder_self = NULL;
+    }
+    ql_buf_dispose(&wanted);
+    ql_buf_dispose(&stored);
+    free(text);
+}
+
 /* Between the listing and its turn: nobody's fault, and the next listing tells. */
 static void test_ingest__a_document_that_vanished_is_no_failure(void **state)
 {
@@ -649,6 +696,8 @@ static void test_ingest__survives_every_failed_allocation(void **state)
     ql__pool_free(self->pool);
     assert_int_equal(ql__pool_new(1, &self->pool, &err), QL_OK);
     ql_test_fault_loop(QL_FAULT_ALLOC, whole_ingest, &scenario);
+    self->one_by_one = true;
+    ql_test_fault_loop(QL_FAULT_ALLOC, whole_ingest, &scenario);
 }
 
 int main(void)
@@ -668,6 +717,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_ingest__told_documents_are_committed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ingest__failing_embedder_ends_the_run_with_its_error, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ingest__a_store_that_cannot_begin_ends_the_run, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_ingest__documents_that_take_much_memory_go_one_by_one, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ingest__a_document_that_vanished_is_no_failure, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ingest__a_stop_before_a_long_document_leaves_what_waits, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ingest__prepares_few_large_documents_at_once, setup, teardown),
