@@ -518,7 +518,7 @@ static size_t batch_size(const pipeline *self, size_t first)
 
 static bool is_alone(const pipeline *self, size_t index)
 {
-    return index < self->plan->work_count && ql__memory_of(&self->plan->work[index].item) > self->ingest->memory.beside;
+    return ql__memory_of(&self->plan->work[index].item) > self->ingest->memory.beside;
 }
 
 /* Until all that was handed on is stored and freed, and given back to the system: pieces of it would stay between the large document's. */
