@@ -43,9 +43,10 @@ INLINE float scale_of(const extent *of, float *bytes)
     return high / BYTE_MAX + sum_lanes(of->odd);
 }
 
+/* What is not finite becomes -127; that there was some, `odd` knows. */
 INLINE ivec to_bytes(vec x, vec bytes)
 {
-    return (ivec)_mm512_cvtps_epi32((__m512)(x * bytes));
+    return (ivec)_mm512_max_epi32(_mm512_cvtps_epi32((__m512)(x * bytes)), _mm512_set1_epi32(-BYTE_MAX));
 }
 
 INLINE void store_bytes(uint32_t *to, ivec bytes)
