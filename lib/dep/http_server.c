@@ -165,7 +165,9 @@ static const char *reason_of(unsigned code)
 static enum MHD_Result send_answer(struct MHD_Connection *connection, const ql__http_answer *answer)
 {
     ql_str body = answer->body.len > 0 ? ql_buf_str(&answer->body) : answer->code == 200 ? QL_STR("") : ql_str_of(reason_of(answer->code));
-    struct MHD_Response *response = mhd.MHD_create_response_from_buffer(body.len, (void *)(uintptr_t)body.ptr, MHD_RESPMEM_MUST_COPY);
+    bool lasting = answer->code == 200 && answer->lasting.len > 0;
+    if (lasting) body = answer->lasting;
+    struct MHD_Response *response = mhd.MHD_create_response_from_buffer(body.len, (void *)(uintptr_t)body.ptr, lasting ? MHD_RESPMEM_PERSISTENT : MHD_RESPMEM_MUST_COPY);
     if (response == NULL) return MHD_NO;
     enum MHD_Result done = mhd.MHD_add_response_header(response, "Content-Type", answer->content_type);
     if (done == MHD_YES) done = mhd.MHD_add_response_header(response, "Cache-Control", "no-store");

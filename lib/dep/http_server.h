@@ -28,6 +28,7 @@ typedef struct ql__http_answer {
     uint32_t code;            /* 200 when the handler is called */
     const char *content_type; /* static */
     ql_buf body;              /* empty when the handler is called; also of a HEAD, which sends its length only */
+    ql_str lasting;           /* instead of a body: what stays as it is until the server has stopped; not copied */
 } ql__http_answer;
 
 /* In the server's thread, one at a time. A body that could not be made (its status) becomes a 500. */

@@ -22,6 +22,7 @@
 #define PATIENCE_MS 30000 /* a wait that ends only where the server does not */
 
 static atomic_int handled;
+static ql_str lasting; /* set before a server of this test starts */
 
 static void answer(void *user, const ql__http_request *request, ql__http_answer *out)
 {
@@ -30,6 +31,9 @@ static void answer(void *user, const ql__http_request *request, ql__http_answer 
     if (ql_str_equal(request->path, QL_STR("/hello"))) ql_buf_printf(&out->body, "hello %.*s", (int)request->accept.len, request->accept.ptr);
     else if (ql_str_equal(request->path, QL_STR("/large"))) {
         for (int i = 0; i < 1000000; i++) ql_buf_append(&out->body, QL_STR("0123456789"));
+    } else if (ql_str_equal(request->path, QL_STR("/lasting"))) {
+        out->content_type = "text/html";
+        out->lasting = lasting;
     } else if (ql_str_equal(request->path, QL_STR("/nomem"))) {
         out->body.status = QL_E_NOMEM;
     } else {
@@ -118,6 +122,33 @@ static void test_http_server__answers_what_it_serves(void **state)
     assert_int_equal(ask(port, "GET /nothing?x=1 HTTP/1.1\r\nHost: localhost\r\n" END, out, sizeof out), 404);
     assert_int_equal(ask(port, "GET /nomem HTTP/1.1\r\nHost: localhost\r\n" END, out, sizeof out), 503);
     ql__http_server_stop(self);
+}
+
+static void test_http_server__answers_with_what_lasts(void **state)
+{
+    (void)state;
+    enum { SIZE = 3000000 };
+    char *text = malloc(SIZE), *out = malloc(SIZE + 1000);
+    assert_non_null(text);
+    assert_non_null(out);
+    for (size_t i = 0; i < SIZE; i++) text[i] = (char)('a' + i * i % 23);
+    lasting = (ql_str){text, SIZE};
+    ql__http_server *self = started(NULL, 0);
+    uint16_t port = ql__http_server_port(self);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(ask(port, "GET /lasting HTTP/1.1\r\nHost: localhost\r\n" END, out, SIZE + 1000), 200);
+        assert_non_null(strstr(out, "Content-Type: text/html\r\n"));
+        const char *body = strstr(out, "\r\n\r\n") + 4;
+        assert_int_equal(strlen(body), SIZE);
+        assert_memory_equal(body, text, SIZE);
+    }
+    assert_int_equal(ask(port, "HEAD /lasting HTTP/1.1\r\nHost: localhost\r\n" END, out, SIZE + 1000), 200);
+    assert_non_null(strstr(out, "Content-Length: 3000000"));
+    assert_string_equal(strstr(out, "\r\n\r\n"), "\r\n\r\n");
+    ql__http_server_stop(self);
+    lasting = QL_STR("");
+    free(out);
+    free(text);
 }
 
 static void test_http_server__keeps_a_connection(void **state)
@@ -346,6 +377,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_http_server__answers_what_it_serves),
+        cmocka_unit_test(test_http_server__answers_with_what_lasts),
         cmocka_unit_test(test_http_server__keeps_a_connection),
         cmocka_unit_test(test_http_server__refuses_without_asking_the_handler),
         cmocka_unit_test(test_http_server__asks_for_its_token),
