@@ -92,6 +92,10 @@ typedef enum cli_option_id {
     OPT_CAPTURE_FORMAT,
     OPT_REPORT_FORMAT,
     OPT_NO_SYMBOLS,
+    OPT_HTML,
+    OPT_DIFF,
+    OPT_VIEW_PORT,     /* --port of prof view */
+    OPT_NO_OPEN,
     OPT_COUNT
 } cli_option_id;
 
@@ -228,6 +232,7 @@ int cmd_prof_plot(cli *self);
 int cmd_prof_diff(cli *self);
 int cmd_prof_convert(cli *self);
 int cmd_prof_report(cli *self);
+int cmd_prof_view(cli *self);
 int cmd_help(cli *self);
 
 #endif

@@ -29,7 +29,7 @@ static const cli_choice report_formats[] = {{"md", "Markdown", 0}, {"json", NULL
 static const cli_choice capture_formats[] = {{"pprof", "for go tool pprof (*.pb.gz)", QL_CAPTURE_PPROF}, {"pstats", "for pstats and snakeviz", QL_CAPTURE_PSTATS},
                                              {"speedscope", NULL, QL_CAPTURE_SPEEDSCOPE}, {"collapsed", "a stack a line", QL_CAPTURE_COLLAPSED},
                                              {"flame", "an SVG", QL_CAPTURE_FLAME_SVG}, {"trace", "for Chrome's trace viewer", QL_CAPTURE_TRACE},
-                                             {"mprof", "memory, for mprof plot", QL_CAPTURE_MPROF}, {"json", "everything", QL_CAPTURE_JSON},
+                                             {"mprof", "memory, for mprof plot", QL_CAPTURE_MPROF}, {"html", "a page for a browser", QL_CAPTURE_HTML}, {"json", "everything", QL_CAPTURE_JSON},
                                              {"all", "all of these and pictures, into a folder", 0}, {NULL, NULL, 0}};
 
 static const cli_value dir = {.placeholder = "DIR", .kind = CLI_DIR};
@@ -164,6 +164,10 @@ const cli_option cli_options[] = {
     {OPT_CAPTURE_FORMAT, "to", 't', &capture_format, "what the capture becomes"},
     {OPT_REPORT_FORMAT, "format", 'f', &report_format, "how the report is written"},
     {OPT_NO_SYMBOLS, "no-symbols", 0, NULL, "open no other file than the capture: functions are called by their library"},
+    {OPT_HTML, "html", 0, &file, "write the page to this file instead; '-' is standard output"},
+    {OPT_DIFF, "diff", 0, &file, "also show what changed since this capture"},
+    {OPT_VIEW_PORT, "port", 0, &port, "where it is served on 127.0.0.1; 0, the default: a port that is free"},
+    {OPT_NO_OPEN, "no-open", 0, NULL, "only tell the address; open no browser"},
     {OPT_COUNT, NULL, 0, NULL, NULL},
 };
 
@@ -183,6 +187,7 @@ static const cli_option_id plot_options[] = {OPT_WRITE, OPT_COUNT};
 static const cli_option_id diff_options[] = {OPT_KIND, OPT_GROUP, OPT_ROWS, OPT_SVG, OPT_COUNT};
 static const cli_option_id report_options[] = {OPT_REPORT_FORMAT, OPT_WRITE, OPT_COUNT};
 static const cli_option_id convert_options[] = {OPT_CAPTURE_FORMAT, OPT_KIND, OPT_WRITE, OPT_COUNT};
+static const cli_option_id view_options[] = {OPT_HTML, OPT_DIFF, OPT_VIEW_PORT, OPT_NO_OPEN, OPT_COUNT};
 static const cli_option_id help_common[] = {OPT_HELP, OPT_COUNT};
 static const cli_option_id program_options[] = {OPT_VERSION, OPT_HELP, OPT_COUNT};
 
@@ -281,6 +286,10 @@ const cli_command cli_commands[] = {
     {"prof top", &file, 0, 1, "functions of a capture by their time",
      "FILE is the capture.qprof of a profiled run (default: the one in this folder). SELF is a function's own time, CUMULATIVE includes what it calls.",
      "  qloader prof top profile/capture.qprof\n  qloader prof top --sort self --group line --kind wall capture.qprof\n", top_options, prof_common, cmd_prof_top},
+    {"prof view", &file, 0, 1, "look at a capture in a browser",
+     "Tables, flame graphs, timeline, memory, tasks, statements and requests, as one page that needs no network and no other program. It is served until Ctrl-C at an address that\n"
+     "holds a secret, or written with --html. Where other users of the machine must not see it, take --no-open: the browser's command line is theirs to see. Keys: ? in the page.",
+     "  qloader prof view profile/capture.qprof\n  qloader prof view --no-open --port 8080 capture.qprof\n  qloader prof view after.qprof --diff before.qprof --html profile.html\n", view_options, prof_common, cmd_prof_view},
     {"prof heap", &file, 0, 1, "places of a capture that allocate memory",
      "Each place with its size, count and average, as estimated from samples. --leak shows what nobody freed though it is old.",
      "  qloader prof heap capture.qprof\n  qloader prof heap --leak --group stack capture.qprof\n", heap_options, prof_common, cmd_prof_heap},

@@ -21,6 +21,7 @@ static const struct {
     {NULL, QL_CAPTURE_MPROF, QL_CAPTURE_AUTO},
     {"memory.png", QL_CAPTURE_MEMORY_PNG, QL_CAPTURE_AUTO},
     {"memory.svg", QL_CAPTURE_MEMORY_SVG, QL_CAPTURE_AUTO},
+    {"profile.html", QL_CAPTURE_HTML, QL_CAPTURE_AUTO},
     {"report.md", QL_CAPTURE_REPORT_MD, QL_CAPTURE_AUTO},
     {"report.json", QL_CAPTURE_REPORT_JSON, QL_CAPTURE_AUTO},
 };

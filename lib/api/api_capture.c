@@ -103,6 +103,7 @@ static ql_status write_format(const ql__profile *profile, int32_t format, const 
     case QL_CAPTURE_TOP_JSON: return ql__write_top_json(profile, options, sink, err);
     case QL_CAPTURE_HEAP_JSON: return ql__write_heap_json(profile, options, sink, err);
     case QL_CAPTURE_REPORT_MD: return ql__write_report_md(profile, sink, err);
+    case QL_CAPTURE_HTML: return ql__write_html(NULL, profile, sink, err);
     case QL_CAPTURE_REPORT_JSON: return ql__write_report_json(profile, sink, err);
     default: return ql__fail(err, QL_E_INVALID, "%d is no format of a capture", format);
     }
@@ -135,11 +136,13 @@ ql_status ql_capture_diff(const ql_capture *before, const ql_capture *after, int
     ql__table_options options;
     ql__sink sink;
     if (before == NULL || after == NULL || write_fn == NULL) return ql__fail(err, QL_E_INVALID, "before, after or write_fn is missing");
-    if (format != QL_CAPTURE_FLAME_SVG && format != QL_CAPTURE_TOP_JSON) return ql__fail(err, QL_E_INVALID, "what changed is written as a flame graph or a table");
+    if (format != QL_CAPTURE_FLAME_SVG && format != QL_CAPTURE_TOP_JSON && format != QL_CAPTURE_HTML)
+        return ql__fail(err, QL_E_INVALID, "what changed is written as a flame graph, a table or a page");
     QL_TRY(read_view(view, &wanted, err));
     QL_TRY(options_of(&wanted, after->profile, false, &options, err));
     ql__sink_init(&sink, write_fn, user);
     ql_status status = format == QL_CAPTURE_FLAME_SVG ? ql__write_flame_diff(before->profile, after->profile, &options.view, &sink, err)
+                     : format == QL_CAPTURE_HTML      ? ql__write_html(before->profile, after->profile, &sink, err)
                                                       : ql__write_diff_json(before->profile, after->profile, &options, &sink, err);
     return finish(&sink, status, err);
 }

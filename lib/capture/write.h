@@ -20,6 +20,10 @@ ql_status ql__write_collapsed(const ql__profile *profile, const ql__profile_view
 ql_status ql__write_flame(const ql__profile *profile, const ql__profile_view *view, ql__sink *sink, ql_error *err);
 /* The same of two captures: widths are of `after`, colours the change of each function's own part against `before`. */
 ql_status ql__write_flame_diff(const ql__profile *before, const ql__profile *after, const ql__profile_view *view, ql__sink *sink, ql_error *err);
+/*
+ * Everything as one page for a browser, which needs nothing else; with `before` (or NULL) also what changed since. QL_E_UNSUPPORTED without zlib.
+ */
+ql_status ql__write_html(const ql__profile *before, const ql__profile *profile, ql__sink *sink, ql_error *err);
 /* Chrome's trace events (JSON object format): spans, tasks, counters, memory, links. */
 ql_status ql__write_trace(const ql__profile *profile, ql__sink *sink, ql_error *err);
 /* Lines "MEM <MiB> <unix seconds>" that mprof plot reads. */

@@ -208,6 +208,8 @@ static void put_tasks(json_out *self)
     COLUMN(self, "idle_ns", p->tasks_count, p->tasks[i].idle_ns);
     COLUMN(self, "polls", p->tasks_count, p->tasks[i].polls);
     COLUMN(self, "longest_poll_ns", p->tasks_count, p->tasks[i].longest_poll_ns);
+    COLUMN(self, "state", p->tasks_count, p->tasks[i].state); /* 0 not known, 1 ready, 2 running, 3 waiting, 4 ended */
+    COLUMN(self, "wait_on", p->tasks_count, p->tasks[i].wait_on);
     ql__json_object_end(&self->json);
 }
 

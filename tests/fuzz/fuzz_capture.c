@@ -69,7 +69,7 @@ static void write_all(const ql__profile *p)
 {
     for (int k = 0; k < QL__SAMPLE_KIND_COUNT; k++) {
         const ql__table_options options = {.view = {.kind = (ql__sample_kind)k, .value = QL__VALUE_NS}, .limit = 50};
-        for (int output = 0; output < 10; output++) {
+        for (int output = 0; output < 11; output++) {
             ql__sink sink;
             ql_status status = QL_OK;
             ql__sink_init(&sink, drop, NULL);
@@ -82,6 +82,7 @@ static void write_all(const ql__profile *p)
             case 5: status = ql__write_pprof(p, options.view.kind, &sink, NULL); break;
             case 6: status = k == 0 ? ql__write_trace(p, &sink, NULL) : QL_OK; break;
             case 7: status = k == 0 ? ql__write_json(p, &sink, NULL) : QL_OK; break;
+            case 10: status = k == 0 ? ql__write_html(p, p, &sink, NULL) : QL_OK; break;
             case 8: status = k == 0 ? ql__write_mprof(p, &sink, NULL) : ql__write_heap_json(p, &options, &sink, NULL); break;
             default: status = k == 0 ? ql__write_report_md(p, &sink, NULL) : k == 1 ? ql__write_report_json(p, &sink, NULL) : QL_OK; break;
             }

@@ -145,6 +145,17 @@ class Schema(harness.Case):
         self.of("prof-convert", 0, "prof", "diff", one, two, "--svg", out + ".svg")
         self.of("prof-convert", 0, "prof", "convert", one, "--to", "pprof", "--output", out + ".pb.gz")
         self.of("prof-convert", 0, "prof", "convert", one, "--to", "all", "--output", out)
+        self.of("prof-view", 0, "prof", "view", two, "--diff", one, "--html", out + ".html")
+        server = subprocess.Popen([harness.QLOADER, "prof", "view", "--json", one], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.addCleanup(server.kill)
+        text = b""
+        while not text.endswith(b"}\n"):
+            piece = os.read(server.stdout.fileno(), 4096)
+            self.assertNotEqual(piece, b"")
+            text += piece
+        server.send_signal(signal.SIGTERM)
+        self.assertEqual((server.communicate(timeout=60)[0], server.returncode), (b"", 0))
+        self.assertIn("url", self.check("prof-view", text))
         self.of("prof-plot", 0, "prof", "plot", one, "--output", out + ".png")
         self.of("error", 4, "prof", "top", out + ".qprof")
         self.of("error", 2, "prof", "heap", one, "--leak", "--peak")

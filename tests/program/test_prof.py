@@ -261,7 +261,7 @@ class Prof(unittest.TestCase):
         folder = self.path("everything")
         self.run_prof("convert", "--to", "all", "--output", folder)
         self.assertEqual(sorted(os.listdir(folder)), ["contention.pb.gz", "cpu.collapsed", "cpu.pb.gz", "cpu.speedscope.json", "flame.svg", "heap.pb.gz", "memory.png", "memory.svg",
-                                                      "mprofile_capture.dat", "profile.out", "report.json", "report.md", "trace.json", "wall.pb.gz", "wall.speedscope.json"])
+                                                      "mprofile_capture.dat", "profile.html", "profile.out", "report.json", "report.md", "trace.json", "wall.pb.gz", "wall.speedscope.json"])
         self.assertEqual({stat.S_IMODE(os.stat(os.path.join(folder, name)).st_mode) for name in os.listdir(folder)}, {0o600})
         self.assertEqual(stat.S_IMODE(os.stat(folder).st_mode), 0o700)
         self.assertIn("--output", self.run_prof("convert", "--to", "all", code=2))

@@ -590,6 +590,22 @@ static ql_status do_capture(ql_buf *out, ql_error *err)
     return status;
 }
 
+/* The page, alone and with what changed, and its server. */
+static ql_status do_view(ql_buf *out, ql_error *err)
+{
+    ql_capture *capture = NULL;
+    ql_capture_server *server = NULL;
+    ql_status status = ql_capture_open(QL_TEST_SOURCE_DIR "/tests/fuzz/corpus/capture/whole", QL_CAPTURE_NO_SYMBOLS, &capture, err);
+    if (status >= 0) status = ql_capture_write(capture, QL_CAPTURE_HTML, NULL, to_buffer, out, err);
+    if (status >= 0) status = ql_capture_diff(capture, capture, QL_CAPTURE_HTML, NULL, to_buffer, out, err);
+    if (ql_status_kind(status) == QL_E_CALLBACK) status = err->status = out->status; /* the buffer's own end of memory */
+    if (status >= 0) status = ql_capture_server_start(capture, capture, 0, &server, err);
+    if (status >= 0) status = ql_buf_printf(out, "%d", strncmp(ql_capture_server_url(server), "http://127.0.0.1:", 17));
+    ql_capture_server_stop(server);
+    ql_capture_free(capture);
+    return status;
+}
+
 /* --- the table of scenarios */
 
 /*
@@ -624,6 +640,7 @@ static const scenario scenarios[] = {
     {"pull", do_pull, false, false, false, false, "ql_model_pull"},
     {"verify", do_verify, false, false, false, true, "ql_model_verify"},
     {"capture", do_capture, false, false, false, false, "ql_capture_open ql_capture_write ql_capture_diff"},
+    {"view", do_view, false, false, false, false, "ql_capture_server_start"},
     {"init", do_init, false, true, false, false, "ql_workspace_init"},
     {"ingest", do_ingest, false, true, false, false, "ql_ingest"},
     {"again", do_ingest, true, true, false, false, "ql_ingest"},
@@ -635,7 +652,7 @@ static const scenario scenarios[] = {
 #define SCENARIOS (sizeof scenarios / sizeof *scenarios)
 
 /* Neither memory nor files: shown by do_harmless, which meets no call that could fail. */
-static const char harmless[] = "ql_block_kind_name ql_capture_free ql_buf_clear ql_buf_cstr ql_buf_dispose ql_buf_init ql_buf_str ql_op_cancel ql_op_fd ql_op_free ql_model_default ql_results_count "
+static const char harmless[] = "ql_block_kind_name ql_capture_free ql_capture_server_stop ql_capture_server_url ql_buf_clear ql_buf_cstr ql_buf_dispose ql_buf_init ql_buf_str ql_op_cancel ql_op_fd ql_op_free ql_model_default ql_results_count "
                                "ql_metrics_server_port ql_metrics_server_stop ql_series_add ql_series_change ql_series_observe ql_series_set "
                                "ql_results_free ql_results_hit ql_runtime_free ql_status_name ql_str_compare ql_str_equal "
                                "ql_str_of ql_version ql_version_number ql_workspace_free ql_allocator_set "
@@ -685,6 +702,8 @@ static void do_harmless(void)
     ql_op_cancel(NULL);
     ql_op_free(NULL);
     ql_capture_free(NULL);
+    ql_capture_server_stop(NULL);
+    assert_string_equal(ql_capture_server_url(NULL), "");
     assert_int_equal(ql_op_fd(NULL), -1);
     ql_runtime_free(NULL);
     ql_workspace_free(NULL);

@@ -77,6 +77,14 @@ static ql_status flame_diff(const ql__profile *p, ql__sink *sink, ql_error *err)
     const ql__table_options options = options_of(QL__SAMPLE_CPU);
     return ql__write_flame_diff(other, p, &options.view, sink, err);
 }
+static ql_status html(const ql__profile *p, ql__sink *sink, ql_error *err)
+{
+    return ql__write_html(NULL, p, sink, err);
+}
+static ql_status html_diff(const ql__profile *p, ql__sink *sink, ql_error *err)
+{
+    return ql__write_html(other, p, sink, err);
+}
 static ql_status top(const ql__profile *p, ql__sink *sink, ql_error *err)
 {
     const ql__table_options options = options_of(QL__SAMPLE_LOCK);
@@ -99,7 +107,7 @@ static const struct {
     ql_status (*write)(const ql__profile *p, ql__sink *sink, ql_error *err);
     bool any; /* also of a capture that has nothing */
 } outputs[] = {{"pprof", pprof, false}, {"pprof of wall", pprof_wall, false}, {"pprof of heap", pprof_heap, false}, {"pstats", pstats, false}, {"speedscope", speedscope, false},
-               {"collapsed", collapsed, false}, {"flame", flame, false}, {"flame diff", flame_diff, false}, {"trace", ql__write_trace, true}, {"mprof", ql__write_mprof, false},
+               {"collapsed", collapsed, false}, {"flame", flame, false}, {"flame diff", flame_diff, false}, {"trace", ql__write_trace, true}, {"html", html, true}, {"html diff", html_diff, true}, {"mprof", ql__write_mprof, false},
                {"png", ql__write_memory_png, false}, {"svg", ql__write_memory_svg, false}, {"json", ql__write_json, true}, {"top", top, false}, {"diff", diff, false}, {"heap", heap, false},
                {"report", ql__write_report_md, true}, {"report as json", ql__write_report_json, true}};
 #define OUTPUTS (sizeof outputs / sizeof *outputs)

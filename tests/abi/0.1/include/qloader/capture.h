@@ -3,8 +3,8 @@
  *
  * A capture is the file capture.qprof that a profiled run leaves behind: samples of time and memory, spans, tasks, counters. It is opened
  * here, on the machine it was made on or another, its addresses become functions and lines (from the program's own files, where those are
- * still the same build), and it is written in a format: for pprof, pstats and snakeviz, speedscope, flame graphs, Chrome's trace viewer, or as
- * a table or a report. The output goes to a function of the caller, piece by piece.
+ * still the same build), and it is written in a format: for pprof, pstats and snakeviz, speedscope, flame graphs, Chrome's trace viewer, as a
+ * page for a browser, a table or a report. The output goes to a function of the caller, piece by piece.
  *
  *     #include <qloader.h>
  *     #include <stdio.h>
@@ -49,7 +49,8 @@ typedef enum ql_capture_format {
     QL_CAPTURE_TOP_JSON = 11,   /**< the table of functions; of two captures what changed */
     QL_CAPTURE_HEAP_JSON = 12,  /**< places that allocate */
     QL_CAPTURE_REPORT_MD = 13,  /**< what takes time and memory, and what to do about it: Markdown */
-    QL_CAPTURE_REPORT_JSON = 14 /**< the same as JSON */
+    QL_CAPTURE_REPORT_JSON = 14, /**< the same as JSON */
+    QL_CAPTURE_HTML = 15        /**< all of it as one page for a browser, which loads nothing else; of two captures also what changed */
 } ql_capture_format;
 
 typedef enum ql_capture_kind {
@@ -131,7 +132,7 @@ QL_API void ql_capture_free(ql_capture *self);
  * @param view      NULL: the defaults.
  * @param write_fn  called in this thread, in order, with pieces of at most some 100 KiB.
  * Errors:  QL_E_NOTFOUND (the capture has no samples of that kind, no measurements of memory), QL_E_UNSUPPORTED (a library is missing: cairo for pictures of
- *          memory, zlib for pprof), QL_E_INVALID (also heap as pstats), QL_E_CALLBACK (write_fn stopped it; its value is in err), QL_E_NOMEM. What was handed over
+ *          memory, zlib for pprof and the page), QL_E_INVALID (also heap as pstats), QL_E_CALLBACK (write_fn stopped it; its value is in err), QL_E_NOMEM. What was handed over
  *          before a failure is not the whole output.
  * Threads: safe, several at once of one capture.
  * Since:   0.1
@@ -140,12 +141,36 @@ QL_API QL_MUST_USE ql_status ql_capture_write(const ql_capture *self, int32_t fo
                                               ql_error *err);
 
 /**
- * Writes what changed from `before` to `after`, as QL_CAPTURE_FLAME_SVG (widths are of `after`; red: more of its own, blue: less) or QL_CAPTURE_TOP_JSON.
+ * Writes what changed from `before` to `after`, as QL_CAPTURE_FLAME_SVG (widths are of `after`; red: more of its own, blue: less), QL_CAPTURE_TOP_JSON or
+ * QL_CAPTURE_HTML (`after`, and in a view of its own the change).
  * Functions are the same when their names and the base names of their modules are. Parameters, errors and threads as ql_capture_write();
  * QL_E_INVALID for another format. Since 0.1.
  */
 QL_API QL_MUST_USE ql_status ql_capture_diff(const ql_capture *before, const ql_capture *after, int32_t format, const ql_capture_view *view,
                                              ql_capture_write_fn write_fn, void *user, ql_error *err);
+
+/** A server on loopback that shows a capture. */
+typedef struct ql_capture_server ql_capture_server;
+
+/**
+ * Serves a capture as the page of QL_CAPTURE_HTML on 127.0.0.1, for a browser on the same machine.
+ *
+ * The page is made before this returns; the captures are not needed afterwards. One thread, started here, answers GET and HEAD of one address, which holds
+ * a random secret: whoever knows it sees the capture, other users of the machine do not. Else as ql_metrics_server_start() says.
+ *
+ * @param before  a capture that is compared with; NULL: none.
+ * @param port    1..65535; 0: one that is free.
+ * @param out     out: the server.
+ * Errors:  QL_E_INVALID, QL_E_BUSY (the port is taken), QL_E_AUTH (a port for root), QL_E_UNSUPPORTED (libmicrohttpd or zlib is not installed), QL_E_LIMIT (a
+ *          page of more than 2 GiB), QL_E_NOMEM, QL_E_IO.
+ * Threads: safe.
+ * Since:   0.1
+ */
+QL_API QL_MUST_USE ql_status ql_capture_server_start(const ql_capture *capture, const ql_capture *before, uint32_t port, ql_capture_server **out, ql_error *err);
+/** Where the page is, "http://127.0.0.1:40123/<secret>/"; lives as long as the server. "" for NULL. Since 0.1. */
+QL_API const char *ql_capture_server_url(const ql_capture_server *self);
+/** Closes every connection, ends the thread and frees; NULL is fine. Since 0.1. */
+QL_API void ql_capture_server_stop(ql_capture_server *self);
 
 #ifdef __cplusplus
 }

@@ -1,0 +1,16 @@
+# cmake -D OUTPUT=FILE -D FOLDER=DIR -D MARKUP=page.html -D STYLE=page.css "-D SCRIPT=a.js b.js" -P embed.cmake
+# The page as a source of C that defines what capture/page_parts.h declares. Bytes, since a string of C has a length that compilers need not take.
+string(REPLACE " " ";" SCRIPT "${SCRIPT}")
+set(text "/* Made from lib/capture/page. */\n#include \"capture/page_parts.h\"\n")
+foreach(part MARKUP STYLE SCRIPT)
+  string(TOLOWER ${part} name)
+  string(APPEND text "\nstatic const unsigned char ${name}[] = {\n")
+  foreach(file IN LISTS ${part})
+    file(READ ${FOLDER}/${file} bytes HEX)
+    string(REGEX REPLACE "(................................................................)" "\\1\n" bytes "${bytes}")
+    string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," bytes "${bytes}")
+    string(APPEND text "${bytes}\n")
+  endforeach()
+  string(APPEND text "};\nconst ql_str ql__page_${name} = {(const char *)${name}, sizeof ${name}};\n")
+endforeach()
+file(WRITE ${OUTPUT} "${text}")
