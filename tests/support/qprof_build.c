@@ -1,5 +1,6 @@
 #include "support/qprof_build.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -218,4 +219,51 @@ void qprof_build_sample(qprof_build *self, const char *target, uint64_t scale)
     const ql__qprof_drop drop = {QL__QPROF_SAMPLE, 0, 3};
     const ql__qprof_end end = {.time_ns = QPROF_SAMPLE_START + 1000 * MS, .own_ns = 2 * MS, .samples = 201, .rootless = 1, .complete = 1};
     qprof_build_record(self, QL__QPROF_END, &end, sizeof end, &drop, sizeof drop, 1);
+}
+
+/* --- the large one ---------------------------------------------------------------------------------------------------------------------- */
+
+#define PARTS UINT64_C(500)
+#define PART_BYTES UINT64_C(0x1000)
+#define DEEPEST 30
+
+static void put_parts(qprof_build *self)
+{
+    for (uint64_t i = 0; i < PARTS; i++) {
+        char path[64];
+        uint64_t start = BIAS + i * PART_BYTES;
+        ql__qprof_mapping mapping = {.start = start, .end = start + PART_BYTES, .load_bias = start, .noted_ns = QPROF_SAMPLE_START, .id = (uint32_t)i + 1, .flags = QL__QPROF_MAPPING_EXECUTABLE};
+        (void)snprintf(path, sizeof path, "/nowhere/part_%u.so", (unsigned)i);
+        mapping.path = qprof_build_string(self, path);
+        qprof_build_record(self, QL__QPROF_MAPPING, &mapping, sizeof mapping, NULL, 0, 0);
+    }
+}
+
+/* The digits of `number` to the base of PARTS are the frames next to the root, which makes the stack one of its own; the others are any. */
+static void put_deep_stack(qprof_build *self, uint32_t number)
+{
+    ql__qprof_frame frames[DEEPEST + 1];
+    const ql__qprof_stack stack = {.id = number + 1, .flags = QL__QPROF_STACK_ROOT};
+    uint64_t rest = number;
+    frames[DEEPEST] = (ql__qprof_frame){BIAS + 8, 1, 0};
+    for (uint64_t k = DEEPEST; k-- > 0; rest /= PARTS) {
+        uint64_t part = k >= DEEPEST - 4 ? rest % PARTS : (number * UINT64_C(7919) + k * 31) % PARTS;
+        frames[k] = (ql__qprof_frame){BIAS + part * PART_BYTES + 8, (uint32_t)part + 1, 0};
+    }
+    qprof_build_record(self, QL__QPROF_STACK, &stack, sizeof stack, frames, sizeof frames, DEEPEST + 1);
+}
+
+void qprof_build_stacks(qprof_build *self, uint32_t count)
+{
+    qprof_build_init(self);
+    qprof_build_meta(self, "program", "/usr/bin/large");
+    qprof_build_meta(self, "start_monotonic_ns", "5000000000");
+    put_parts(self);
+    for (uint32_t i = 0; i < count; i++) put_deep_stack(self, i);
+    for (uint32_t i = 0; i < count; i++) {
+        const ql__qprof_sample sample = {.time_ns = QPROF_SAMPLE_START + i * UINT64_C(10000), .weight_ns = MS, .stack = i + 1, .kind = QL__QPROF_CPU, .running = QL__QPROF_RUNNING};
+        qprof_build_record(self, QL__QPROF_SAMPLE, &sample, sizeof sample, NULL, 0, 0);
+    }
+    const ql__qprof_end end = {.time_ns = QPROF_SAMPLE_START + count * UINT64_C(10000), .samples = count, .complete = 1};
+    qprof_build_record(self, QL__QPROF_END, &end, sizeof end, NULL, 0, 0);
 }

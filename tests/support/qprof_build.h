@@ -32,6 +32,11 @@ ql_str qprof_build_finish(qprof_build *self);
  * root of all is capture_entry. scale: the samples of capture_cold weigh that many times as much (1: as said).
  */
 void qprof_build_sample(qprof_build *self, const char *target, uint64_t scale);
+/*
+ * The large one: `count` stacks, no two alike, of 31 frames in 500 libraries that are not there (a function each, "[part_0.so]" the root of all), with a
+ * sample of 1 ms each.
+ */
+void qprof_build_stacks(qprof_build *self, uint32_t count);
 #define QPROF_SAMPLE_START UINT64_C(5000000000)
 
 #endif
