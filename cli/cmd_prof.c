@@ -63,6 +63,23 @@ static int print_table(const cli *self, prof_job *job, void (*print)(const cli *
     return EXIT_OK;
 }
 
+/* What is missing in a capture of which files are made: the tables show it, files of other tools have no place for it. */
+static void tell_notes(const cli *self, ql_capture *capture)
+{
+    static const int32_t tables[] = {QL_CAPTURE_TOP_JSON, QL_CAPTURE_HEAP_JSON};
+    if (cli_has(self, OPT_QUIET)) return;
+    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
+        ql_error err = {0};
+        json_t *table = NULL;
+        prof_job job = {.capture = capture, .format = tables[i], .view = QL_CAPTURE_VIEW_INIT};
+        job.view.limit = 1;
+        if (prof_read_json(write_job, &job, &table, &err) < 0) continue; /* no samples of that kind */
+        prof_print_notes(stderr, table);
+        json_decref(table);
+        return;
+    }
+}
+
 int cmd_prof_top(cli *self)
 {
     prof_job job;
@@ -106,6 +123,8 @@ static int write_output(const cli *self, prof_job *job, const char *output, cons
     if (to_stdout && binary && isatty(STDOUT_FILENO)) return cli_usage_error(self, "this is not for a terminal: name a file with --output");
     int code = prof_write_file(self, output, write_job, job, &bytes);
     if (code >= 0) return code;
+    if (job->before != NULL) tell_notes(self, job->before);
+    tell_notes(self, job->capture);
     if (to_stdout) return EXIT_OK;
     if (cli_has(self, OPT_JSON)) {
         json_t *object = json_pack("{s:o, s:s, s:I}", "file", text_json(ql_str_of(output)), "format", format, "bytes", (json_int_t)bytes);
@@ -166,6 +185,7 @@ static int convert_all(const cli *self, const prof_job *job)
     }
     ql_status status = prof_write_set(job->capture, folder, true, 0, &count, &err);
     if (status < 0) return stop_asked() ? session_fail(self, status, &err) : cli_fail(self, status, &err);
+    tell_notes(self, job->capture);
     if (cli_has(self, OPT_JSON)) {
         json_t *object = json_pack("{s:o, s:s, s:I}", "folder", text_json(ql_str_of(folder)), "format", "all", "files", (json_int_t)count);
         if (object != NULL) json_dumpf(object, stdout, JSON_INDENT(2));

@@ -14,7 +14,7 @@
     X(5, PARTIAL, "finished, but some documents, sources or requests failed") \
     X(6, BUSY, "another process is writing to the index, or listens on the port") \
     X(7, STORAGE, "disk full or input/output error") \
-    X(8, CORRUPT, "a file of the index or the model is damaged") \
+    X(8, CORRUPT, "a file of the index, the model or a profile is damaged") \
     X(9, UNSUPPORTED, "asked for something that is not in this build") \
     X(10, MISMATCH, "the index was made with another model") \
     X(130, INTERRUPTED, "stopped by Ctrl-C (by SIGTERM: 143, by a hangup: 129); what was stored stays")

@@ -98,18 +98,25 @@ int prof_write_file(const cli *self, const char *path, prof_write_fn write, void
     return status < 0 ? tell(self, status, &err) : -1;
 }
 
-json_t *prof_write_json(const cli *self, prof_write_fn write, void *user, int *code)
+ql_status prof_read_json(prof_write_fn write, void *user, json_t **out, ql_error *err)
 {
     ql_buf text = QL_BUF_INIT;
-    ql_error err = {0};
     json_error_t problem;
-    json_t *json = NULL;
-    ql_status status = write(user, to_buffer, &text, &err);
-    if (status < 0) *code = tell(self, text.status < 0 ? text.status : status, &err);
-    else if ((json = json_loadb(text.ptr, text.len, 0, &problem)) == NULL) {
-        (void)snprintf(err.message, sizeof err.message, "out of memory");
-        *code = cli_fail(self, QL_E_NOMEM, &err);
+    ql_status status = write(user, to_buffer, &text, err);
+    if (status < 0 && text.status < 0) status = text.status;
+    if (status >= 0 && (*out = json_loadb(text.ptr, text.len, 0, &problem)) == NULL) {
+        (void)snprintf(err->message, sizeof err->message, "out of memory");
+        status = err->status = QL_E_NOMEM;
     }
     ql_buf_dispose(&text);
+    return status;
+}
+
+json_t *prof_write_json(const cli *self, prof_write_fn write, void *user, int *code)
+{
+    ql_error err = {0};
+    json_t *json = NULL;
+    ql_status status = prof_read_json(write, user, &json, &err);
+    if (status < 0) *code = tell(self, status, &err);
     return json;
 }

@@ -64,17 +64,17 @@ static void print_place(const json_t *row)
     printf("\n");
 }
 
-static void print_notes(const json_t *table)
+void prof_print_notes(FILE *out, const json_t *table)
 {
     size_t i = 0;
     json_t *note = NULL;
     long long lost = whole(table, "dropped");
-    if (lost > 0) printf("note: %lld events were lost: the buffers of the profiler were full\n", lost);
+    if (lost > 0) fprintf(out, "note: %lld events were lost: the buffers of the profiler were full\n", lost);
     json_array_foreach(json_object_get(table, "notes"), i, note)
     {
-        printf("note: ");
-        text_put(stdout, ql_str_of(json_string_value(note)));
-        printf("\n");
+        fprintf(out, "note: ");
+        text_put(out, ql_str_of(json_string_value(note)));
+        fprintf(out, "\n");
     }
 }
 
@@ -101,7 +101,7 @@ void prof_print_top(const cli *self, const json_t *table)
         printf("%s: %s in %lld samples, over %s", kind_text(table), value_text(whole(table, "total"), bytes, a), whole(table, "samples"), time_text(whole(table, "duration_ns"), b));
         if (*text(table, "engine") != '\0') printf(" (%s)", text(table, "engine"));
         printf("\n");
-        print_notes(table);
+        prof_print_notes(stdout, table);
     }
     printf("%11s %6s %11s %6s %8s  %s\n", "SELF", "SELF%", "CUMULATIVE", "CUM%", "SAMPLES", "WHERE");
     json_array_foreach(rows, i, row)
@@ -127,7 +127,7 @@ void prof_print_heap(const cli *self, const json_t *table)
         if (json_is_true(json_object_get(table, "exact"))) printf("; every call was recorded\n");
         else printf("; estimated from one sample every %s\n", bytes_text(whole(table, "interval_bytes"), a));
         if (json_is_true(json_object_get(table, "library_only"))) printf("note: the library's own memory only\n");
-        print_notes(table);
+        prof_print_notes(stdout, table);
     }
     printf("%11s %10s %10s  %s\n", "SIZE", "COUNT", "AVERAGE", "WHERE");
     json_array_foreach(rows, i, row)
@@ -154,8 +154,8 @@ void prof_print_diff(const cli *self, const json_t *table)
     if (!cli_has(self, OPT_QUIET)) {
         printf("%s: %s before, ", kind_text(table), value_text(whole(before, "total"), bytes, a));
         printf("%s after\n", value_text(whole(after, "total"), bytes, a));
-        print_notes(before);
-        print_notes(after);
+        prof_print_notes(stdout, before);
+        prof_print_notes(stdout, after);
     }
     printf("%12s %11s %11s %12s  %s\n", "SELF CHANGE", "SELF BEFORE", "SELF AFTER", "CUM CHANGE", "WHERE");
     json_array_foreach(json_object_get(table, "rows"), i, row)

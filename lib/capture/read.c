@@ -1,7 +1,8 @@
 /*
  * capture.qprof, chunk by chunk. It is read twice: texts, files, stacks and everything but samples first, then, when addresses have names, samples and
- * allocations; so no more than the profile itself is in memory. Invariant: nothing behind the first chunk that is not whole is used.
- * Threads: one per call. Cost: two reads of the file, and the symbols of the files it names.
+ * allocations; so no more than the profile itself is in memory. Where a chunk is damaged the next whole one is looked for (chunk_find.c) and what lies between is
+ * noted. Invariant: only chunks whose checksum is right are used.
+ * Threads: one per call. Cost: two reads of the file, three where it is damaged, and the symbols of the files it names.
  */
 #include "capture/read.h"
 
@@ -11,14 +12,10 @@
 #include "base/alloc.h"
 #include "base/limits.h"
 #include "base/status.h"
+#include "capture/chunk_find.h"
 #include "capture/read_internal.h"
 
-typedef struct source {
-    ql__read_at_fn read_fn;
-    void *user;
-    uint64_t size;
-    unsigned char *payload; /* (QL__QPROF_CHUNK_BYTES_MAX) */
-} source;
+#define GAPS_TOLD 8 /* a file of damage does not fill a report */
 
 /* --- records of a chunk -------------------------------------------------------------------------------------------------------------- */
 
@@ -46,32 +43,44 @@ static ql_status take_records(ql__reader *self, uint32_t kind, const unsigned ch
     return QL_OK;
 }
 
-/* The chunk at *at and its records. QL_DONE: no whole chunk is there. */
-static ql_status take_chunk(ql__reader *self, const source *from, uint64_t *at, ql_error *err)
+/* A stretch of the file that no whole chunk covers: [from, to). */
+static ql_status note_gap(ql__reader *self, uint64_t from, const ql__chunk_found *next, ql_error *err)
 {
-    ql__qprof_chunk chunk;
-    if (from->size - *at < sizeof chunk) return QL_DONE;
-    QL_TRY(from->read_fn(from->user, *at, &chunk, sizeof chunk, err));
-    if (chunk.size > QL__QPROF_CHUNK_BYTES_MAX || chunk.size > from->size - *at - sizeof chunk) return QL_DONE;
-    QL_TRY(from->read_fn(from->user, *at + sizeof chunk, from->payload, chunk.size, err));
-    if (ql__qprof_crc32(0, from->payload, chunk.size) != chunk.crc) return QL_DONE;
-    QL_TRY(take_records(self, chunk.kind, from->payload, chunk.size, err));
-    *at += sizeof chunk + chunk.size;
-    return QL_OK;
+    ql_buf text;
+    if (self->second_pass) return QL_OK;
+    unsigned long long first = from, end = next->at;
+    self->gap_bytes += next->at - from;
+    if (++self->gaps > GAPS_TOLD) return QL_OK;
+    ql_buf_init(&text, 4096);
+    if (next->payload != NULL) (void)ql_buf_printf(&text, "a piece is damaged and was left out: bytes %llu to %llu; what follows it was read", first, end - 1);
+    else if (next->cut) (void)ql_buf_printf(&text, "the file ends in a piece that is not whole: %llu of %llu bytes were read", first, end);
+    else (void)ql_buf_printf(&text, "the end is damaged and was left out: bytes %llu to %llu", first, end - 1);
+    ql_status status = text.status < 0 ? ql__fail_nomem(err) : ql__profile_note(self->profile, QL_STR("file"), ql_buf_str(&text), err);
+    ql_buf_dispose(&text);
+    return status;
 }
 
-static ql_status take_chunks(ql__reader *self, const source *from, uint64_t first, uint64_t end, uint64_t *good, ql_error *err)
+/* Every whole chunk. *taken: how many. */
+static ql_status take_chunks(ql__reader *self, ql__chunk_source *source, uint64_t first, size_t *taken, ql_error *err)
 {
     uint64_t at = first;
-    ql_status status = QL_OK;
-    while (at < end && status == QL_OK) status = take_chunk(self, from, &at, err);
-    *good = at;
-    return status < 0 ? status : QL_OK;
+    *taken = 0;
+    source->search_bytes = 0;
+    while (at < source->size) {
+        ql__chunk_found found;
+        QL_TRY(ql__chunk_find(source, at, &found, err));
+        if (found.at > at) QL_TRY(note_gap(self, at, &found, err));
+        if (found.payload == NULL) break;
+        QL_TRY(take_records(self, found.kind, found.payload, found.size, err));
+        at = found.end;
+        ++*taken;
+    }
+    return QL_OK;
 }
 
 /* --- the file ------------------------------------------------------------------------------------------------------------------------- */
 
-static ql_status read_head(const source *from, uint64_t *first, ql_error *err)
+static ql_status read_head(const ql__chunk_source *from, uint64_t *first, ql_error *err)
 {
     ql__qprof_file head = {0};
     _Static_assert(sizeof QL__QPROF_MAGIC == sizeof head.magic + 1 || sizeof QL__QPROF_MAGIC == sizeof head.magic, "the magic fills its place");
@@ -80,40 +89,44 @@ static ql_status read_head(const source *from, uint64_t *first, ql_error *err)
     if (memcmp(head.magic, QL__QPROF_MAGIC, sizeof head.magic) != 0) return ql__fail(err, QL_E_FORMAT, "it is no capture: a capture.qprof begins otherwise");
     if (head.version != QL__QPROF_VERSION)
         return ql__fail(err, QL_E_UNSUPPORTED, "the capture is of format %u, this library reads %d: take the program that made it, or a newer one", head.version, QL__QPROF_VERSION);
-    if (head.header_bytes < sizeof head || head.header_bytes > from->size) return ql__fail(err, QL_E_FORMAT, "the head of the capture is damaged");
+    if (head.header_bytes < sizeof head || head.header_bytes > from->size) return ql__fail(err, QL_E_CORRUPT, "the head of the capture is damaged");
     *first = head.header_bytes;
     return QL_OK;
 }
 
-static ql_status note_state(ql__reader *self, const source *from, uint64_t good, ql_error *err)
+static ql_status note_state(ql__reader *self, ql_error *err)
 {
     ql_buf text;
+    ql_status status = QL_OK;
     ql_buf_init(&text, 4096);
-    if (good < from->size)
-        (void)ql_buf_printf(&text, "the file ends in a piece that is not whole: %llu of %llu bytes were read", (unsigned long long)good, (unsigned long long)from->size);
-    ql_status status = text.len > 0 ? ql__profile_note(self->profile, QL_STR("file"), ql_buf_str(&text), err) : QL_OK;
+    if (self->gaps > GAPS_TOLD) {
+        (void)ql_buf_printf(&text, "%zu pieces are damaged, %llu bytes in all; the first %d are named", self->gaps, (unsigned long long)self->gap_bytes, GAPS_TOLD);
+        status = text.status < 0 ? ql__fail_nomem(err) : ql__profile_note(self->profile, QL_STR("file"), ql_buf_str(&text), err);
+    }
     ql_buf_clear(&text);
     if (status >= 0 && self->refused > 0) {
         (void)ql_buf_printf(&text, "%llu records could not be right and were left out", (unsigned long long)self->refused);
         status = ql__profile_note(self->profile, QL_STR("file"), ql_buf_str(&text), err);
     }
     if (status >= 0 && !self->profile->numbers.complete)
-        status = ql__profile_note(self->profile, QL_STR("capture"), QL_STR("it has no end: the process ended first, or it still runs"), err);
+        status = ql__profile_note(self->profile, QL_STR("capture"), self->gaps > 0 ? QL_STR("it has no end: the process ended first, it still runs, or the end is what is damaged")
+                                                                                   : QL_STR("it has no end: the process ended first, or it still runs"), err);
     ql_buf_dispose(&text);
     return status;
 }
 
-static ql_status read_all(ql__reader *self, const source *from, ql_error *err)
+static ql_status read_all(ql__reader *self, ql__chunk_source *from, ql_error *err)
 {
-    uint64_t first = 0, good = 0, again = 0;
+    uint64_t first = 0;
+    size_t taken = 0;
     QL_TRY(read_head(from, &first, err));
-    QL_TRY(take_chunks(self, from, first, from->size, &good, err));
-    if (good == first) return ql__fail(err, QL_E_FORMAT, "the capture has not one whole piece");
+    QL_TRY(take_chunks(self, from, first, &taken, err));
+    if (taken == 0) return ql__fail(err, QL_E_CORRUPT, "the capture has not one whole piece: it was cut, or it is damaged throughout");
     QL_TRY(ql__read_code(self, err));
     self->second_pass = true;
-    QL_TRY(take_chunks(self, from, first, good, &again, err));
+    QL_TRY(take_chunks(self, from, first, &taken, err));
     QL_TRY(ql__read_finish(self, err));
-    return note_state(self, from, good, err);
+    return note_state(self, err);
 }
 
 static void reader_dispose(ql__reader *self)
@@ -131,16 +144,16 @@ ql_status ql__capture_read_from(const ql__sys *sys, ql__read_at_fn read_fn, void
                                 ql_error *err)
 {
     ql__reader self = {.sys = sys, .options = options};
-    source from = {.read_fn = read_fn, .user = user, .size = size};
+    ql__chunk_source from = {.read_fn = read_fn, .user = user, .size = size};
     ql__map_init(&self.tasks, 0x5eed);
     ql__arena_init(&self.task_keys, QL_LIMIT_PROFILE_ARENA_BYTES);
     ql_status status = QL_OK;
     if (size > QL_LIMIT_PROFILE_FILE_BYTES) status = ql__fail(err, QL_E_LIMIT, "the capture is larger than %llu bytes", (unsigned long long)QL_LIMIT_PROFILE_FILE_BYTES);
-    if (status >= 0) from.payload = ql__alloc(QL__QPROF_CHUNK_BYTES_MAX);
-    if (status >= 0) status = from.payload != NULL ? ql__profile_new(&self.profile, err) : ql__fail_nomem(err);
+    if (status >= 0) from.window = ql__alloc(QL__CHUNK_WINDOW_BYTES);
+    if (status >= 0) status = from.window != NULL ? ql__profile_new(&self.profile, err) : ql__fail_nomem(err);
     if (status >= 0) status = read_all(&self, &from, err);
     if (status >= 0) *out = QL_STEAL(self.profile);
-    ql__free(from.payload);
+    ql__free(from.window);
     reader_dispose(&self);
     return status;
 }

@@ -1,6 +1,6 @@
 /*
  * Reading capture.qprof (lib/prof/qprof.h) into a profile. What the file says is anybody's: chunks have a checksum, every size, count and id is checked,
- * what cannot be right is left out and noted. A file that ends early (a crash, a copy that was cut) gives what is whole.
+ * what cannot be right is left out and noted. A file that ends early (a crash, a copy that was cut) or is damaged gives what is whole.
  */
 #ifndef QL_READ_H
 #define QL_READ_H
@@ -16,7 +16,7 @@ typedef struct ql__read_options {
 } ql__read_options;
 
 /*
- * QL_E_NOTFOUND, QL_E_IO; QL_E_FORMAT: not such a file, or not one whole chunk; QL_E_UNSUPPORTED: of a later version; QL_E_LIMIT: more than a
+ * QL_E_NOTFOUND, QL_E_IO; QL_E_FORMAT: not such a file; QL_E_CORRUPT: not one whole chunk; QL_E_UNSUPPORTED: of a later version; QL_E_LIMIT: more than a
  * profile may hold; QL_E_NOMEM. What was left out is in the profile's notes.
  */
 ql_status ql__capture_read(const ql__sys *sys, const char *path, const ql__read_options *options, ql__profile **out, ql_error *err);

@@ -1,4 +1,4 @@
-/* The parts of the reader of capture.qprof: read.c (file and chunks), read_records.c (what a record becomes), read_code.c (addresses to names),
+/* The parts of the reader of capture.qprof: read.c (file and chunks), chunk_find.c (the next whole chunk), read_records.c (what a record becomes), read_code.c (addresses to names),
  * read_finish.c (times and sums). */
 #ifndef QL_READ_INTERNAL_H
 #define QL_READ_INTERNAL_H
@@ -41,6 +41,8 @@ typedef struct ql__reader {
     uint64_t start_ns, first_ns, last_ns; /* of the process's clock: META's, the earliest and the latest that was seen */
     ql__demangler demangler;
     uint64_t refused;    /* records that could not be right */
+    size_t gaps;         /* stretches of the file that are damaged, or not whole */
+    uint64_t gap_bytes;
 } ql__reader;
 
 /* One record: its fixed part and what is behind it. QL_E_FORMAT: it cannot be right, and is left out. */

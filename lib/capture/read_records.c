@@ -24,12 +24,12 @@ static ql_status refuse(ql_error *err)
 
 /* --- ids ------------------------------------------------------------------------------------------------------------------------------ */
 
-/* Ids are given one after the other; several threads write theirs in nearly that order. */
+/* Ids are given one after the other; several threads write theirs in nearly that order. Those of a damaged piece are missing: no more than had room in it. */
 #define ID_SLACK 4096
 
-static bool can_define(const ql__id_table *table, uint32_t id)
+static bool can_define(const ql__reader *self, const ql__id_table *table, uint32_t id)
 {
-    return id != 0 && id <= QL__QPROF_ID_MAX && id <= 2 * table->defined + ID_SLACK && (id >= table->count || table->index[id] == 0);
+    return id != 0 && id <= QL__QPROF_ID_MAX && id <= 2 * table->defined + ID_SLACK + self->gap_bytes / sizeof(ql__qprof_record) && (id >= table->count || table->index[id] == 0);
 }
 
 /* To be asked before: can_define. */
@@ -76,7 +76,7 @@ static ql_status take_string(ql__reader *self, const ql__raw_record *record, ql_
     ql__qprof_string string;
     uint32_t id = 0;
     copy_fixed(record, &string, sizeof string);
-    if (record->tail_size > QL__QPROF_STRING_BYTES_MAX || !can_define(&self->strings, string.id)) return refuse(err);
+    if (record->tail_size > QL__QPROF_STRING_BYTES_MAX || !can_define(self, &self->strings, string.id)) return refuse(err);
     QL_TRY(ql__profile_string(self->profile, (ql_str){(const char *)record->tail, record->tail_size}, &id, err));
     return define(&self->strings, string.id, id, err);
 }
@@ -95,7 +95,7 @@ static ql_status take_mapping(ql__reader *self, const ql__raw_record *record, ql
     ql__qprof_mapping mapping;
     char hex[2 * 64 + 1];
     copy_fixed(record, &mapping, sizeof mapping);
-    if (record->count > 64 || record->count > record->tail_size || mapping.end <= mapping.start || !can_define(&self->mappings, mapping.id)) return refuse(err);
+    if (record->count > 64 || record->count > record->tail_size || mapping.end <= mapping.start || !can_define(self, &self->mappings, mapping.id)) return refuse(err);
     ql__profile_module module = {.start = mapping.start, .end = mapping.end, .file_offset = mapping.file_offset, .load_bias = mapping.load_bias,
                                  .path = string_of(self, mapping.path), .main = (mapping.flags & QL__QPROF_MAPPING_MAIN) != 0};
     static const char digits[] = "0123456789abcdef";
@@ -112,7 +112,7 @@ static ql_status take_stack(ql__reader *self, const ql__raw_record *record, ql_e
 {
     ql__qprof_stack stack;
     copy_fixed(record, &stack, sizeof stack);
-    if (record->count > QL__QPROF_FRAMES_MAX || record->count * sizeof(ql__qprof_frame) > record->tail_size || !can_define(&self->stacks, stack.id)) return refuse(err);
+    if (record->count > QL__QPROF_FRAMES_MAX || record->count * sizeof(ql__qprof_frame) > record->tail_size || !can_define(self, &self->stacks, stack.id)) return refuse(err);
     if (self->raw_stacks_count >= QL_LIMIT_PROFILE_ROWS || self->raw_frames_count + record->count > 16 * QL_LIMIT_PROFILE_ROWS)
         return ql__fail(err, QL_E_LIMIT, "the capture has more than %zu stacks", QL_LIMIT_PROFILE_ROWS);
     if (!ql__array_reserve(&self->raw_stacks, &self->raw_stacks_capacity, self->raw_stacks_count + 1, sizeof *self->raw_stacks) ||
@@ -146,7 +146,7 @@ static ql_status take_thread(ql__reader *self, const ql__raw_record *record, ql_
         self->profile->threads[known - 1] = row;
         return QL_OK;
     }
-    if (!can_define(&self->threads, thread.id)) return refuse(err);
+    if (!can_define(self, &self->threads, thread.id)) return refuse(err);
     QL_TRY(define(&self->threads, thread.id, (uint32_t)self->profile->threads_count, err));
     return ql__profile_thread_add(self->profile, &row, err);
 }
@@ -155,7 +155,7 @@ static ql_status take_site(ql__reader *self, const ql__raw_record *record, ql_er
 {
     ql__qprof_site site;
     copy_fixed(record, &site, sizeof site);
-    if (!can_define(&self->sites, site.id)) return refuse(err);
+    if (!can_define(self, &self->sites, site.id)) return refuse(err);
     const ql__profile_site row = {string_of(self, site.name), string_of(self, site.category), string_of(self, site.function), string_of(self, site.file), site.line};
     QL_TRY(define(&self->sites, site.id, (uint32_t)self->profile->sites_count, err));
     return ql__profile_site_add(self->profile, &row, err);
@@ -167,7 +167,7 @@ static ql_status take_labels(ql__reader *self, const ql__raw_record *record, ql_
     ql__profile_label pairs[QL__QPROF_LABELS_MAX];
     uint32_t id = 0;
     copy_fixed(record, &labels, sizeof labels);
-    if (record->count > QL__QPROF_LABELS_MAX || record->count * sizeof(ql__qprof_label) > record->tail_size || !can_define(&self->labels, labels.id)) return refuse(err);
+    if (record->count > QL__QPROF_LABELS_MAX || record->count * sizeof(ql__qprof_label) > record->tail_size || !can_define(self, &self->labels, labels.id)) return refuse(err);
     for (size_t i = 0; i < record->count; i++) {
         ql__qprof_label label;
         memcpy(&label, record->tail + i * sizeof label, sizeof label);

@@ -5,7 +5,8 @@
  * `crc`. A payload is records of one kind back to back: ql__qprof_record, then `size` bytes: first `fixed` bytes of the kind's structure, then its
  * tail (bytes or an array, told at each structure). Everything is little endian and nothing is aligned: copy, never cast.
  *
- * - After a crash the file is good up to the last whole chunk with the right CRC; a reader stops there and says so (no END with `complete`).
+ * - After a crash the file is good up to the last whole chunk with the right CRC; a reader says so (no END with `complete`). Behind a damaged chunk it looks for
+ *   the next whole one: a kind that is given, a size that fits, records of which each has a fixed part and whose sizes add up to it, the right CRC.
  * - Growth: a structure grows at its end. A reader zeroes its own, copies min(fixed, sizeof) and finds the tail at `fixed`. Unknown kinds of chunk
  *   and unknown enumerators are skipped. `version` changes only when old readers would be wrong.
  * - Ids (string, mapping, stack, thread, site, labels: u32; span, task: u64) start at 1; 0 is "none" (of a string: the empty one). A record that

@@ -93,6 +93,35 @@ class Prof(unittest.TestCase):
         self.assertRegex(titles["capture_cold"][1], "^#ff[0-9a-f]{4}$")  # more: red
         self.assertEqual(titles["capture_hot"][1], "#f2f0ee")
 
+    # --- damage ---
+
+    def test_a_damaged_piece_is_told_and_the_rest_is_read(self):
+        with open(self.path("capture.qprof"), "rb") as f:
+            data = bytearray(f.read())
+        at, chunks = 16, []
+        while at < len(data):
+            chunks.append(at)
+            at += 12 + struct.unpack_from("<I", data, at + 4)[0]
+        middle = next(i for i, at in enumerate(chunks) if data[at] == 15)  # memory over time: samples lie around it
+        data[chunks[middle] + 20] ^= 0x10
+        hurt = self.path("hurt.qprof")
+        with open(hurt, "wb") as f:
+            f.write(data)
+        told = "a piece is damaged and was left out: bytes %d to %d;" % (chunks[middle], chunks[middle + 1] - 1)
+        self.assertIn(told, self.run_prof("top", hurt))
+        table = json.loads(self.run_prof("top", "--json", hurt))
+        self.assertTrue(table["complete"])
+        self.assertEqual(table["samples"], json.loads(self.run_prof("top", "--json"))["samples"])
+        done = subprocess.run([harness.QLOADER, "prof", "convert", "--to", "pprof", "-o", "hurt.pb.gz", hurt], capture_output=True, text=True, cwd=self.dir)
+        self.assertEqual(done.returncode, 0)
+        self.assertIn("note: " + told, done.stderr)
+        with open(hurt, "wb") as f:
+            f.write(data[:16] + b"\xff" * 5000)
+        self.assertIn("not one whole piece", self.run_prof("top", hurt, code=8))
+        with open(hurt, "wb") as f:
+            f.write(b"a text, not a capture\n" * 9)
+        self.assertIn("no capture", self.run_prof("top", hurt, code=1))
+
     # --- files for other tools ---
 
     def test_pprof(self):
@@ -291,7 +320,7 @@ class Prof(unittest.TestCase):
         self.assertIn("it has no end", text)
 
     def test_output_goes_to_pipes_and_full_disks(self):
-        done = subprocess.run("%s prof convert --to json %s | head -c 10" % (harness.QLOADER, self.path("capture.qprof")), shell=True, capture_output=True)
+        done = subprocess.run("%s prof convert --quiet --to json %s | head -c 10" % (harness.QLOADER, self.path("capture.qprof")), shell=True, capture_output=True)
         self.assertEqual((done.returncode, len(done.stdout), done.stderr), (0, 10, b""))
         with open("/dev/full", "w") as full:
             done = subprocess.run([harness.QLOADER, "prof", "convert", "--to", "json", self.path("capture.qprof")], stdout=full, stderr=subprocess.PIPE)
