@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/limits.h"
 #include "base/status.h"
+#include "capture/allocators.h"
 #include "capture/demangle.h"
 #include "capture/read_internal.h"
 #include "capture/symbol.h"
@@ -147,17 +148,50 @@ static ql_status generated_location(ql__reader *self, const ql__raw_stack *raw, 
     return ql__profile_location_add(self->profile, 0, 0, &line, 1, location, err);
 }
 
-static ql_status add_stack(ql__reader *self, const address *all, size_t count, ql__raw_stack *raw, ql_error *err)
+/* How many lines at the beginning of a location are of the allocator. */
+static uint32_t allocator_lines(const ql__profile *profile, const ql__profile_location *location, ql__allocator_walk *walk)
 {
-    uint32_t locations[QL__QPROF_FRAMES_MAX];
+    uint32_t count = 0;
+    while (count < location->line_count && ql__allocator_has(walk, ql__profile_text(profile, profile->functions[profile->lines[location->line_first + count].function].name))) count++;
+    return count;
+}
+
+/*
+ * Drops the frames of the allocator from the leaf on, so that whoever called it is the place in every output. *count falls; the location that is first then may be
+ * a part of one, where the allocator is inlined. A stack of nothing else stays as it is.
+ */
+static ql_status drop_allocator(ql__reader *self, uint32_t *locations, uint32_t *count, ql_error *err)
+{
+    ql__profile *profile = self->profile;
+    ql__allocator_walk walk = {0};
+    for (uint32_t first = 0; first < *count; first++) {
+        const ql__profile_location location = profile->locations[locations[first]];
+        uint32_t lines = allocator_lines(profile, &location, &walk);
+        if (lines == location.line_count) continue;
+        if (lines > 0) {
+            ql__profile_line rest[QL_LIMIT_PROFILE_INLINED];
+            memcpy(rest, profile->lines + location.line_first + lines, (location.line_count - lines) * sizeof *rest);
+            QL_TRY(ql__profile_location_add(profile, location.module, location.address, rest, location.line_count - lines, &locations[first], err));
+        }
+        *count -= first;
+        memmove(locations, locations + first, *count * sizeof *locations);
+        return QL_OK;
+    }
+    return QL_OK;
+}
+
+static ql_status add_stack(ql__reader *self, const address *all, size_t addresses, ql__raw_stack *raw, ql_error *err)
+{
+    uint32_t locations[QL__QPROF_FRAMES_MAX], count = raw->count;
     for (uint32_t i = 0; i < raw->count; i++) {
         const ql__raw_frame *frame = &self->raw_frames[raw->first + i];
         const address key = {frame->pc, frame->module, 0};
-        const address *found = bsearch(&key, all, count, sizeof *all, compare_addresses);
+        const address *found = bsearch(&key, all, addresses, sizeof *all, compare_addresses);
         locations[i] = found->location; /* every frame is among them */
         if (i == 0 && (raw->flags & QL__QPROF_STACK_GENERATED) != 0) QL_TRY(generated_location(self, raw, &locations[0], err));
     }
-    return ql__profile_stack_add(self->profile, locations, raw->count, (raw->flags & QL__QPROF_STACK_TRUNCATED) != 0, &raw->stack, err);
+    if ((raw->flags & QL__QPROF_STACK_CALL) != 0) QL_TRY(drop_allocator(self, locations, &count, err));
+    return ql__profile_stack_add(self->profile, locations, count, (raw->flags & QL__QPROF_STACK_TRUNCATED) != 0, &raw->stack, err);
 }
 
 ql_status ql__read_code(ql__reader *self, ql_error *err)

@@ -7,21 +7,8 @@
 
 #include "base/alloc.h"
 #include "base/status.h"
+#include "capture/allocators.h"
 #include "capture/write_table.h"
-
-/* Functions that hand on memory, and the profiler's hook in them: whoever called them is the place. */
-static const char *const allocators[] = {
-    "on_alloc", "tell", "libc_realloc", "realloc_watched", "block_new", "block_for",
-    "malloc", "calloc", "realloc", "reallocarray", "memalign", "posix_memalign", "aligned_alloc", "strdup", "strndup", "__libc_malloc", "operator new(unsigned long)", "operator new[](unsigned long)",
-    "operator new(unsigned long, std::align_val_t)", "operator new[](unsigned long, std::align_val_t)", "ql__alloc", "ql__alloc_zero", "ql__realloc", "ql__realloc_array", "ql__strdup", "ql__array_reserve",
-    "ql__arena_alloc", "ql__arena_alloc_zero", "ql__arena_copy", "ql_buf_reserve", "ql_buf_append", "ql_buf_append_char", "sqlite3_malloc64", "json_malloc", "jsonp_malloc"};
-
-static bool is_allocator(ql_str name)
-{
-    for (size_t i = 0; i < sizeof allocators / sizeof *allocators; i++)
-        if (ql_str_equal(name, ql_str_of(allocators[i]))) return true;
-    return false;
-}
 
 typedef struct heap_row {
     int64_t bytes, objects, alloc_bytes, sampled;
@@ -42,12 +29,13 @@ static size_t value_of(ql__heap_view view)
 bool ql__heap_place(const ql__profile *profile, uint32_t stack, uint32_t *out)
 {
     ql__frame_iter frames = ql__frames_of(profile, stack);
+    ql__allocator_walk walk = {0};
     uint32_t line;
     bool any = false;
     while (ql__frame_next(&frames, &line)) {
         if (!any) *out = line;
         any = true;
-        if (is_allocator(ql__profile_text(profile, profile->functions[profile->lines[line].function].name))) continue;
+        if (ql__allocator_has(&walk, ql__profile_text(profile, profile->functions[profile->lines[line].function].name))) continue;
         *out = line;
         return true;
     }

@@ -75,12 +75,12 @@ static uint64_t address_of(const ql__elf_image *image, const char *name)
     return 0;
 }
 
-/* The first address in capture_hot that belongs to what is inlined there. */
-static uint64_t inlined_address(const ql__elf_image *image)
+/* The first address in a function that belongs to what is inlined there. */
+static uint64_t inlined_address(const ql__elf_image *image, const char *function)
 {
     ql__debug_info *debug = NULL;
     ql__symbol_frame frames[4];
-    uint64_t start = address_of(image, "capture_hot"), found = 0;
+    uint64_t start = address_of(image, function), found = 0;
     assert_int_equal(ql__debug_info_open(image->fd, &debug, NULL), QL_OK);
     for (uint64_t at = start; at < start + 64 && found == 0; at++)
         if (ql__debug_info_find(debug, at, frames, 4) == 2) found = at;
@@ -96,7 +96,7 @@ static void put_code(qprof_build *self, const char *target)
     ql__qprof_mapping mapping = {.start = BIAS, .end = BIAS + 0x100000, .load_bias = BIAS, .noted_ns = QPROF_SAMPLE_START, .id = 1, .flags = QL__QPROF_MAPPING_EXECUTABLE};
     mapping.path = qprof_build_string(self, target);
     qprof_build_record(self, QL__QPROF_MAPPING, &mapping, sizeof mapping, image.build_id.ptr, image.build_id.len, (uint16_t)image.build_id.len);
-    uint64_t inner = inlined_address(&image) + BIAS, hot = address_of(&image, "capture_hot") + BIAS, cold = address_of(&image, "capture_cold") + BIAS,
+    uint64_t inner = inlined_address(&image, "capture_hot") + BIAS, hot = address_of(&image, "capture_hot") + BIAS, cold = address_of(&image, "capture_cold") + BIAS,
              entry = address_of(&image, "capture_entry") + BIAS;
     ql__elf_close(&image);
     const ql__qprof_frame stacks[][3] = {{{inner, 1, 0}, {entry + 5, 1, 0}}, {{cold, 1, 0}, {entry + 5, 1, 0}}, {{hot, 1, 0}, {hot + 1, 1, 0}, {entry + 5, 1, 0}},
@@ -107,6 +107,16 @@ static void put_code(qprof_build *self, const char *target)
         if (i == 3) stack.kernel = qprof_build_string(self, "brgemm_f32");
         qprof_build_record(self, QL__QPROF_STACK, &stack, sizeof stack, stacks[i], counts[i] * sizeof stacks[i][0], counts[i]);
     }
+}
+
+void qprof_build_allocator_stack(qprof_build *self, const char *target, uint32_t id)
+{
+    ql__elf_image image;
+    assert_int_equal(ql__elf_open(ql__sys_default(), target, &image, NULL), QL_OK);
+    const ql__qprof_frame frames[] = {{address_of(&image, "ql__alloc") + BIAS + 1, 1, 0}, {inlined_address(&image, "capture_keep") + BIAS + 1, 1, 0}, {address_of(&image, "capture_entry") + BIAS + 5, 1, 0}};
+    ql__elf_close(&image);
+    const ql__qprof_stack stack = {.id = id, .flags = QL__QPROF_STACK_ROOT | QL__QPROF_STACK_CALL};
+    qprof_build_record(self, QL__QPROF_STACK, &stack, sizeof stack, frames, sizeof frames, 3);
 }
 
 static void put_people(qprof_build *self)
