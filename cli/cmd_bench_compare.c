@@ -37,6 +37,7 @@ static bool more_is_better(const bench_measure *measure)
 /* The interval shows a change for the worse, and the change is larger than what is allowed. */
 static bool is_worse(const comparison *self, double allowed)
 {
+    if (!self->ratio.defined) return self->ratio.verdict == STAT_MORE && !more_is_better(self->a); /* from 0: more than any percentage */
     if (more_is_better(self->a)) return self->ratio.verdict == STAT_LESS && self->ratio.ratio < 1 / (1 + allowed);
     return self->ratio.verdict == STAT_MORE && self->ratio.ratio > 1 + allowed;
 }
@@ -93,9 +94,9 @@ static json_t *side_json(const bench_result *result, const char *path)
 
 static json_t *one_json(const comparison *one)
 {
-    bool known = one->ratio.verdict != STAT_UNKNOWN;
-    return json_pack("{s:s, s:s, s:i, s:i, s:f, s:f, s:f, s:o, s:o, s:s, s:b}", "name", one->a->name, "unit", one->a->unit, "a_values", (int)one->of_a.count, "b_values", (int)one->of_b.count, "a_mean",
-                     one->of_a.mean, "b_mean", one->of_b.mean, "ratio", one->ratio.ratio, "low", known ? json_real(one->ratio.low) : json_null(), "high", known ? json_real(one->ratio.high) : json_null(),
+    bool known = one->ratio.defined && one->ratio.verdict != STAT_UNKNOWN;
+    return json_pack("{s:s, s:s, s:i, s:i, s:f, s:f, s:o, s:o, s:o, s:s, s:b}", "name", one->a->name, "unit", one->a->unit, "a_values", (int)one->of_a.count, "b_values", (int)one->of_b.count, "a_mean",
+                     one->of_a.mean, "b_mean", one->of_b.mean, "ratio", one->ratio.defined ? json_real(one->ratio.ratio) : json_null(), "low", known ? json_real(one->ratio.low) : json_null(), "high", known ? json_real(one->ratio.high) : json_null(),
                      "verdict", verdict_name(one), "fails", one->worse);
 }
 
@@ -120,12 +121,13 @@ static void print_table(const cli *self, const comparison *all, size_t count)
     printf("%-*s %11s %11s %8s   %-17s\n", width, "measure", "mean of A", "mean of B", "B / A", "interval");
     for (size_t i = 0; i < count; i++) {
         const comparison *one = &all[i];
-        char mean_a[32], mean_b[32], interval[64] = "-";
+        char mean_a[32], mean_b[32], ratio[32] = "-", interval[64] = "-";
         bench_format(one->a->unit, one->of_a.mean, mean_a);
         bench_format(one->a->unit, one->of_b.mean, mean_b);
-        if (one->ratio.verdict != STAT_UNKNOWN) snprintf(interval, sizeof interval, "%.3f .. %.3f", one->ratio.low, one->ratio.high);
+        if (one->ratio.defined) snprintf(ratio, sizeof ratio, "%.3f", one->ratio.ratio);
+        if (one->ratio.defined && one->ratio.verdict != STAT_UNKNOWN) snprintf(interval, sizeof interval, "%.3f .. %.3f", one->ratio.low, one->ratio.high);
         text_put(stdout, ql_str_of(one->a->name));
-        printf("%*s %11s %11s %8.3f   %-17s %s%s\n", width - (int)strlen(one->a->name), "", mean_a, mean_b, one->ratio.ratio, interval, verdict_name(one), one->worse ? ", beyond what is allowed" : "");
+        printf("%*s %11s %11s %8s   %-17s %s%s\n", width - (int)strlen(one->a->name), "", mean_a, mean_b, ratio, interval, verdict_name(one), one->worse ? ", beyond what is allowed" : "");
     }
     printf("(%lu %%: %s)\n", cli_number(self, OPT_CONFIDENCE), method);
 }

@@ -117,9 +117,17 @@ static double welch(double variance_a, double variance_b, stat_summary a, stat_s
     return both * both / parts;
 }
 
+/* A count that was 0 in every run of a has no ratio; where it is one and the same in every run of b too, it is told whether it is still 0. */
+static stat_verdict verdict_of_zero(stat_summary a, stat_summary b)
+{
+    if (a.count < 2 || b.count < 2 || a.stddev != 0 || b.stddev != 0) return STAT_UNKNOWN;
+    return b.mean > 0 ? STAT_MORE : STAT_NOISE;
+}
+
 stat_ratio stat_ratio_of(stat_summary a, stat_summary b, double level)
 {
-    stat_ratio self = {.ratio = a.mean != 0 ? b.mean / a.mean : 0, .verdict = STAT_UNKNOWN};
+    if (a.mean == 0) return (stat_ratio){.verdict = verdict_of_zero(a, b)};
+    stat_ratio self = {.ratio = b.mean / a.mean, .defined = true, .verdict = STAT_UNKNOWN};
     if (a.count < 2 || b.count < 2 || a.mean <= 0 || b.mean <= 0) return self;
     double variance_a = a.stddev * a.stddev / (double)a.count, variance_b = b.stddev * b.stddev / (double)b.count; /* of the means */
     if (variance_a == 0 && variance_b == 0) { /* such as a count that is the same in every run */

@@ -31,6 +31,7 @@ typedef enum stat_verdict {
 } stat_verdict;
 
 typedef struct stat_ratio {
+    bool defined;     /* the mean of a is not 0; else ratio, low and high mean nothing, and the verdict is of counts that are the same in every run */
     double ratio;     /* mean of b by mean of a */
     double low, high; /* interval at the level asked for; meaningless where the verdict is STAT_UNKNOWN */
     stat_verdict verdict;

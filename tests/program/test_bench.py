@@ -151,6 +151,16 @@ class Compare(Bench):
         self.assertRegex(table, r"(?m)^slower +1\.000 s +1\.200 s +1\.200 .* worse$")
         self.assertIn("Fieller", table)
 
+    def test_what_was_zero_has_no_ratio(self):
+        a = self.write_result("a", [("faults", "count", [0, 0, 0]), ("none", "count", [0, 0]), ("sometimes", "count", [0, 0])])
+        b = self.write_result("b", [("faults", "count", [5, 5, 5]), ("none", "count", [0, 0]), ("sometimes", "count", [0, 3])])
+        result = self.measures(self.bench("compare", "--json", a, b).stdout)
+        self.assertEqual({n: (m["ratio"], m["low"], m["verdict"]) for n, m in result.items()},
+                         {"faults": (None, None, "worse"), "none": (None, None, "within noise"), "sometimes": (None, None, "unknown")})
+        self.assertRegex(self.bench("compare", a, b).stdout, r"(?m)^faults +0 +5 +- +- +worse$")
+        self.bench("compare", "--fail-above", "500", "-m", "faults", a, b, code=1)  # no percentage of 0 is enough
+        self.bench("compare", "--fail-above", "0", "-m", "none", a, b)
+
     def test_fail_above(self):
         a = self.write_result("a", [("wall", "s", self.A), ("noisy", "s", [1, 9]), ("rate", "1/s", self.A)])
         b = self.write_result("b", [("wall", "s", [1.2 * v for v in self.A]), ("noisy", "s", [5, 20]), ("rate", "1/s", [0.8 * v for v in self.A])])

@@ -97,7 +97,11 @@ static void test_statistics__ratio_that_cannot_be(void **state)
     (void)state;
     assert_int_equal(stat_ratio_of(summary(1, 100, 0), summary(10, 110, 5), 0.95).verdict, STAT_UNKNOWN);
     assert_int_equal(stat_ratio_of(summary(10, 100, 5), summary(1, 110, 0), 0.95).verdict, STAT_UNKNOWN);
-    assert_int_equal(stat_ratio_of(summary(10, 0, 0), summary(10, 1, 0), 0.95).verdict, STAT_UNKNOWN);
+    assert_int_equal(stat_ratio_of(summary(10, 0, 0), summary(10, 1, 1), 0.95).verdict, STAT_UNKNOWN);
+    assert_false(stat_ratio_of(summary(10, 0, 0), summary(10, 1, 1), 0.95).defined);
+    assert_int_equal(stat_ratio_of(summary(10, 0, 0), summary(10, 1, 0), 0.95).verdict, STAT_MORE); /* a count that was never there, and now always is */
+    assert_int_equal(stat_ratio_of(summary(10, 0, 0), summary(10, 0, 0), 0.95).verdict, STAT_NOISE);
+    assert_int_equal(stat_ratio_of(summary(1, 0, 0), summary(10, 0, 0), 0.95).verdict, STAT_UNKNOWN);
     assert_int_equal(stat_ratio_of(summary(2, 1, 10), summary(2, 1, 10), 0.95).verdict, STAT_UNKNOWN); /* a could be 0 */
     stat_ratio same = stat_ratio_of(summary(3, 7, 0), summary(3, 7, 0), 0.95);
     assert_true(same.verdict == STAT_NOISE && same.low == 1 && same.high == 1);
