@@ -39,6 +39,7 @@
 #define BODY_BYTES_MAX ((size_t)64 << 20)
 #define BACKLOG 64
 #define SWEEP_MS 250
+#define HURRY_ROUNDS 3
 
 #define MHD_FUNCTIONS(X) \
     X(MHD_stop_daemon) X(MHD_run) X(MHD_get_timeout) X(MHD_get_connection_values_n) X(MHD_create_response_from_buffer) X(MHD_destroy_response) \
@@ -80,6 +81,7 @@ ql_status ql__http_server_check(ql_error *err)
 typedef struct slot {
     int fd;            /* -1: free */
     uint64_t since_ns; /* when it came or was last answered */
+    bool cut;          /* shut already; the daemon has yet to close it */
 } slot;
 
 struct ql__http_server {
@@ -94,6 +96,7 @@ struct ql__http_server {
     bool thread_started;
     atomic_bool stopping;
     slot *slots;
+    unsigned hurry; /* rounds that wait for nothing: the daemon closes what was cut in one and takes up accepting in the next, with no event for either */
 };
 
 /* --- one request --------------------------------------------------------------------------------------------------------------- */
@@ -134,11 +137,13 @@ static enum MHD_Result on_header(void *user, enum MHD_ValueKind kind, const char
     return MHD_YES;
 }
 
-static unsigned check(const ql__http_server *self, const headers *sent, ql_str method, ql_str path)
+/* old: HTTP/1.0, which has no Host header. No browser speaks it, so none is tricked into it. */
+static unsigned check(const ql__http_server *self, const headers *sent, ql_str method, ql_str path, bool old)
 {
+    bool nameless = old && sent->hosts == 0;
     if (sent->bytes > HEADER_BYTES_MAX) return 431;
-    if (path.len == 0 || path.ptr[0] != '/' || path.len > TARGET_BYTES_MAX || sent->hosts != 1 || sent->origins > 1 || sent->authorizations > 1) return 400;
-    if (!ql__http_host_allowed(&self->hosts, sent->host)) return 421;
+    if (path.len == 0 || path.ptr[0] != '/' || path.len > TARGET_BYTES_MAX || (sent->hosts != 1 && !nameless) || sent->origins > 1 || sent->authorizations > 1) return 400;
+    if (!nameless && !ql__http_host_allowed(&self->hosts, sent->host)) return 421;
     if (sent->origins == 1 && !ql__http_origin_allowed(&self->hosts, sent->origin)) return 403;
     if (!ql_str_equal(method, QL_STR("GET")) && !ql_str_equal(method, QL_STR("HEAD"))) return 405;
     if (sent->has_body) return 413;
@@ -186,11 +191,11 @@ static enum MHD_Result on_request(void *user, struct MHD_Connection *connection,
     ql__http_server *self = user;
     headers found = {0};
     ql__http_answer answer = {.content_type = "text/plain; charset=utf-8"};
-    (void)version, (void)upload, (void)upload_size;
+    (void)upload, (void)upload_size;
     ql_buf_init(&answer.body, BODY_BYTES_MAX);
     (void)mhd.MHD_get_connection_values_n(connection, MHD_HEADER_KIND, on_header, &found);
     ql__http_request request = {ql_str_of(method), ql_str_of(url), {found.accept, found.accept_len}};
-    answer.code = check(self, &found, request.method, request.path);
+    answer.code = check(self, &found, request.method, request.path, strcmp(version, "HTTP/1.0") == 0);
     bool first = *state == NULL; /* an answer at the first call ends the connection, which is right for what is refused */
     *state = self;
     if (answer.code == 200 && first) return MHD_YES;
@@ -217,18 +222,38 @@ static int fd_of(struct MHD_Connection *connection)
     return info != NULL ? info->connect_fd : -1;
 }
 
+/*
+ * Keeps a place free: whoever has had nothing to say for longest goes. Requests are answered as soon as they are there, so it is one that is silent or slow, and many
+ * of those keep nobody else waiting.
+ */
+static void make_room(ql__http_server *self)
+{
+    slot *oldest = NULL;
+    for (uint32_t i = 0; i < self->connections_max; i++) {
+        slot *one = &self->slots[i];
+        if (one->fd < 0 || one->cut) return; /* a place is free, or will be */
+        if (oldest == NULL || one->since_ns < oldest->since_ns) oldest = one;
+    }
+    if (oldest == NULL || self->connections_max == 1) return;
+    oldest->cut = true;
+    self->hurry = HURRY_ROUNDS;
+    (void)shutdown(oldest->fd, SHUT_RDWR);
+}
+
 static void on_connection(void *user, struct MHD_Connection *connection, void **context, enum MHD_ConnectionNotificationCode what)
 {
     ql__http_server *self = user;
     if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
         slot *mine = *context;
         if (mine != NULL) mine->fd = -1;
+        self->hurry = HURRY_ROUNDS;
         return;
     }
     for (uint32_t i = 0; i < self->connections_max; i++)
         if (self->slots[i].fd < 0) {
-            self->slots[i] = (slot){fd_of(connection), now_ns()};
+            self->slots[i] = (slot){fd_of(connection), now_ns(), false};
             *context = &self->slots[i];
+            make_room(self);
             return;
         }
 }
@@ -258,7 +283,8 @@ static void *server_main(void *user)
         MHD_UNSIGNED_LONG_LONG asked_ms = 0;
         bool asked = mhd.MHD_get_timeout(self->daemon, &asked_ms) == MHD_YES;
         struct pollfd wait[2] = {{.fd = info->epoll_fd, .events = POLLIN}, {.fd = self->wake_fd, .events = POLLIN}};
-        (void)poll(wait, 2, asked && asked_ms < SWEEP_MS ? (int)asked_ms : SWEEP_MS);
+        (void)poll(wait, 2, self->hurry > 0 ? 0 : asked && asked_ms < SWEEP_MS ? (int)asked_ms : SWEEP_MS);
+        if (self->hurry > 0) self->hurry--;
         (void)mhd.MHD_run(self->daemon);
         cut_slow(self);
     }
@@ -336,7 +362,7 @@ static ql_status prepare(ql__http_server *self, const ql__http_server_options *o
 {
     self->slots = ql__realloc_array(NULL, self->connections_max, sizeof *self->slots);
     if (self->slots == NULL) return ql__fail_nomem(err);
-    for (uint32_t i = 0; i < self->connections_max; i++) self->slots[i] = (slot){-1, 0};
+    for (uint32_t i = 0; i < self->connections_max; i++) self->slots[i] = (slot){-1, 0, false};
     if (options->token != NULL && (self->token = ql__strdup(ql_str_of(options->token))) == NULL) return ql__fail_nomem(err);
     self->hosts.any = options->token != NULL;
     if (gethostname(self->hosts.own_name, sizeof self->hosts.own_name - 1) != 0) self->hosts.own_name[0] = '\0';

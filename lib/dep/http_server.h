@@ -4,11 +4,12 @@
  *
  *   method    405 for other than GET and HEAD
  *   target    400 for more than 2 KiB, or what is no path
- *   Host      400 missing or more than one, 421 where it names another place (against DNS rebinding)
+ *   Host      400 missing (but of HTTP/1.0) or more than one, 421 where it names another place (against DNS rebinding)
  *   Origin    403 where it is not this server's own (against pages that a browser shows)
  *   token     401 where one is set and the request has another
  *
- * Bounds: connections at a time; 16 KiB of header; idle_ms of silence and request_ms from a connection's first byte of a request to its answer,
+ * Bounds: connections at a time (when the last place is taken, the one that has been silent longest is cut, so that silent ones keep nobody out); 16 KiB of
+ * header; idle_ms of silence and request_ms from a connection's first byte of a request to its answer,
  * after which it is cut. Responses say "Connection: close" where a client spoke HTTP/1.0, and never more of this program than its name.
  */
 #ifndef QL_HTTP_SERVER_H

@@ -41,14 +41,19 @@ static void answer(void *user, const ql__http_request *request, ql__http_answer 
     }
 }
 
-static ql__http_server *started(const char *token, uint32_t connections)
+static ql__http_server *started_with(const char *token, uint32_t connections, uint32_t idle_ms, uint32_t request_ms)
 {
     ql__http_server *self = NULL;
     ql_error err = {0};
-    const ql__http_server_options options = {.address = "127.0.0.1", .token = token, .connections_max = connections, .idle_ms = 1000, .request_ms = 1500, .handler_fn = answer};
+    const ql__http_server_options options = {.address = "127.0.0.1", .token = token, .connections_max = connections, .idle_ms = idle_ms, .request_ms = request_ms, .handler_fn = answer};
     if (ql__http_server_start(&options, &self, &err) < 0) fail_msg("%s", err.message);
     assert_true(ql__http_server_port(self) > 0);
     return self;
+}
+
+static ql__http_server *started(const char *token, uint32_t connections)
+{
+    return started_with(token, connections, 1000, 1500);
 }
 
 static int connected(uint16_t port)
@@ -299,6 +304,42 @@ static void test_http_server__silent_connections_make_room(void **state)
     ql__http_server_stop(self);
 }
 
+/* Nothing but the coming of others ends a silent connection here: its limits are far beyond the test's patience. */
+static void test_http_server__silent_connections_keep_nobody_out(void **state)
+{
+    (void)state;
+    char out[2048];
+    enum { SILENT = 100 };
+    int fds[SILENT];
+    ql__http_server *self = started_with(NULL, 8, 3600000, 3600000);
+    uint16_t port = ql__http_server_port(self);
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < SILENT; i++) {
+            fds[i] = connected(port);
+            if (i % 3 == 0) put(fds[i], "GET /hel");
+        }
+        assert_int_equal(ask(port, "GET /hello HTTP/1.1\r\nHost: localhost\r\n" END, out, sizeof out), 200);
+        for (int i = 0; i < SILENT; i++) close(fds[i]);
+    }
+    ql__http_server_stop(self);
+}
+
+/* HTTP/1.0 knows no Host; who sends one all the same is held to it. */
+static void test_http_server__answers_the_version_without_a_host(void **state)
+{
+    (void)state;
+    char out[2048];
+    ql__http_server *self = started(NULL, 0);
+    uint16_t port = ql__http_server_port(self);
+    assert_int_equal(ask(port, "GET /hello HTTP/1.0\r\n\r\n", out, sizeof out), 200);
+    assert_non_null(strstr(out, "\r\n\r\nhello "));
+    assert_int_equal(ask(port, "GET /hello HTTP/1.0\r\nHost: localhost\r\n\r\n", out, sizeof out), 200);
+    assert_int_equal(ask(port, "GET /hello HTTP/1.0\r\nHost: evil.example\r\n\r\n", out, sizeof out), 421);
+    assert_int_equal(ask(port, "GET /hello HTTP/1.0\r\nHost: localhost\r\nHost: localhost\r\n\r\n", out, sizeof out), 400);
+    assert_int_equal(ask(port, "GET /hello HTTP/1.0\r\nOrigin: http://evil.example\r\n\r\n", out, sizeof out), 403);
+    ql__http_server_stop(self);
+}
+
 static void test_http_server__stops_with_requests_under_way(void **state)
 {
     (void)state;
@@ -386,6 +427,8 @@ int main(void)
         cmocka_unit_test(test_http_server__cuts_who_does_not_read),
         cmocka_unit_test(test_http_server__outlives_a_thousand_connections),
         cmocka_unit_test(test_http_server__silent_connections_make_room),
+        cmocka_unit_test(test_http_server__silent_connections_keep_nobody_out),
+        cmocka_unit_test(test_http_server__answers_the_version_without_a_host),
         cmocka_unit_test(test_http_server__stops_with_requests_under_way),
         cmocka_unit_test(test_http_server__says_why_it_does_not_start),
         cmocka_unit_test(test_http_server__listens_on_ipv6),
