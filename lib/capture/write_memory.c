@@ -1,5 +1,6 @@
 /*
- * Memory over time as a picture: resident size, of it file pages, and the heap; the peak; below it a row a stage, dark where one of its spans runs. Drawn
+ * Memory over time as a picture: resident size, of it file pages, and the heap; the peaks of both, the heap's from its profile, since it may lie between two
+ * measurements; below it a row a stage, dark where one of its spans runs. Drawn
  * with cairo (LGPL-2.1 or MPL-1.1, opened on first use), once for both kinds of file. Threads: any. Cost: O(measurements + spans); some 3 MB for the PNG.
  */
 #include <cairo-svg.h>
@@ -47,6 +48,7 @@ typedef struct memory_plot {
     cairo_t *cairo;
     uint64_t end_ns, top_bytes;
     const ql__profile_memory *peak;
+    ql__profile_memory heap_peak; /* only .at_ns and .heap; .heap QL__MEMORY_UNKNOWN: there is none */
     uint32_t stages[STAGES_MAX]; /* names of sites, strings */
     size_t stage_count;
 } memory_plot;
@@ -70,9 +72,25 @@ static uint64_t known(uint64_t bytes)
     return bytes != QL__MEMORY_UNKNOWN ? bytes : 0;
 }
 
+/* The heap's profile knows what was allocated since the capture began: what was there before is the first measurement. */
+static void find_heap_peak(memory_plot *self)
+{
+    const ql__profile_heap *heap = &self->profile->heap;
+    self->heap_peak = (ql__profile_memory){.at_ns = heap->peak_ns, .heap = QL__MEMORY_UNKNOWN};
+    if (!heap->known || heap->library_only || heap->peak_bytes == 0) return;
+    for (size_t i = 0; i < self->profile->memory_count; i++) {
+        uint64_t before = self->profile->memory[i].heap;
+        if (before == QL__MEMORY_UNKNOWN) continue;
+        if (!__builtin_add_overflow(before, heap->peak_bytes, &self->heap_peak.heap)) return;
+        break;
+    }
+    self->heap_peak.heap = QL__MEMORY_UNKNOWN;
+}
+
 static void find_bounds(memory_plot *self)
 {
     uint64_t top = 1;
+    find_heap_peak(self);
     self->end_ns = self->profile->numbers.duration_ns;
     for (size_t i = 0; i < self->profile->memory_count; i++) {
         const ql__profile_memory *row = &self->profile->memory[i];
@@ -81,6 +99,7 @@ static void find_bounds(memory_plot *self)
         if (known(row->rss) > top) top = row->rss;
         if (known(row->heap) > top) top = row->heap;
     }
+    if (self->heap_peak.heap != QL__MEMORY_UNKNOWN && self->heap_peak.heap > top) top = self->heap_peak.heap;
     if (self->end_ns == 0) self->end_ns = 1;
     self->top_bytes = top < UINT64_MAX / 16 ? top + top / 10 : top;
 }
@@ -180,46 +199,67 @@ static void put_time_axis(const memory_plot *self)
     }
 }
 
-/* offset: of the value in a measurement. */
-static void put_curve(const memory_plot *self, size_t offset, color c, bool filled)
+/* One vertex of a curve; what is not known is none. */
+static bool put_vertex(const memory_plot *self, const ql__profile_memory *row, size_t offset, bool begun)
 {
-    double first = 0, last = 0;
-    bool begun = false;
-    for (int pass = filled ? 0 : 1; pass < 2; pass++) {
-        begun = false;
-        for (size_t i = 0; i < self->profile->memory_count; i++) {
-            uint64_t bytes;
-            memcpy(&bytes, (const char *)&self->profile->memory[i] + offset, sizeof bytes);
-            if (bytes == QL__MEMORY_UNKNOWN) continue;
-            last = x_of(self, self->profile->memory[i].at_ns);
-            if (begun) self->fn.cairo_line_to(self->cairo, last, y_of(self, bytes));
-            else self->fn.cairo_move_to(self->cairo, first = last, y_of(self, bytes));
-            begun = true;
-        }
-        if (!begun) return;
-        set_color(self, c, pass == 0 ? 0.16 : 1);
-        if (pass == 1) self->fn.cairo_stroke(self->cairo);
-        else {
-            self->fn.cairo_line_to(self->cairo, last, TOP + PLOT_HEIGHT);
-            self->fn.cairo_line_to(self->cairo, first, TOP + PLOT_HEIGHT);
-            self->fn.cairo_close_path(self->cairo);
-            self->fn.cairo_fill(self->cairo);
-        }
-    }
+    uint64_t bytes;
+    memcpy(&bytes, (const char *)row + offset, sizeof bytes);
+    if (bytes == QL__MEMORY_UNKNOWN) return begun;
+    if (begun) self->fn.cairo_line_to(self->cairo, x_of(self, row->at_ns), y_of(self, bytes));
+    else self->fn.cairo_move_to(self->cairo, x_of(self, row->at_ns), y_of(self, bytes));
+    return true;
 }
 
-static void put_peak(const memory_plot *self)
+/* offset: of the value in a measurement. between: one more, which has its place by its time; NULL: none. */
+static bool put_path(const memory_plot *self, size_t offset, const ql__profile_memory *between)
+{
+    bool begun = false;
+    for (size_t i = 0; i < self->profile->memory_count; i++) {
+        const ql__profile_memory *row = &self->profile->memory[i];
+        if (between != NULL && between->at_ns <= row->at_ns) {
+            begun = put_vertex(self, between, offset, begun);
+            between = NULL;
+        }
+        begun = put_vertex(self, row, offset, begun);
+    }
+    return between != NULL ? put_vertex(self, between, offset, begun) : begun;
+}
+
+static void put_curve(const memory_plot *self, size_t offset, const ql__profile_memory *between, color c)
+{
+    if (!put_path(self, offset, between)) return;
+    set_color(self, c, 1);
+    self->fn.cairo_stroke(self->cairo);
+}
+
+static void put_area(const memory_plot *self, size_t offset, color c)
+{
+    const ql__profile_memory *rows = self->profile->memory;
+    if (!put_path(self, offset, NULL)) return;
+    self->fn.cairo_line_to(self->cairo, x_of(self, rows[self->profile->memory_count - 1].at_ns), TOP + PLOT_HEIGHT);
+    self->fn.cairo_line_to(self->cairo, x_of(self, rows[0].at_ns), TOP + PLOT_HEIGHT);
+    self->fn.cairo_close_path(self->cairo);
+    set_color(self, c, 0.16);
+    self->fn.cairo_fill(self->cairo);
+}
+
+static void put_peak(const memory_plot *self, const char *name, uint64_t at_ns, uint64_t bytes, color c)
 {
     char label[96];
-    if (self->peak == NULL) return;
-    uint64_t tenths = self->peak->rss / 1024 * 10 / 1024;
-    (void)snprintf(label, sizeof label, "peak %llu.%llu MiB at %llu.%02llu s", (unsigned long long)(tenths / 10), (unsigned long long)(tenths % 10),
-                        (unsigned long long)(self->peak->at_ns / 1000000000), (unsigned long long)(self->peak->at_ns / 10000000 % 100));
-    double x = x_of(self, self->peak->at_ns), y = y_of(self, self->peak->rss);
-    set_color(self, peak_color, 1);
+    uint64_t tenths = bytes / 1024 * 10 / 1024;
+    (void)snprintf(label, sizeof label, "%s %llu.%llu MiB at %llu.%02llu s", name, (unsigned long long)(tenths / 10), (unsigned long long)(tenths % 10),
+                        (unsigned long long)(at_ns / 1000000000), (unsigned long long)(at_ns / 10000000 % 100));
+    double x = x_of(self, at_ns), y = y_of(self, bytes);
+    set_color(self, c, 1);
     self->fn.cairo_arc(self->cairo, x, y, 4, 0, 6.283185307179586);
     self->fn.cairo_fill(self->cairo);
     put_text(self, x, y - 9, x < LEFT + 100 ? 0 : x > RIGHT - 100 ? 1 : 0.5, label);
+}
+
+static void put_peaks(const memory_plot *self)
+{
+    if (self->peak != NULL) put_peak(self, "peak", self->peak->at_ns, self->peak->rss, peak_color);
+    if (self->heap_peak.heap != QL__MEMORY_UNKNOWN) put_peak(self, "heap peak", self->heap_peak.at_ns, self->heap_peak.heap, heap_color);
 }
 
 static void put_stages(const memory_plot *self)
@@ -282,11 +322,12 @@ static void draw(const memory_plot *self)
     put_bytes_axis(self);
     put_stages(self);
     self->fn.cairo_set_line_width(self->cairo, 1.6);
-    put_curve(self, offsetof(ql__profile_memory, rss), rss_color, true);
-    put_curve(self, offsetof(ql__profile_memory, file), file_color, false);
-    put_curve(self, offsetof(ql__profile_memory, heap), heap_color, false);
+    put_area(self, offsetof(ql__profile_memory, rss), rss_color);
+    put_curve(self, offsetof(ql__profile_memory, rss), NULL, rss_color);
+    put_curve(self, offsetof(ql__profile_memory, file), NULL, file_color);
+    put_curve(self, offsetof(ql__profile_memory, heap), &self->heap_peak, heap_color);
     put_legend(self);
-    put_peak(self);
+    put_peaks(self);
 }
 
 /* --- files -------------------------------------------------------------------------------------------------------------------------------- */

@@ -199,6 +199,7 @@ static void last_words(ql__collector *self)
 {
     ql__collector_disarm_all(self);
     ql__collector_scan(self); /* last figures of threads */
+    self->memory_due_ns = self->memory.malloc_due_ns = 0; /* and of memory */
     round_of(self);
     if (self->sources & QL_PROF_HEAP) ql__heap_write(self, QL__QPROF_HEAP_FINAL);
     bool cut = self->writer.full && self->writer.status >= 0;

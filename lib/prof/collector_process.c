@@ -6,12 +6,14 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "prof/counter_table.h"
 
 #define SMAPS_NS UINT64_C(5000000000) /* walks the page tables: some ms where much is mapped */
-#define MALLOC_NS UINT64_C(1000000000) /* locks malloc's arenas one after the other */
+#define MALLOC_NS UINT64_C(1000000000) /* at the least so often, whatever it costs */
+#define MALLOC_SHARE 100               /* it locks malloc's arenas one after the other and walks what is free in them: at most a hundredth of the time goes there */
 
 /* --- description --------------------------------------------------------------------------------------------------------------- */
 
@@ -134,16 +136,31 @@ static void read_malloc(ql__collector *self)
 #endif
 }
 
+static uint64_t used_ns(void)
+{
+    struct timespec used = {0, 0};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+    return (uint64_t)used.tv_sec * 1000000000u + (uint64_t)used.tv_nsec;
+}
+
+/* Every time if it is cheap, which it is but for heaps in very many pieces; between two readings the heap is not known. */
+static void read_heap(ql__collector *self, uint64_t now)
+{
+    self->memory.heap_inuse = self->memory.heap_slack = UINT64_MAX;
+    if (now < self->memory.malloc_due_ns) return;
+    uint64_t begin_ns = used_ns();
+    read_malloc(self);
+    uint64_t pause_ns = (used_ns() - begin_ns) * MALLOC_SHARE;
+    self->memory.malloc_due_ns = now + (pause_ns < MALLOC_NS ? pause_ns : MALLOC_NS);
+}
+
 void ql__collector_memory(ql__collector *self, uint64_t now)
 {
     char text[128];
     uint64_t pages_all, pages, shared;
     if (read_small(self, "/proc/self/statm", text, sizeof text) <= 0) return;
     (void)take_number(take_number(take_number(text, &pages_all), &pages), &shared);
-    if (now >= self->memory.malloc_due_ns) {
-        read_malloc(self);
-        self->memory.malloc_due_ns = now + MALLOC_NS;
-    }
+    read_heap(self, now);
     bool pss = now >= self->memory.smaps_due_ns;
     if (pss) {
         read_pss(self);

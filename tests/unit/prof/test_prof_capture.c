@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -519,6 +520,60 @@ static void test_prof_capture__a_file_is_private_and_readable_meanwhile(void **s
     ql_test_dir_remove(dir);
 }
 
+/* Of every MEMORY record. */
+static size_t heap_sizes(ql_prof *prof, uint64_t *out, size_t capacity)
+{
+    ql_buf file = QL_BUF_INIT;
+    qprof_row row;
+    size_t count = 0;
+    assert_int_equal(ql_prof_snapshot(prof, qprof_keep, &file, NULL), QL_OK);
+    qprof_cursor cursor = qprof_begin(ql_buf_str(&file));
+    while (qprof_next(&cursor, &row)) {
+        ql__qprof_memory memory;
+        if (row.kind != QL__QPROF_MEMORY || count == capacity) continue;
+        memcpy(&memory, row.fixed, sizeof memory);
+        out[count++] = memory.heap_inuse;
+    }
+    ql_buf_dispose(&file);
+    return count;
+}
+
+/* Waits until there are so many MEMORY records; all of them. */
+static void wait_for_sizes(ql_prof *prof, size_t wanted, uint64_t *out)
+{
+    while (heap_sizes(prof, out, wanted) < wanted) usleep(20000);
+}
+
+static void test_prof_capture__the_heap_is_measured_as_often_as_the_process(void **state)
+{
+    (void)state;
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    skip(); /* their malloc tells nothing of itself */
+#endif
+    enum { BYTES = 64 << 20, ROWS = 7 };
+    uint64_t sizes[ROWS + 1], last[512];
+    ql_prof *prof = NULL;
+    ql_prof_options options = QL_PROF_OPTIONS_INIT;
+    options.sources = QL_PROF_MEMORY;
+    assert_int_equal(ql_prof_start(&options, &prof, NULL), QL_OK);
+    wait_for_sizes(prof, 2, sizes);
+    assert_true(sizes[0] > 0 && sizes[0] < BYTES);
+    size_t before = heap_sizes(prof, last, 512);
+    char *large = malloc(BYTES); /* and gone before a second is over */
+    assert_non_null(large);
+    large[0] = 1;
+    uint64_t all[512];
+    wait_for_sizes(prof, before + 5, all);
+    bool seen = false;
+    for (size_t i = before; i < before + 5; i++) seen = seen || (all[i] != UINT64_MAX && all[i] >= sizes[0] + BYTES - (1 << 20));
+    free(large);
+    assert_true(seen);
+    assert_int_equal(ql_prof_stop(prof, NULL), QL_OK);
+    size_t count = heap_sizes(prof, last, 512);
+    assert_true(last[count - 1] < BYTES); /* the last word is of the end */
+    ql_prof_free(prof);
+}
+
 static void test_prof_capture__ends_itself_at_its_limit(void **state)
 {
     (void)state;
@@ -608,6 +663,7 @@ int main(void)
         cmocka_unit_test(test_prof_capture__leaves_the_signal_to_who_has_it),
         cmocka_unit_test(test_prof_capture__refuses_what_it_does_not_know),
         cmocka_unit_test(test_prof_capture__a_file_is_private_and_readable_meanwhile),
+        cmocka_unit_test(test_prof_capture__the_heap_is_measured_as_often_as_the_process),
         cmocka_unit_test(test_prof_capture__ends_itself_at_its_limit),
         cmocka_unit_test(test_prof_capture__a_receiver_may_stop),
         cmocka_unit_test(test_prof_capture__a_child_has_none),
