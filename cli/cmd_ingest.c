@@ -254,7 +254,7 @@ static int finish(ingest_view *self, const cli_session *session, cli_profile *pr
     else if (!self->quiet && (status >= 0 || stopped || ql_status_kind(status) == QL_E_PARTIAL)) print_summary(self, report, stopped);
     if (cli_has(self->cli, OPT_PROFILE)) {
         if (self->progress == PROGRESS_LINES) line_profile(session->runtime);
-        else print_profile(session->runtime);
+        else if (!self->quiet) print_profile(session->runtime);
     }
     int profile_code = profile_end(self->cli, profile, EXIT_OK);
     return tell_end(self, report, status, profile_code, err);

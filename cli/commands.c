@@ -98,7 +98,7 @@ const cli_option cli_options[] = {
     {OPT_COLOR, "color", 0, &color, "colors"},
     {OPT_FORCE, "force", 0, NULL, "do it again from scratch"},
     {OPT_DRY_RUN, "dry-run", 'n', NULL, "list and compare only; tell what would be done"},
-    {OPT_PROFILE, "profile", 0, &profile_dir, "capture where time and memory go: capture.qprof in the current folder, or in DIR"},
+    {OPT_PROFILE, "profile", 0, &profile_dir, "capture where time and memory go: capture.qprof and profile.out in the current folder; with DIR the report, flame graph, pprof and all other files there"},
     {OPT_NO_PROFILE, "no-profile", 0, NULL, "the default; accepted for scripts"},
     {OPT_RESUME, "resume", 0, NULL, "the default: every run goes on from what was committed"},
     {OPT_NO_RESUME, "no-resume", 0, NULL, "accepted for scripts; what is committed is never done twice, see --force"},
@@ -234,9 +234,13 @@ const cli_command cli_commands[] = {
      "  qloader init --workspace ~/kb\n  qloader init --force\n", init_options, common, cmd_init},
     {"ingest", NULL, 0, 0, "bring the index up to date with its sources",
      "Lists every configured source, reads what is new or changed, and adds, replaces and deletes whole documents.\n"
-     "Ctrl-C stops cleanly: what was stored stays, the next run goes on from there.",
+     "Ctrl-C stops cleanly: what was stored stays, the next run goes on from there.\n"
+     "--profile writes capture.qprof, for 'qloader prof', and profile.out, for pstats and snakeviz. --profile=DIR writes every format into DIR, which is\n"
+     "made: report.md (begin there), report.json, flame.svg, memory.png and .svg, trace.json, *.pb.gz for pprof, *.speedscope.json, cpu.collapsed, mprofile_*.dat.\n"
+     "DIR holds one profile: what an earlier run left there is removed first, and a second run at the same time is refused (exit code 6).",
      "  qloader ingest\n  qloader ingest --source-type git --source handbook\n  qloader ingest --dry-run --verbose\n"
      "  qloader ingest --json --progress json 2>progress.jsonl\n"
+     "  qloader ingest --profile=profile && less profile/report.md\n"
      "  qloader ingest --metrics-port 8001\n", ingest_options, common, cmd_ingest},
     {"search", &question, 1, CLI_NO_LIMIT, "ask the index",
      "Finds the passages that answer a question, by meaning and by words. Several words need no quotes; '-' reads the question from stdin.",

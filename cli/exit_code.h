@@ -12,7 +12,7 @@
     X(3, CONFIG, "the configuration is missing or invalid") \
     X(4, NOTFOUND, "nothing there: no index yet, no such project, source or model, no document passes the filter") \
     X(5, PARTIAL, "finished, but some documents, sources or requests failed") \
-    X(6, BUSY, "another process is writing to the index, or listens on the port") \
+    X(6, BUSY, "another process is writing to the index or the profile, or listens on the port") \
     X(7, STORAGE, "disk full or input/output error") \
     X(8, CORRUPT, "a file of the index, the model or a profile is damaged") \
     X(9, UNSUPPORTED, "asked for something that is not in this build") \

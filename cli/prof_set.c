@@ -1,6 +1,10 @@
 #include "prof_set.h"
 
+#include <dirent.h>
+#include <errno.h>
 #include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "prof_output.h"
 
@@ -45,6 +49,56 @@ static ql_status name_file(ql_buf *path, const char *folder, size_t output, long
     return pid != 0 ? ql_buf_printf(path, "%s/mprofile_%ld.dat", folder, pid) : ql_buf_printf(path, "%s/mprofile_capture.dat", folder);
 }
 
+static ql_status remove_file(const char *path, ql_error *err)
+{
+    if (unlink(path) == 0 || errno == ENOENT) return QL_OK;
+    err->os_code = errno;
+    (void)snprintf(err->message, sizeof err->message, "cannot remove '%s', which an earlier profile left: %s", path, strerror(errno));
+    return err->status = QL_E_IO;
+}
+
+/* mprofile_<process>.dat or mprofile_capture.dat. mprof's own files have a time of 14 digits there: those are somebody's. */
+static bool is_mprof_file(const char *name)
+{
+    static const char begin[] = "mprofile_", end[] = ".dat";
+    size_t length = strlen(name), number = strspn(name + (length < sizeof begin ? length : sizeof begin - 1), "0123456789");
+    if (strcmp(name, "mprofile_capture.dat") == 0) return true;
+    return strncmp(name, begin, sizeof begin - 1) == 0 && number > 0 && number <= 10 && strcmp(name + sizeof begin - 1 + number, end) == 0;
+}
+
+static ql_status clear_mprof(const char *folder, ql_buf *path, ql_error *err)
+{
+    ql_status status = QL_OK;
+    DIR *dir = opendir(folder);
+    if (dir == NULL) {
+        err->os_code = errno;
+        (void)snprintf(err->message, sizeof err->message, "cannot list '%s': %s", folder, strerror(errno));
+        return err->status = QL_E_IO;
+    }
+    for (const struct dirent *entry = readdir(dir); entry != NULL && status >= 0; entry = readdir(dir)) {
+        if (!is_mprof_file(entry->d_name)) continue;
+        ql_buf_clear(path);
+        status = ql_buf_printf(path, "%s/%s", folder, entry->d_name);
+        if (status >= 0) status = remove_file(ql_buf_cstr(path), err);
+    }
+    (void)closedir(dir);
+    return status;
+}
+
+ql_status prof_clear_set(const char *folder, bool whole, ql_error *err)
+{
+    ql_buf path = QL_BUF_INIT;
+    ql_status status = QL_OK;
+    for (size_t i = 0; i < (whole ? sizeof outputs / sizeof *outputs : 1) && status >= 0; i++) {
+        if (outputs[i].name == NULL) continue;
+        status = name_file(&path, folder, i, 0);
+        if (status >= 0) status = remove_file(ql_buf_cstr(&path), err);
+    }
+    if (status >= 0 && whole) status = clear_mprof(folder, &path, err);
+    ql_buf_dispose(&path);
+    return status;
+}
+
 ql_status prof_write_set(const ql_capture *capture, const char *folder, bool whole, long pid, unsigned *count, ql_error *err)
 {
     ql_buf path = QL_BUF_INIT;
@@ -58,7 +112,7 @@ ql_status prof_write_set(const ql_capture *capture, const char *folder, bool who
         status = name_file(&path, folder, i, pid);
         if (status >= 0) status = prof_write_path(ql_buf_cstr(&path), write_job, &job, &bytes, &detail);
         if (status >= 0) ++*count;
-        else if (ql_status_kind(status) == QL_E_NOTFOUND || (outputs[i].format == QL_CAPTURE_PSTATS && ql_status_kind(status) == QL_E_INVALID)) status = QL_OK; /* a capture of memory alone */
+        else if (ql_status_kind(status) == QL_E_NOTFOUND || (outputs[i].format == QL_CAPTURE_PSTATS && ql_status_kind(status) == QL_E_INVALID)) status = remove_file(ql_buf_cstr(&path), err); /* a capture of memory alone */
         else {
             *err = detail;
             if (ql_status_kind(status) == QL_E_UNSUPPORTED) missing = status, status = QL_OK;

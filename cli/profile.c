@@ -21,7 +21,11 @@ int profile_begin(const cli *self, cli_profile *out)
     ql_prof_options options = QL_PROF_OPTIONS_INIT;
     options.folder = out->folder;
     ql_status status = ql_prof_start(&options, &out->capture, &err);
-    return status < 0 ? cli_fail(self, status, &err) : -1;
+    if (status >= 0) status = prof_clear_set(out->folder, out->whole, &err); /* whatever ends this run, nothing of an earlier one lies beside it */
+    if (status >= 0) return -1;
+    ql_prof_free(out->capture);
+    out->capture = NULL;
+    return cli_fail(self, status, &err);
 }
 
 /* profile.out beside the capture; in a folder that was named, everything else too. Pictures whose library is missing are told of, and no failure. */
@@ -41,9 +45,10 @@ static ql_status write_formats(const cli_profile *self, ql_error *err)
 static void tell(const cli *self, const cli_profile *profile, const ql_prof_info *info)
 {
     ql_buf line = QL_BUF_INIT;
-    double share = info->samples != 0 ? 100.0 * (double)(info->samples - info->rootless) / (double)info->samples : 100.0;
-    (void)ql_buf_printf(&line, "%s/" CAPTURE_FILE ": %llu samples of %u threads, %llu.%llu %% with their whole stack, %llu records dropped", profile->folder,
-                        (unsigned long long)info->samples, info->threads, (unsigned long long)share, (unsigned long long)(share * 10) % 10, (unsigned long long)info->dropped);
+    unsigned long long dropped = info->dropped, permille = info->samples != 0 ? 1000 * (info->samples - info->rootless) / info->samples : 0;
+    if (info->samples == 0) (void)ql_buf_printf(&line, "%s/" CAPTURE_FILE ": no samples, the run was too short for any; %llu records dropped", profile->folder, dropped);
+    else (void)ql_buf_printf(&line, "%s/" CAPTURE_FILE ": %llu samples of %u threads, %llu.%llu %% with their whole stack, %llu records dropped", profile->folder,
+                             (unsigned long long)info->samples, info->threads, permille / 10, permille % 10, dropped);
     if (self->json_lines) line_log("info", "profile", ql_buf_str(&line));
     else {
         fprintf(stderr, "profile: ");
@@ -60,9 +65,9 @@ int profile_end(const cli *self, cli_profile *profile, int code)
     ql_prof_info info = {.struct_size = sizeof info};
     ql_status status = ql_prof_stop(profile->capture, &err);
     bool known = ql_prof_info_read(profile->capture, &info, NULL) >= 0;
-    ql_prof_free(profile->capture);
-    profile->capture = NULL;
     if (status >= 0) status = write_formats(profile, &err);
+    ql_prof_free(profile->capture); /* the lock on the folder ends here */
+    profile->capture = NULL;
     if (status < 0) {
         int failed = cli_fail(self, status, &err);
         return code == EXIT_OK ? failed : code;

@@ -9,6 +9,7 @@
 
 #include "base/abi.h"
 #include "base/alloc.h"
+#include "base/limits.h"
 #include "base/status.h"
 #include "prof/collector.h"
 #include "prof/heap_profile.h"
@@ -24,6 +25,7 @@
 
 struct ql_prof {
     ql__collector collector;
+    ql_buf path; /* of the file; empty: none */
     bool stopped;
     ql_status outcome;
     ql_error error;
@@ -67,17 +69,19 @@ static ql_status read_options(const ql_prof_options *given, ql_prof_options *opt
 static ql_status start(ql_prof *self, const ql_prof_options *options, ql_error *err)
 {
     const ql__sys *sys = ql__sys_default();
-    ql_buf path = QL_BUF_INIT;
-    ql_status status = QL_OK;
     if (options->folder != NULL) {
-        status = ql__dir_make(sys, options->folder, 0700, err);
-        (void)ql_buf_append(&path, ql_str_of(options->folder));
-        (void)ql_buf_append(&path, QL_STR(CAPTURE_NAME));
-        if (status >= 0 && path.status < 0) status = ql__fail_nomem(err);
+        QL_TRY(ql__dir_make(sys, options->folder, 0700, err));
+        (void)ql_buf_append(&self->path, ql_str_of(options->folder));
+        (void)ql_buf_append(&self->path, QL_STR(CAPTURE_NAME));
+        if (self->path.status < 0) return ql__fail_status(err, self->path.status);
     }
-    if (status >= 0) status = ql__collector_start(&self->collector, sys, options, options->folder != NULL ? ql_buf_cstr(&path) : NULL, options->sources, err);
-    ql_buf_dispose(&path);
-    return status;
+    return ql__collector_start(&self->collector, sys, options, options->folder != NULL ? ql_buf_cstr(&self->path) : NULL, options->sources, err);
+}
+
+static void dispose(ql_prof *self)
+{
+    ql_buf_dispose(&self->path);
+    ql__free(self);
 }
 
 ql_status ql_prof_start(const ql_prof_options *given, ql_prof **out, ql_error *err)
@@ -88,9 +92,10 @@ ql_status ql_prof_start(const ql_prof_options *given, ql_prof **out, ql_error *e
     (void)pthread_once(&once, register_fork);
     if (atomic_exchange(&taken, true)) return ql__fail(err, QL_E_BUSY, "a capture of this process runs already");
     ql_prof *self = ql__alloc_zero(1, sizeof *self);
+    if (self != NULL) ql_buf_init(&self->path, QL_LIMIT_BUF_BYTES);
     ql_status status = self != NULL ? start(self, &options, err) : ql__fail_nomem(err);
     if (status < 0) {
-        ql__free(self);
+        if (self != NULL) dispose(self);
         atomic_store(&taken, false);
         return status;
     }
@@ -119,6 +124,7 @@ ql_status ql_prof_stop(ql_prof *self, ql_error *err)
     QL_TRY(check(self, err));
     if (!self->stopped) {
         self->outcome = ql__collector_stop(&self->collector, &self->error);
+        if (self->outcome < 0 && self->path.len > 0) ql__error_prefix(&self->error, "'%s'", ql_buf_cstr(&self->path)); /* what writes knows a descriptor */
         self->stopped = true;
         atomic_store(&taken, false);
     }
@@ -131,7 +137,7 @@ void ql_prof_free(ql_prof *self)
     if (self == NULL) return;
     if (self->collector.pid == getpid()) (void)!ql_prof_stop(self, NULL);
     ql__collector_dispose(&self->collector);
-    ql__free(self);
+    dispose(self);
 }
 
 ql_status ql_prof_info_read(ql_prof *self, ql_prof_info *out, ql_error *err)

@@ -4,6 +4,7 @@
  */
 #include "prof/qprof_write.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 
@@ -17,6 +18,24 @@ static const uint8_t order[] = {QL__QPROF_STRING, QL__QPROF_META, QL__QPROF_MAPP
                                 QL__QPROF_ALLOC, QL__QPROF_SPAN, QL__QPROF_LINK, QL__QPROF_TASK, QL__QPROF_SAMPLE, QL__QPROF_COUNTER, QL__QPROF_MEMORY, QL__QPROF_NOTE,
                                 QL__QPROF_END};
 _Static_assert(sizeof order == QL__QPROF_END, "every kind has its place");
+
+/* Two captures in one file would overwrite each other. The lock is the descriptor's, so it ends with it however the process does. */
+static ql_status lock_file(int fd, const char *path, ql_error *err)
+{
+    const struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    if (fcntl(fd, F_OFD_SETLK, &whole) == 0) return QL_OK;
+    if (errno == EAGAIN || errno == EACCES) return ql__fail(err, QL_E_BUSY, "another capture is being written to '%s': wait for its end, or name another folder", path);
+    return ql__fail_errno(err, errno, "cannot lock '%s'", path);
+}
+
+/* Emptied only when it is ours: what another process writes stays whole. */
+static ql_status open_file(const ql__sys *sys, const char *path, int *fd, ql_error *err)
+{
+    QL_TRY(ql__file_expect_regular(sys, path, err));
+    QL_TRY(ql__file_open(sys, path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0600, fd, err));
+    QL_TRY(lock_file(*fd, path, err));
+    return sys->file->ftruncate_fn(sys->file->user, *fd, 0) == 0 ? QL_OK : ql__fail_errno(err, errno, "cannot empty '%s'", path);
+}
 
 ql_status ql__qprof_open(ql__qprof_writer *self, const ql__sys *sys, const char *path, ql__qprof_sink_fn fn, void *user, uint64_t limit_bytes, ql_error *err)
 {
@@ -32,7 +51,7 @@ ql_status ql__qprof_open(ql__qprof_writer *self, const ql__sys *sys, const char 
     pthread_mutex_init(&self->lock, NULL);
     const ql__qprof_file head = {QL__QPROF_MAGIC, QL__QPROF_VERSION, sizeof head};
     ql_status status = QL_OK;
-    if (path != NULL) status = ql__file_open(sys, path, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600, &self->fd, err);
+    if (path != NULL) status = open_file(sys, path, &self->fd, err);
     void *begin = status >= 0 ? ql__vm_append(&self->out, sizeof head) : NULL;
     if (status >= 0 && begin == NULL) status = ql__fail_nomem(err);
     if (begin != NULL) memcpy(begin, &head, sizeof head);

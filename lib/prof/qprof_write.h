@@ -29,6 +29,7 @@ typedef struct ql__qprof_writer {
     uint64_t written;
 } ql__qprof_writer;
 
+/* The file is locked until ql__qprof_close; QL_E_BUSY: another writer has it. */
 ql_status ql__qprof_open(ql__qprof_writer *self, const ql__sys *sys, const char *path /* NULL: no file */, ql__qprof_sink_fn fn, void *user, uint64_t limit_bytes,
                          ql_error *err);
 void ql__qprof_close(ql__qprof_writer *self);

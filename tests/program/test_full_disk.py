@@ -44,6 +44,32 @@ class FullDisk(harness.Case):
                 subprocess.run(["umount", data], check=True)
         self.assertGreater(seen, 0)
 
+    def test_where_a_profile_goes(self):
+        if not can_mount():
+            self.fail("this test needs the right to mount a tmpfs (run it as root, or in a container that may)")
+        harness.fill(self.ws, 20, paragraphs=6)
+        out = os.path.join(self.ws.dir, "out")
+        os.mkdir(out)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k", "none", out], check=True)
+        try:
+            done = self.ws.run("ingest", "--profile=" + out)
+            self.assertEqual(done.returncode, 7, done.stderr)
+            self.assertRegex(done.stderr, r"error: '%s/capture\.qprof': .*space" % out)
+            subprocess.run(["mount", "-i", "-t", "tmpfs", "-o", "remount,size=64m", "none", out], check=True)
+            self.ws.ingest("--force", "--profile=" + out)
+            room = os.path.getsize(os.path.join(out, "capture.qprof")) + (100 << 10)  # the next capture fits, and not all that is made of it
+            for name in os.listdir(out):
+                os.remove(os.path.join(out, name))
+            with open(os.path.join(out, "filler"), "wb") as f:
+                f.write(bytes((64 << 20) - room))
+            done = self.ws.run("ingest", "--force", "--profile=" + out)
+            self.assertEqual(done.returncode, 7, done.stderr)
+            self.assertRegex(done.stderr, r"error: .*'%s/[a-z.]+'.*space" % out)
+            self.assertEqual([name for name in os.listdir(out) if ".part-" in name], [])
+        finally:
+            subprocess.run(["umount", out], check=True)
+        self.assertEqual(self.ws.run("search", "vector").returncode, 0)  # the index is whole
+
 
 if __name__ == "__main__":
     harness.become_root()

@@ -1,5 +1,6 @@
 """ingest --profile and search --profile: a capture that can be read, private, told where it is; nothing secret and no question in it; and what
 cannot be written is an error before anything is done. The capture is read by this file's own reader (lib/prof/qprof.h)."""
+import fcntl
 import os
 import stat
 import struct
@@ -80,7 +81,49 @@ class Profile(unittest.TestCase):
         self.assertIn("stage", done.stderr)
         self.assertTrue(read(os.path.join(place, "capture.qprof")))
         quiet = subprocess.run(self.ws.command("ingest", "--profile", "--quiet"), cwd=place, capture_output=True, text=True, stdin=subprocess.DEVNULL)
-        self.assertNotIn("capture.qprof", quiet.stderr)
+        self.assertEqual((quiet.returncode, quiet.stdout, quiet.stderr), (0, "", ""))
+        self.assertTrue(read(os.path.join(place, "capture.qprof")))
+
+    def test_a_folder_holds_one_profile(self):
+        os.mkdir(self.out)
+        mine = ["mprofile_20260101120000.dat", "notes.txt"]  # mprof's own, and somebody's
+        for name in ["trace.json", "wall.pb.gz", "mprofile_123.dat", "mprofile_capture.dat"] + mine:
+            with open(os.path.join(self.out, name), "w") as f:
+                f.write("of an earlier run")
+        done = self.ws.run("ingest", "--profile=" + self.out)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertLessEqual(set(mine), set(os.listdir(self.out)))
+        for name in set(os.listdir(self.out)) - set(mine):
+            with open(os.path.join(self.out, name), "rb") as f:
+                self.assertNotEqual(f.read(17), b"of an earlier run", name)
+        self.assertEqual(len([name for name in os.listdir(self.out) if name.startswith("mprofile_")]), 2)
+        self.assertNotIn("wall.pb.gz", os.listdir(self.out))  # this run has no such samples
+
+    def test_two_runs_do_not_share_a_folder(self):
+        os.mkdir(self.out)
+        with open(os.path.join(self.out, "capture.qprof"), "w+b") as file:
+            file.write(b"what the other one has written so far")
+            file.flush()
+            fcntl.fcntl(file, fcntl.F_OFD_SETLK, struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0))
+            done = self.ws.run("ingest", "--profile=" + self.out)
+            self.assertEqual(done.returncode, 6)
+            self.assertIn("another capture is being written to '%s/capture.qprof'" % self.out, done.stderr)
+            file.seek(0)
+            self.assertEqual(file.read(), b"what the other one has written so far")
+        self.assertEqual(self.ws.run("ingest", "--profile=" + self.out).returncode, 0)
+
+    def test_what_stands_in_the_place_is_named(self):
+        os.mkdir(self.out)
+        os.mkfifo(os.path.join(self.out, "capture.qprof"))
+        done = self.ws.run("ingest", "--profile=" + self.out)
+        self.assertEqual(done.returncode, 7)
+        self.assertIn("'%s/capture.qprof' is a pipe" % self.out, done.stderr)
+        os.remove(os.path.join(self.out, "capture.qprof"))
+        os.mkdir(os.path.join(self.out, "trace.json"))
+        done = self.ws.run("ingest", "--profile=" + self.out)
+        self.assertEqual(done.returncode, 7)
+        self.assertIn("%s/trace.json" % self.out, done.stderr)
+        self.assertFalse(os.path.exists(os.path.join(self.ws.dir, "data", "index.db")))
 
     def test_a_search_is_captured_without_its_question(self):
         self.ws.ingest()

@@ -574,6 +574,79 @@ static void test_prof_capture__the_heap_is_measured_as_often_as_the_process(void
     ql_prof_free(prof);
 }
 
+static void test_prof_capture__a_folder_has_one_writer(void **state)
+{
+    (void)state;
+    char *dir = ql_test_dir_new();
+    int ready[2], done[2];
+    char byte = 0;
+    ql_prof *prof = NULL;
+    ql_error err = {0};
+    ql_prof_options options = QL_PROF_OPTIONS_INIT;
+    options.sources = QL_PROF_MEMORY;
+    options.folder = dir;
+    assert_int_equal(pipe(ready), 0);
+    assert_int_equal(pipe(done), 0);
+    pid_t child = fork();
+    if (child == 0) { /* what the thread sanitizer would not allow of it: it starts a thread */
+        if (SIGNALS_LATE) _exit(write(ready[1], "-", 1) == 1 ? 0 : 1);
+        bool good = ql_prof_start(&options, &prof, NULL) == QL_OK && write(ready[1], "+", 1) == 1 && read(done[0], &byte, 1) == 1 && ql_prof_stop(prof, NULL) == QL_OK;
+        _exit(good ? 0 : 1);
+    }
+    assert_int_equal(read(ready[0], &byte, 1), 1);
+    if (byte == '+') {
+        assert_int_equal(ql_prof_start(&options, &prof, &err), QL_E_BUSY);
+        assert_non_null(strstr(err.message, "capture.qprof"));
+    }
+    assert_int_equal(write(done[1], "x", 1), 1);
+    int answer = -1;
+    assert_int_equal(waitpid(child, &answer, 0), child);
+    assert_int_equal(answer, 0);
+    if (byte == '+') { /* nothing of it was touched */
+        ql_buf file = QL_BUF_INIT;
+        ql_test_file_read(ql_test_path(dir, "capture.qprof"), &file);
+        assert_int_equal(qprof_end(ql_buf_str(&file)).complete, 1);
+        ql_buf_dispose(&file);
+    }
+    assert_int_equal(ql_prof_start(&options, &prof, NULL), QL_OK);
+    assert_int_equal(ql_prof_stop(prof, NULL), QL_OK);
+    ql_prof_free(prof);
+    for (int i = 0; i < 2; i++) {
+        close(ready[i]);
+        close(done[i]);
+    }
+    ql_test_dir_remove(dir);
+}
+
+static void test_prof_capture__a_file_that_cannot_be_written_is_named(void **state)
+{
+    (void)state;
+    char *dir = ql_test_dir_new();
+    ql_prof *prof = NULL;
+    ql_error err = {0};
+    ql_prof_options options = QL_PROF_OPTIONS_INIT;
+    options.sources = QL_PROF_MEMORY;
+    options.folder = dir;
+    assert_int_equal(mkfifo(ql_test_path(dir, "capture.qprof"), 0600), 0);
+    assert_int_equal(ql_status_kind(ql_prof_start(&options, &prof, &err)), QL_E_IO);
+    assert_non_null(strstr(err.message, "capture.qprof' is a pipe"));
+    assert_int_equal(unlink(ql_test_path(dir, "capture.qprof")), 0);
+    struct rlimit before, none;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
+    none = before;
+    none.rlim_cur = 64;
+    assert_int_equal(ql_prof_start(&options, &prof, NULL), QL_OK);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+    ql_status status = ql_prof_stop(prof, &err);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    signal(SIGXFSZ, handler);
+    assert_int_equal(ql_status_kind(status), QL_E_IO);
+    assert_non_null(strstr(err.message, "capture.qprof': cannot write"));
+    ql_prof_free(prof);
+    ql_test_dir_remove(dir);
+}
+
 static void test_prof_capture__ends_itself_at_its_limit(void **state)
 {
     (void)state;
@@ -664,6 +737,8 @@ int main(void)
         cmocka_unit_test(test_prof_capture__refuses_what_it_does_not_know),
         cmocka_unit_test(test_prof_capture__a_file_is_private_and_readable_meanwhile),
         cmocka_unit_test(test_prof_capture__the_heap_is_measured_as_often_as_the_process),
+        cmocka_unit_test(test_prof_capture__a_folder_has_one_writer),
+        cmocka_unit_test(test_prof_capture__a_file_that_cannot_be_written_is_named),
         cmocka_unit_test(test_prof_capture__ends_itself_at_its_limit),
         cmocka_unit_test(test_prof_capture__a_receiver_may_stop),
         cmocka_unit_test(test_prof_capture__a_child_has_none),
