@@ -1,6 +1,7 @@
 /*
  * The plain formats: collapsed stacks and the lines of mprof. Threads: any. Cost: the sums by stack in memory.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -10,8 +11,18 @@
 
 ql_status ql__expect_samples(const ql__profile *profile, ql__sample_kind kind, ql_error *err)
 {
+    static const char *const ways[QL__SAMPLE_KIND_COUNT] = {
+        [QL__SAMPLE_CPU] = "a run that takes less than some 20 ms has none, and one with QL_PROF_CPU off",
+        [QL__SAMPLE_WALL] = "QL_PROF_WALL of ql_prof_start() takes them",
+        [QL__SAMPLE_LOCK] = "nobody waited for more than 1 ms",
+        [QL__SAMPLE_HEAP] = "--profile of ingest and search takes them, as QL_PROF_HEAP of ql_prof_start() does"};
+    char there[64] = "";
     if (profile->sets[kind].count > 0) return QL_OK;
-    return ql__fail(err, QL_E_NOTFOUND, "the capture has no samples of %s", ql__sample_kind_help(kind));
+    for (int k = 0; k < QL__SAMPLE_KIND_COUNT; k++) {
+        size_t used = strlen(there);
+        if (profile->sets[k].count > 0) (void)snprintf(there + used, sizeof there - used, "%s%s", used > 0 ? ", " : "", ql__sample_kind_name((ql__sample_kind)k));
+    }
+    return ql__fail(err, QL_E_NOTFOUND, "the capture has no samples of %s (%s); it has: %s", ql__sample_kind_help(kind), ways[kind], there[0] != '\0' ? there : "none at all");
 }
 
 /* ';' ends a frame and a blank the stack; a line break ends everything. */

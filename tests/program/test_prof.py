@@ -297,6 +297,9 @@ class Prof(unittest.TestCase):
 
     # --- manners ---
 
+    def capture_of(self, chunks):
+        return b"\x8fqprof\r\n" + struct.pack("<II", 1, 16) + b"".join(struct.pack("<III", kind, len(body), zlib.crc32(body)) + body for kind, body in chunks)
+
     def test_failures(self):
         missing = self.run_prof("top", "nosuch.qprof", code=4)
         self.assertIn("nosuch.qprof", missing)
@@ -306,6 +309,11 @@ class Prof(unittest.TestCase):
         self.assertFalse(os.path.exists(self.path("x")))
         self.assertIn("--to", self.run_prof("convert", code=2))
         self.assertIn("memory of the heap", self.run_prof("convert", "--to", "pstats", "--kind", "heap", code=2))
+        with open(self.path("memory.qprof"), "wb") as f:  # nothing but a text
+            f.write(self.capture_of([(2, struct.pack("<IHHI", 5, 4, 0, 1) + b"x")]))
+        told = self.run_prof("top", "--kind", "heap", "memory.qprof", code=4)
+        self.assertIn("no samples of memory of the heap (--profile of ingest and search takes them", told)
+        self.assertIn("it has: none at all", told)
         self.assertIn("exclude", self.run_prof("heap", "--leak", "--alloc", code=2))
         self.assertIn("No such file", self.run_prof("convert", "--to", "json", "--output", "/nowhere/x", code=7))
         self.assertEqual([n for n in os.listdir(self.dir) if ".part-" in n], [])
