@@ -66,8 +66,30 @@ void ql__put_group_members(ql__json_writer *json, const ql__profile *profile, co
 
 /* --- top ----------------------------------------------------------------------------------------------------------------------------------- */
 
+/* What the C library calls a thread's own functions from: the whole run is in it, which tells nothing. */
+static bool is_beginning(ql_str name)
+{
+    static const char *const names[] = {"_start", "start_thread", "clone", "clone3", "__clone", "__clone3", "__GI___clone3"};
+    static const ql_str begin = {"__libc_start", sizeof "__libc_start" - 1};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (ql_str_equal(name, ql_str_of(names[i]))) return true;
+    return name.len > begin.len && memcmp(name.ptr, begin.ptr, begin.len) == 0;
+}
+
+/* Leaves the beginnings of threads out of a table that is cut anyway; all rows are all rows. Returns how many are left. */
+static size_t leave_out_beginnings(const ql__profile *profile, const ql__table_options *options, const ql__grouping *groups, const ql__totals *totals, uint32_t *order, size_t count)
+{
+    bool code = options->group == QL__GROUP_FUNCTION || options->group == QL__GROUP_LINE;
+    size_t kept = 0;
+    if (options->limit == 0 || !code) return count;
+    for (size_t i = 0; i < count; i++)
+        if (totals->items[order[i]].self != 0 || !is_beginning(ql__grouping_name(profile, groups, order[i]))) order[kept++] = order[i];
+    return kept;
+}
+
+/* all: how many rows there are, of which `count` may be shown. */
 static void put_top(const ql__profile *profile, const ql__table_options *options, const ql__grouping *groups, const ql__totals *totals, const uint32_t *order,
-                    size_t count, ql__sink *sink)
+                    size_t count, size_t all, ql__sink *sink)
 {
     ql__json_writer json;
     const ql__value_type *type = ql__sample_value_type(options->view.kind, options->view.value);
@@ -79,7 +101,7 @@ static void put_top(const ql__profile *profile, const ql__table_options *options
     ql__json_member(&json, "unit", ql_str_of(type->unit));
     put_int(&json, "total", totals->value);
     put_uint(&json, "samples", totals->samples);
-    put_uint(&json, "rows_total", count);
+    put_uint(&json, "rows_total", all);
     ql__json_key(&json, "rows");
     ql__json_array(&json);
     for (size_t i = 0; i < shown && !ql__sink_failed(sink); i++) {
@@ -111,7 +133,7 @@ ql_status ql__write_top_json(const ql__profile *profile, const ql__table_options
     if (status >= 0) status = ql__stack_sums_of(profile, &options->view, &sums, err);
     if (status >= 0) status = ql__totals_of(profile, &sums, &groups, &totals, err);
     if (status >= 0) status = ql__totals_sort(&totals, groups.count, options->order, &order, &count, err);
-    if (status >= 0) put_top(profile, options, &groups, &totals, order, count, sink);
+    if (status >= 0) put_top(profile, options, &groups, &totals, order, leave_out_beginnings(profile, options, &groups, &totals, order, count), count, sink);
     ql__free(order);
     ql__totals_free(&totals);
     ql__stack_sums_free(&sums);

@@ -72,6 +72,9 @@ class Profile(unittest.TestCase):
         self.assertEqual(complete, 1)
         self.assertEqual(samples, kinds.count(SAMPLE) - sum(struct.unpack_from("<H", fixed, 48)[0] == 3 for kind, fixed, _ in records if kind == SAMPLE))
         self.assertLessEqual(rootless * 100, samples)
+        top = [subprocess.run([harness.QLOADER, "prof", "top", path, *words], capture_output=True, text=True).stdout for words in ((), ("--limit", "0"))]
+        self.assertNotIn(" _start (", top[0])
+        self.assertIn(" _start (", top[1])
 
     def test_without_a_folder_it_lies_in_the_current_one(self):
         place = os.path.join(self.ws.dir, "here")
