@@ -61,7 +61,7 @@ ql_status ql__evidence_open(ql__report *report, ql__evidence *out, ql_error *err
                          .key_text = string_id(p, QL_STR("text")), .key_count = string_id(p, QL_STR("count")), .key_busy = string_id(p, QL_STR("busy_ns")),
                          .key_texts = string_id(p, QL_STR("texts")), .key_batches = string_id(p, QL_STR("batches")), .key_host = string_id(p, QL_STR("host")),
                          .key_try = string_id(p, QL_STR("try")), .key_status = string_id(p, QL_STR("status")), .key_connection = string_id(p, QL_STR("new_connection")),
-                         .key_content = string_id(p, QL_STR("content"))};
+                         .key_content = string_id(p, QL_STR("content")), .key_share = string_id(p, QL_STR("share_ns"))};
     ql_status status = self.parent != NULL && self.child_ns != NULL ? index_spans(&self, err) : ql__fail_nomem(err);
     if (status < 0) ql__evidence_close(&self);
     else *out = self;
@@ -163,6 +163,13 @@ ql__tally *ql__tally_of(ql__tallies *self, uint64_t first, uint64_t second)
     return &self->items[self->count++];
 }
 
+const ql__tally *ql__tally_find(const ql__tallies *self, uint64_t first, uint64_t second)
+{
+    const uint64_t key[2] = {first, second};
+    const uint64_t *known = ql__map_find(&self->ids, (ql_str){(const char *)key, sizeof key});
+    return known != NULL ? &self->items[*known] : NULL;
+}
+
 /* --- findings ------------------------------------------------------------------------------------------------------------------------------- */
 
 static int compare_findings(const void *left, const void *right)
@@ -252,7 +259,33 @@ static int compare_ledger(const void *left, const void *right)
     return a->task < b->task ? -1 : a->task > b->task;
 }
 
-/* The stage in which each of the rows spent most: of spans of its task, what their own children took taken away. */
+static uint64_t add_capped(uint64_t a, uint64_t b)
+{
+    uint64_t sum;
+    return __builtin_add_overflow(a, b, &sum) ? UINT64_MAX : sum;
+}
+
+/* What a span says of its task's part in work that was done for several at once; 0: it is no such span. */
+static uint64_t share_of(const ql__evidence *self, const ql__profile_span *span)
+{
+    return span->task != 0 ? ql__span_number(self, span, self->key_share, 0) : 0;
+}
+
+/* Shares by task. */
+static ql_status sum_shares(ql__evidence *evidence, ql__tallies *out, ql_error *err)
+{
+    const ql__profile *p = evidence->profile;
+    for (size_t i = 0; i < p->spans_count && evidence->key_share != 0; i++) {
+        uint64_t share_ns = share_of(evidence, &p->spans[i]);
+        ql__tally *tally = share_ns > 0 ? ql__tally_of(out, p->spans[i].task, 0) : NULL;
+        if (share_ns == 0) continue;
+        if (tally == NULL) return ql__fail_nomem(err);
+        tally->value_ns = add_capped(tally->value_ns, share_ns);
+    }
+    return QL_OK;
+}
+
+/* The stage in which each of the rows spent most: of spans of its task, what their own children took taken away, and of its shares. */
 static ql_status add_ledger_stages(ql__evidence *evidence, ql_error *err)
 {
     ql__report *report = evidence->report;
@@ -262,7 +295,8 @@ static ql_status add_ledger_stages(ql__evidence *evidence, ql_error *err)
     ql__tallies_init(&tallies);
     for (size_t i = 0; i < p->spans_count && status >= 0; i++) {
         const ql__profile_span *span = &p->spans[i];
-        if (span->task == 0 || !ql__span_is(evidence, span, "stage")) continue;
+        uint64_t share_ns = share_of(evidence, span);
+        if (span->task == 0 || span->site == 0 || (share_ns == 0 && !ql__span_is(evidence, span, "stage"))) continue;
         size_t r = 0;
         while (r < report->ledger_count && p->tasks[report->ledger[r].task].id != span->task) r++;
         if (r == report->ledger_count) continue;
@@ -271,8 +305,8 @@ static ql_status add_ledger_stages(ql__evidence *evidence, ql_error *err)
             status = ql__fail_nomem(err);
             break;
         }
-        uint64_t length = ql__span_length(span);
-        tally->value_ns += length > evidence->child_ns[i] ? length - evidence->child_ns[i] : 0;
+        uint64_t length = ql__span_length(span), own_ns = length > evidence->child_ns[i] ? length - evidence->child_ns[i] : 0;
+        tally->value_ns = add_capped(tally->value_ns, share_ns > 0 ? share_ns : own_ns);
         if (tally->value_ns <= report->ledger[r].stage_ns) continue;
         report->ledger[r].stage_ns = tally->value_ns;
         report->ledger[r].stage = (uint32_t)tally->key[1];
@@ -285,15 +319,20 @@ static ql_status add_ledger(ql__evidence *evidence, ql_error *err)
 {
     ql__report *report = evidence->report;
     const ql__profile *p = evidence->profile;
-    for (size_t i = 0; i < p->tasks_count; i++) {
-        ql__ledger_row row = {.task = (uint32_t)i, .time_ns = p->tasks[i].busy_ns};
+    ql__tallies shares;
+    ql__tallies_init(&shares);
+    ql_status status = sum_shares(evidence, &shares, err);
+    for (size_t i = 0; i < p->tasks_count && status >= 0; i++) {
+        const ql__tally *share = ql__tally_find(&shares, p->tasks[i].id, 0);
+        ql__ledger_row row = {.task = (uint32_t)i, .time_ns = add_capped(p->tasks[i].busy_ns, share != NULL ? share->value_ns : 0)};
         if (row.time_ns == 0) continue;
         if (report->ledger_count < QL__LEDGER_MAX) report->ledger[report->ledger_count++] = row;
         else if (compare_ledger(&row, &report->ledger[QL__LEDGER_MAX - 1]) < 0) report->ledger[QL__LEDGER_MAX - 1] = row;
         else continue;
         qsort(report->ledger, report->ledger_count, sizeof *report->ledger, compare_ledger);
     }
-    return add_ledger_stages(evidence, err);
+    ql__tallies_dispose(&shares);
+    return status < 0 ? status : add_ledger_stages(evidence, err);
 }
 
 /* --- all ------------------------------------------------------------------------------------------------------------------------------------ */

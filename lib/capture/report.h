@@ -29,7 +29,7 @@ typedef struct ql__finding {
 /* A document, request or job, and where its time went. */
 typedef struct ql__ledger_row {
     uint32_t task;           /* of tasks */
-    uint64_t time_ns;        /* running */
+    uint64_t time_ns;        /* running, and its share of what was done for several at once (attribute "share_ns" of its spans) */
     uint32_t stage;          /* strings: the stage that took most of it, 0: none */
     uint64_t stage_ns;
 } ql__ledger_row;

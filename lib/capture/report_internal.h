@@ -9,7 +9,7 @@ typedef struct ql__evidence {
     const ql__profile *profile;
     uint32_t *parent;      /* (spans_count) index + 1 of each span's parent, 0: none */
     uint64_t *child_ns;    /* (spans_count) time covered by its children in the same thread, added up */
-    uint32_t key_text, key_count, key_busy, key_texts, key_batches, key_host, key_try, key_status, key_connection, key_content; /* strings, 0: nowhere in the capture */
+    uint32_t key_text, key_count, key_busy, key_texts, key_batches, key_host, key_try, key_status, key_connection, key_content, key_share; /* strings, 0: nowhere in the capture */
 } ql__evidence;
 
 ql_status ql__evidence_open(ql__report *report, ql__evidence *out, ql_error *err);
@@ -52,6 +52,8 @@ void ql__tallies_init(ql__tallies *self);
 void ql__tallies_dispose(ql__tallies *self);
 /* The tally of a key, new or old; NULL: out of memory. Valid until the next one. */
 ql__tally *ql__tally_of(ql__tallies *self, uint64_t first, uint64_t second);
+/* The same of one that is there; NULL: it is not. */
+const ql__tally *ql__tally_find(const ql__tallies *self, uint64_t first, uint64_t second);
 
 /*
  * Adds a finding when its share reaches the lowest severity; `most` caps it. The texts are copied. file and line are of the site. Beyond

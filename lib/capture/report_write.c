@@ -160,7 +160,7 @@ static void put_ledger(const ql__report *report, ql__sink *sink)
         put_text(sink, report->ledger[i].stage != 0 ? ql__profile_text(p, report->ledger[i].stage) : QL_STR("-"));
         ql__sink_cstring(sink, " |\n");
     }
-    ql__sink_cstring(sink, "\n");
+    ql__sink_cstring(sink, "\nTime is the document's own, and its part of the batches it was embedded in, by tokens.\n\n");
 }
 
 ql_status ql__write_report_md(const ql__profile *profile, ql__sink *sink, ql_error *err)

@@ -373,6 +373,26 @@ static void count_embedded(pipeline *self, const uint32_t *tokens, size_t count)
     pthread_mutex_unlock(&self->lock);
 }
 
+/*
+ * The embedder works on the texts of several documents at once, so no document runs meanwhile: for a capture its time is divided among them by their tokens, which
+ * is what it costs. Nothing else tells what a document took.
+ */
+static void tell_shares(pipeline *self, uint64_t spent_ns)
+{
+    uint64_t tokens = 0;
+    for (size_t i = 0; i < self->batch_count; i++) tokens += self->batch[i]->tokens;
+    for (size_t i = 0; i < self->batch_count && tokens > 0; i++) {
+        ql__prepared *document = self->batch[i];
+        if (document->tokens == 0) continue;
+        ql_task_run(&document->task);
+        QL_PROF_SPAN(share, "embed", "share");
+        ql_span_int(&share, "tokens", (int64_t)document->tokens);
+        ql_span_int(&share, "share_ns", (int64_t)((double)spent_ns * (double)document->tokens / (double)tokens));
+        ql_span_end(&share);
+        ql_task_wait(&document->task, QL_TASK_WAIT_OTHER, "vectors of its batch");
+    }
+}
+
 /* Gathers the texts of the batch into one list, so that the embedder sees as many as it can balance. *done: texts that have their vector. */
 static ql_status embed_texts(pipeline *self, size_t total, size_t *done, ql_error *err)
 {
@@ -440,7 +460,9 @@ static void embed_flush(pipeline *self)
         total += document->chunk_count;
         if (document->chunk_count > 0 && give_vectors(self, document) < 0) status = ql__fail_nomem(&err);
     }
+    uint64_t begin_ns = ql_prof_running() ? ql__monotonic_ns(self->ingest->sys) : 0;
     if (status >= 0 && total > 0) status = embed_texts(self, total, &done, &err);
+    if (begin_ns != 0) tell_shares(self, ql__monotonic_ns(self->ingest->sys) - begin_ns);
     if (status < 0) fail_for_good(self, status, &err);
     embed_hand_on(self, done);
 }

@@ -1,6 +1,7 @@
 """ingest --profile and search --profile: a capture that can be read, private, told where it is; nothing secret and no question in it; and what
 cannot be written is an error before anything is done. The capture is read by this file's own reader (lib/prof/qprof.h)."""
 import fcntl
+import json
 import os
 import stat
 import struct
@@ -72,6 +73,11 @@ class Profile(unittest.TestCase):
         self.assertEqual(complete, 1)
         self.assertEqual(samples, kinds.count(SAMPLE) - sum(struct.unpack_from("<H", fixed, 48)[0] == 3 for kind, fixed, _ in records if kind == SAMPLE))
         self.assertLessEqual(rootless * 100, samples)
+        with open(os.path.join(self.out, "report.json")) as f:
+            report = json.load(f)
+        embedded = sum(row["sum_ns"] for row in report["stages"] if row["name"] == "embed")
+        self.assertEqual({row["stage"] for row in report["ledger"]}, {"embed"})  # what a document costs is its part of the batches
+        self.assertGreater(sum(row["time_ns"] for row in report["ledger"]), embedded // 2)
         top = [subprocess.run([harness.QLOADER, "prof", "top", path, *words], capture_output=True, text=True).stdout for words in ((), ("--limit", "0"))]
         self.assertNotIn(" _start (", top[0])
         self.assertIn(" _start (", top[1])

@@ -444,6 +444,44 @@ static void test_report__ledger_and_stages(void **state)
     ql__profile_free(f.p);
 }
 
+/* A small document that ran long by itself, and a large one whose embedding was done in a batch with it. */
+static void test_report__a_share_of_a_batch_is_its_documents(void **state)
+{
+    (void)state;
+    fixture f;
+    ql__report *report = ql__alloc_zero(1, sizeof *report);
+    begin(&f, "");
+    uint32_t convert = site(&f, "convert", "stage", 1), share = site(&f, "embed", "share", 2);
+    const struct {
+        uint64_t busy_ns, share_ns;
+    } documents[] = {{50 * MS, 10 * MS}, {5 * MS, 90 * MS}, {0, 1 * MS}};
+    for (uint64_t t = 0; t < 3; t++) {
+        const fact facts[] = {{"share_ns", documents[t].share_ns, NULL}};
+        assert_int_equal(ql__profile_task_add(f.p, &(ql__profile_task){.id = t + 1, .busy_ns = documents[t].busy_ns}, NULL), QL_OK);
+        span(&f, convert, 0, t * 100 * MS, documents[t].busy_ns, NULL, 0);
+        f.p->spans[f.p->spans_count - 1].task = t + 1;
+        span(&f, share, 0, 1000 * MS, 0, facts, 1);
+        f.p->spans[f.p->spans_count - 1].task = t + 1;
+    }
+    const fact huge[] = {{"share_ns", UINT64_MAX, NULL}};
+    span(&f, share, 0, 1000 * MS, 0, huge, 1); /* of no task */
+    assert_int_equal(ql__report_make(f.p, report, NULL), QL_OK);
+    static const uint32_t tasks[] = {1, 0, 2};
+    static const uint64_t times[] = {95 * MS, 60 * MS, 1 * MS}, in_stage[] = {90 * MS, 50 * MS, 1 * MS};
+    static const char *const stages[] = {"embed", "convert", "embed"};
+    assert_int_equal(report->ledger_count, 3);
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(report->ledger[i].task, tasks[i]);
+        assert_int_equal(report->ledger[i].time_ns, times[i]);
+        assert_int_equal(report->ledger[i].stage_ns, in_stage[i]);
+        assert_string_equal(f.p->strings[report->ledger[i].stage].ptr, stages[i]);
+    }
+    assert_int_equal(report->stage_count, 1); /* a share is no run of the stage */
+    ql__report_dispose(report);
+    ql__free(report);
+    ql__profile_free(f.p);
+}
+
 static void test_report__severity_is_by_share(void **state)
 {
     (void)state;
@@ -473,6 +511,7 @@ int main(void)
         cmocka_unit_test(test_report__names_a_leak_that_grows),
         cmocka_unit_test(test_report__names_the_batch_that_makes_the_peak),
         cmocka_unit_test(test_report__ledger_and_stages),
+        cmocka_unit_test(test_report__a_share_of_a_batch_is_its_documents),
         cmocka_unit_test(test_report__severity_is_by_share),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
