@@ -59,6 +59,13 @@ static bool is_word(ql_str text)
     return text.len != 0;
 }
 
+/* Where the capture itself lies: who reads it knows already. */
+static bool is_place(ql_str argument)
+{
+    const ql_str name = QL_STR("--profile=");
+    return argument.len > name.len && memcmp(argument.ptr, name.ptr, name.len) == 0;
+}
+
 /*
  * The program, the command if its first argument is a word, and the names of options. Values and further words are left out: among them
  * are tokens, addresses with passwords and what somebody searched for, and nothing tells them apart.
@@ -72,11 +79,11 @@ static void command_line(ql__collector *self)
         size_t length = strnlen(text + at, (size_t)(size - at));
         ql_str argument = {text + at, length};
         const char *equals = memchr(text + at, '=', length);
-        bool option = length > 1 && text[at] == '-', whole = number == 0 || (number == 1 && is_word(argument));
+        bool option = length > 1 && text[at] == '-', whole = number == 0 || (number == 1 && is_word(argument)) || is_place(argument);
         size_t name = option && equals != NULL ? (size_t)(equals - argument.ptr) + 1 : length;
         if (number != 0) put_piece(out, &used, sizeof out, QL_STR(" "));
         put_piece(out, &used, sizeof out, whole ? argument : option && text[at + 1] == '-' ? (ql_str){argument.ptr, name} : option ? (ql_str){argument.ptr, 2} : QL_STR("***"));
-        if (option && (name < length || (text[at + 1] != '-' && length > 2))) put_piece(out, &used, sizeof out, QL_STR("***"));
+        if (option && !whole && (name < length || (text[at + 1] != '-' && length > 2))) put_piece(out, &used, sizeof out, QL_STR("***"));
         at += (ssize_t)length + 1;
     }
     meta(self, "command_line", (ql_str){out, used});

@@ -77,7 +77,7 @@ typedef enum ql__qprof_kind {
 
 /*
  * META: a key and a value, both strings of text; a later record replaces one of the same key. Keys: "program" (path of the executable), "command_line" (program, command,
- * names of options; values and other words are "***"), "version" (of the library), "pid", "start_unix_ms", "start_monotonic_ns", "engine" (ctimer, perf, wall, none), "wall_hz",
+ * names of options; values but that of --profile and other words are "***"), "version" (of the library), "pid", "start_unix_ms", "start_monotonic_ns", "engine" (ctimer, perf, wall, none), "wall_hz",
  * "cpu_hz" (0: off), "heap_interval" (bytes; 1: exact; 0: off), "cores", "cores_usable", "cpu", "memory_bytes", "clock_ticks" (the kernel's HZ, the
  * resolution of ctimer; 0: not known), "stop_monotonic_ns". Numbers are decimal. Unknown keys are shown as they are.
  */

@@ -144,6 +144,10 @@ class Profile(unittest.TestCase):
         self.assertLessEqual({b"search", b"query_embed", b"fuse"}, sites)
         with open(path, "rb") as file:
             self.assertNotIn(CANARY.encode(), file.read())
+        strings = self.strings(records)
+        meta = {strings[key]: strings.get(value) for key, value in (struct.unpack("<II", fixed[:8]) for kind, fixed, _ in records if kind == META)}
+        self.assertIn(b" search --", meta[b"command_line"])
+        self.assertIn(b" --profile=%s ***" % self.out.encode(), meta[b"command_line"])
 
     def test_no_content_and_no_secret_is_in_it(self):
         self.ws.write("secret.md", "# Heading\n\n%s is in the text.\n" % CANARY)
