@@ -215,7 +215,7 @@ static ql_status panels_path(const local_embedder *self, const ql__panels *panel
     return status;
 }
 
-/* keep: for passages. Who asks only reads. */
+/* keep: for passages. Who asks makes no file, but replaces one that cannot be used. */
 static ql_status make_packed(local_embedder *self, const ql__panels *panels, bool keep, ql_error *err)
 {
     QL_AUTO(ql_buf, ql_buf_dispose) path = QL_BUF_INIT;

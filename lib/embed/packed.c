@@ -286,9 +286,11 @@ static void keep(ql__packed *self, const ql__packed_place *at, const ql__packed_
 static ql_status load(ql__packed *self, ql__pool *pool, const ql__packed_place *at, ql_error *err)
 {
     ql__packed_key key = {.model = at ? at->model : 0, .panels = self->panels->name, .units = self->layer_count * layer_units(self)};
-    if (at && ql__packed_file_map(at->sys, at->path, &key, &self->file, NULL) >= 0) place(self, self->file.mapping);
+    ql_status found = at ? ql__packed_file_map(at->sys, at->path, &key, &self->file, NULL) : QL_E_NOTFOUND;
+    if (found >= 0) place(self, self->file.mapping);
     else QL_TRY(pack_all(self, pool, err));
-    if (at && at->keep && self->memory) keep(self, at, &key);
+    bool useless = ql_status_kind(found) == QL_E_FORMAT; /* left as it is it would be read, and packing done, every time */
+    if (at && (at->keep || useless) && self->memory) keep(self, at, &key);
     copy_vectors(self);
     return QL_OK;
 }

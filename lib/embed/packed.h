@@ -21,7 +21,7 @@ typedef struct ql__packed_place {
     ql__log *log;
     const char *path;
     uint64_t model; /* ql__safetensors_fingerprint of its weights */
-    bool keep; /* write it where it is missing or of another model */
+    bool keep; /* write it where it is missing; one that is damaged or of another model is replaced in any case */
 } ql__packed_place;
 
 /*
