@@ -10,6 +10,7 @@
 A thin layer over the C library libqloader, by ctypes: nothing is compiled. Calls release the interpreter's lock, so other threads run meanwhile.
 Objects may be shared between threads. After os.fork() the child must open its own: using one of its parent's raises ForkError.
 """
+from . import prof
 from ._library import library_path, library_version
 from ._version import __version__
 from .chunk import Canonical, Chunk, ChunkOptions
@@ -109,6 +110,7 @@ __all__ = [
     "list_models",
     "model_info",
     "model_user_dir",
+    "prof",
     "pull_model",
     "verify_model",
 ]

@@ -5,7 +5,7 @@ declaration.
 """
 from __future__ import annotations
 
-from ctypes import POINTER, c_char_p, c_int, c_int32, c_size_t, c_uint32, c_void_p
+from ctypes import POINTER, c_char_p, c_double, c_int, c_int32, c_int64, c_size_t, c_uint32, c_uint64, c_void_p
 from typing import Any
 
 from ._structs import (
@@ -19,10 +19,15 @@ from ._structs import (
     ql_ingest_report,
     ql_metrics_server_options,
     ql_model_progress_fn,
+    ql_prof_info,
+    ql_prof_options,
+    ql_prof_write_fn,
     ql_reranker_ops,
     ql_runtime_options,
     ql_search_options,
+    ql_site,
     ql_source_ops,
+    ql_span,
     ql_status,
     ql_str,
     ql_workspace_options,
@@ -72,6 +77,19 @@ PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
     "ql_metrics_server_start": (ql_status, [c_void_p, POINTER(ql_metrics_server_options), _out, _error]),
     "ql_metrics_server_port": (c_uint32, [c_void_p]),
     "ql_metrics_server_stop": (None, [c_void_p]),
+    "ql_prof_start": (ql_status, [POINTER(ql_prof_options), _out, _error]),
+    "ql_prof_stop": (ql_status, [c_void_p, _error]),
+    "ql_prof_free": (None, [c_void_p]),
+    "ql_prof_snapshot": (ql_status, [c_void_p, ql_prof_write_fn, c_void_p, _error]),
+    "ql_prof_info_read": (ql_status, [c_void_p, POINTER(ql_prof_info), _error]),
+    "ql_prof_switch": (POINTER(c_uint32), []),
+    "ql_span_start": (ql_span, [POINTER(ql_site)]),
+    "ql_span_finish": (None, [POINTER(ql_span)]),
+    "ql_span_int": (None, [POINTER(ql_span), c_char_p, c_int64]),
+    "ql_span_double": (None, [POINTER(ql_span), c_char_p, c_double]),
+    "ql_span_text": (None, [POINTER(ql_span), c_char_p, ql_str]),
+    "ql_label_put": (c_uint64, [c_char_p, ql_str]),
+    "ql_label_put_back": (None, [c_uint64]),
     "ql_model_default": (c_char_p, []),
     "ql_model_user_dir": (ql_status, [_buf, _error]),
     "ql_model_list_json": (ql_status, [c_char_p, _buf, _error]),
@@ -83,8 +101,8 @@ PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
 _operation = "an operation is for event loops without threads; asyncio.to_thread() makes one of any call, since calls release the lock"
 _own_text = "Python builds its own bytes; the bindings only read what the library wrote"
 
-_capture = "captures come to Python with qloader.prof, which is not there yet"
-_span = "spans, tasks and labels come to Python with qloader.prof, which is not there yet"
+_task = "a task moves between threads and waits; what does so in Python is a coroutine, whose loop is not the library's to tell of"
+_ids = "ids of spans are for links between threads of C; in Python a span is the object that span() makes"
 _own_metric = "the package prometheus_client counts what a Python program counts, without a call by ctypes for each"
 
 _reading = "Python reads a capture in the formats that 'qloader prof convert' writes: pstats, JSON"
@@ -99,8 +117,6 @@ SKIPPED: dict[str, str] = {
     "ql_buf_printf": _own_text + " (and ctypes has no type-safe variable arguments)",
     "ql_buf_reserve": _own_text,
     "ql_buf_str": "the members of ql_buf are read directly",
-    "ql_label_put": _span,
-    "ql_label_put_back": _span,
     "ql_metric_register": _own_metric,
     "ql_metric_series": _own_metric,
     "ql_capture_diff": _reading,
@@ -119,20 +135,9 @@ SKIPPED: dict[str, str] = {
     "ql_op_results_take": _operation,
     "ql_op_search": _operation,
     "ql_op_wait": _operation,
-    "ql_prof_free": _capture,
     "ql_prof_heap_hooks_use": "for programs that define malloc",
-    "ql_prof_info_read": _capture,
-    "ql_prof_snapshot": _capture,
-    "ql_prof_start": _capture,
-    "ql_prof_stop": _capture,
-    "ql_prof_switch": _capture,
-    "ql_span_current": _span,
-    "ql_span_double": _span,
-    "ql_span_finish": _span,
-    "ql_span_int": _span,
-    "ql_span_link": _span,
-    "ql_span_start": _span,
-    "ql_span_text": _span,
+    "ql_span_current": _ids,
+    "ql_span_link": _ids,
     "ql_series_add": _own_metric,
     "ql_series_change": _own_metric,
     "ql_series_observe": _own_metric,
@@ -142,9 +147,9 @@ SKIPPED: dict[str, str] = {
     "ql_str_compare": "Python compares bytes itself",
     "ql_str_equal": "Python compares bytes itself",
     "ql_str_of": "ql_str.of() knows the length of its bytes",
-    "ql_task_end": _span,
-    "ql_task_ready": _span,
-    "ql_task_run": _span,
-    "ql_task_start": _span,
-    "ql_task_wait": _span,
+    "ql_task_end": _task,
+    "ql_task_ready": _task,
+    "ql_task_run": _task,
+    "ql_task_start": _task,
+    "ql_task_wait": _task,
 }

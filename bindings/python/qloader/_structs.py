@@ -37,6 +37,11 @@ CHECK_INDEX_WHOLE = 4
 BLOCK_NONE = 2**32 - 1
 METRICS_TEXT = 1
 METRICS_OPENMETRICS = 2
+PROF_CPU = 1
+PROF_WALL = 2
+PROF_HEAP = 4
+PROF_MEMORY = 8
+PROF_SPANS = 16
 
 ql_status = c_int32
 
@@ -128,6 +133,74 @@ class ql_workspace_options(Structure):
         ("store", c_char_p),
         ("reserved", c_uint64 * 4),
     ]
+
+
+# --- profiling ---
+
+ql_prof_write_fn = CFUNCTYPE(c_int, c_void_p, c_void_p, c_size_t)
+
+
+class ql_prof_event(Structure):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("kind", c_int32),
+        ("id", c_uint64),
+        ("parent", c_uint64),
+        ("begin_ns", c_uint64),
+        ("end_ns", c_uint64),
+        ("name", ql_str),
+        ("category", ql_str),
+        ("thread", c_int32),
+        ("state", c_int32),
+    ]
+
+
+class ql_prof_options(Structure):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("sources", c_uint32),
+        ("engine", c_int32),
+        ("rate_hz", c_uint32),
+        ("heap_interval_bytes", c_uint64),
+        ("folder", c_char_p),
+        ("write_fn", ql_prof_write_fn),
+        ("write_user", c_void_p),
+        ("limit_bytes", c_uint64),
+        ("listener_fn", CFUNCTYPE(None, c_void_p, POINTER(ql_prof_event))),
+        ("listener_user", c_void_p),
+        ("reserved", c_uint64 * 4),
+    ]
+
+
+class ql_prof_info(Structure):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("engine", c_int32),
+        ("samples", c_uint64),
+        ("rootless", c_uint64),
+        ("dropped", c_uint64),
+        ("own_ns", c_uint64),
+        ("written_bytes", c_uint64),
+        ("threads", c_uint32),
+        ("reserved0", c_uint32),
+        ("reserved", c_uint64 * 4),
+    ]
+
+
+class ql_site(Structure):
+    _fields_ = [
+        ("name", c_char_p),
+        ("category", c_char_p),
+        ("function", c_char_p),
+        ("file", c_char_p),
+        ("line", c_uint32),
+        ("id", c_uint32),
+        ("on", POINTER(c_uint32)),
+    ]
+
+
+class ql_span(Structure):
+    _fields_ = [("id", c_uint64), ("parent", c_uint64), ("begin_ns", c_uint64), ("cpu_ns", c_uint64), ("site", POINTER(ql_site))]
 
 
 # --- ingest ---

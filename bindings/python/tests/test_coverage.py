@@ -10,7 +10,7 @@ import support
 from qloader import _prototypes, _structs
 from test_layout import MIRRORED
 
-HANDLES = {"ql_metrics_server", "ql_runtime", "ql_workspace", "ql_results", "ql_arena", "void"}
+HANDLES = {"ql_metrics_server", "ql_prof", "ql_runtime", "ql_workspace", "ql_results", "ql_arena", "void"}
 SCALARS = {
     "int": ctypes.c_int, "ql_status": ctypes.c_int32, "int32_t": ctypes.c_int32, "uint32_t": ctypes.c_uint32, "int64_t": ctypes.c_int64,
     "uint16_t": ctypes.c_uint16, "uint64_t": ctypes.c_uint64, "float": ctypes.c_float, "ql_embed_role": ctypes.c_int,

@@ -6,7 +6,7 @@ import subprocess
 
 import headers
 import support
-from qloader import _structs, convert, embed, errors, ingest, runtime, search
+from qloader import _structs, convert, embed, errors, ingest, prof, runtime, search
 
 MIRRORED = {name: struct for name, struct in vars(_structs).items() if name.startswith("ql_") and hasattr(struct, "_fields_")}
 
@@ -22,6 +22,12 @@ CONSTANTS = {
     "QL_CHECK_INDEX_WHOLE": _structs.CHECK_INDEX_WHOLE,
     "QL_METRICS_TEXT": _structs.METRICS_TEXT,
     "QL_METRICS_OPENMETRICS": _structs.METRICS_OPENMETRICS,
+    "QL_PROF_CPU": _structs.PROF_CPU,
+    "QL_PROF_WALL": _structs.PROF_WALL,
+    "QL_PROF_HEAP": _structs.PROF_HEAP,
+    "QL_PROF_MEMORY": _structs.PROF_MEMORY,
+    "QL_PROF_SPANS": _structs.PROF_SPANS,
+    **{"QL_PROF_" + {"wall": "WALLCLOCK"}.get(name, name.upper()): number for number, name in enumerate(prof._ENGINES)},
     **{"QL_E_" + kind.name: -kind.value for kind in errors.StatusKind},
     **{"QL_LOG_" + level.name: level.value for level in runtime.LogLevel},
     **{"QL_INGEST_" + phase.name: phase.value for phase in ingest.IngestPhase},

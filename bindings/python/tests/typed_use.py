@@ -33,6 +33,20 @@ def right(folder: Path) -> List[str]:
         return [first.url, str(moment)] + [hit.text for hit in some] + [hit.title for hit in results]
 
 
+@qloader.prof.span("measure")
+def measured(text: str) -> int:
+    return len(text)
+
+
+def profiled(folder: Path) -> int:
+    with qloader.prof.profile(folder, rate_hz=250, engine="ctimer") as capture, qloader.prof.label("part", "one"):
+        with qloader.prof.span("all", category="mine") as span:
+            span.set("length", measured("tea"))
+    content: bytes = capture.snapshot()
+    info: qloader.prof.ProfileInfo = capture.info()
+    return info.samples + len(content) + measured("more")
+
+
 class Letters:
     model = "letters"
     dims = 26
