@@ -43,7 +43,7 @@ from .errors import (
     UnsupportedError,
 )
 from .ingest import IngestAction, IngestEvent, IngestPhase, IngestProgress, IngestReport
-from .metrics import MetricsServer, describe_metrics
+from .metrics import Counter, Gauge, Histogram, MetricsServer, Registry, describe_metrics
 from .model import PullProgress, default_model, list_models, model_info, model_user_dir, pull_model, verify_model
 from .runtime import LogLevel, Runtime
 from .search import Hit, Results, SearchMode
@@ -64,12 +64,15 @@ __all__ = [
     "ConfigError",
     "Converted",
     "CorruptError",
+    "Counter",
     "Document",
     "EmbedRole",
     "Embedder",
     "ExistsError",
     "ForkError",
     "FormatError",
+    "Gauge",
+    "Histogram",
     "Hit",
     "IngestAction",
     "IngestEvent",
@@ -92,6 +95,7 @@ __all__ = [
     "PartialError",
     "PullProgress",
     "QloaderError",
+    "Registry",
     "Results",
     "Runtime",
     "SearchMode",

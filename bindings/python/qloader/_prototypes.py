@@ -17,6 +17,7 @@ from ._structs import (
     ql_hit,
     ql_ingest_options,
     ql_ingest_report,
+    ql_metric_options,
     ql_metrics_server_options,
     ql_model_progress_fn,
     ql_prof_info,
@@ -74,6 +75,13 @@ PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
     "ql_metrics_enable": (ql_status, [c_void_p, _error]),
     "ql_metrics_write": (ql_status, [c_void_p, c_int32, _buf, _error]),
     "ql_metrics_describe_json": (ql_status, [_buf, _error]),
+    "ql_metric_register": (ql_status, [c_void_p, POINTER(ql_metric_options), _out, _error]),
+    "ql_metric_series": (ql_status, [c_void_p, POINTER(ql_str), c_size_t, _out, _error]),
+    "ql_series_add": (None, [c_void_p, c_uint64]),
+    "ql_series_set": (None, [c_void_p, c_double]),
+    "ql_series_change": (None, [c_void_p, c_double]),
+    "ql_series_observe": (None, [c_void_p, c_double]),
+    "ql_series_observe_with": (None, [c_void_p, c_double, ql_str, ql_str]),
     "ql_metrics_server_start": (ql_status, [c_void_p, POINTER(ql_metrics_server_options), _out, _error]),
     "ql_metrics_server_port": (c_uint32, [c_void_p]),
     "ql_metrics_server_stop": (None, [c_void_p]),
@@ -103,7 +111,6 @@ _own_text = "Python builds its own bytes; the bindings only read what the librar
 
 _task = "a task moves between threads and waits; what does so in Python is a coroutine, whose loop is not the library's to tell of"
 _ids = "ids of spans are for links between threads of C; in Python a span is the object that span() makes"
-_own_metric = "the package prometheus_client counts what a Python program counts, without a call by ctypes for each"
 
 _reading = "Python reads a capture in the formats that 'qloader prof convert' writes: pstats, JSON"
 SKIPPED: dict[str, str] = {
@@ -117,8 +124,6 @@ SKIPPED: dict[str, str] = {
     "ql_buf_printf": _own_text + " (and ctypes has no type-safe variable arguments)",
     "ql_buf_reserve": _own_text,
     "ql_buf_str": "the members of ql_buf are read directly",
-    "ql_metric_register": _own_metric,
-    "ql_metric_series": _own_metric,
     "ql_capture_diff": _reading,
     "ql_capture_free": _reading,
     "ql_capture_open": _reading,
@@ -138,11 +143,6 @@ SKIPPED: dict[str, str] = {
     "ql_prof_heap_hooks_use": "for programs that define malloc",
     "ql_span_current": _ids,
     "ql_span_link": _ids,
-    "ql_series_add": _own_metric,
-    "ql_series_change": _own_metric,
-    "ql_series_observe": _own_metric,
-    "ql_series_observe_with": _own_metric,
-    "ql_series_set": _own_metric,
     "ql_store_register": "a store answers every search while it holds the interpreter's lock; one in Python would be a step back, one in C is registered from C",
     "ql_str_compare": "Python compares bytes itself",
     "ql_str_equal": "Python compares bytes itself",

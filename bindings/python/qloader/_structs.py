@@ -37,6 +37,9 @@ CHECK_INDEX_WHOLE = 4
 BLOCK_NONE = 2**32 - 1
 METRICS_TEXT = 1
 METRICS_OPENMETRICS = 2
+METRIC_COUNTER = 1
+METRIC_GAUGE = 2
+METRIC_HISTOGRAM = 3
 PROF_CPU = 1
 PROF_WALL = 2
 PROF_HEAP = 4
@@ -103,6 +106,28 @@ class ql_runtime_options(Structure):
         ("log_user", c_void_p),
         ("log_level", c_int32),
         ("profile", c_uint32),
+        ("reserved", c_uint64 * 4),
+    ]
+
+
+ql_metric_read_fn = CFUNCTYPE(c_double, c_void_p)
+
+
+class ql_metric_options(Structure):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("type", c_int32),
+        ("name", c_char_p),
+        ("unit", c_char_p),
+        ("help", c_char_p),
+        ("label_names", POINTER(c_char_p)),
+        ("label_count", c_uint32),
+        ("series_max", c_uint32),
+        ("bounds", POINTER(c_double)),
+        ("bound_count", c_uint32),
+        ("reserved32", c_uint32),
+        ("read_fn", ql_metric_read_fn),
+        ("user", c_void_p),
         ("reserved", c_uint64 * 4),
     ]
 

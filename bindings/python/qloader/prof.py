@@ -13,7 +13,7 @@ A capture sees the whole process: the library's threads and Python's, where proc
 included, not Python's own), what the library allocates, memory over time, spans. It is one file, capture.qprof: `qloader prof report` and `qloader prof convert` make
 the rest of it. While no capture runs a span costs a look at one number.
 
-What a program counts over time is the package prometheus_client's business, see qloader.metrics.
+What a program counts over time goes into Runtime.registry.
 """
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ from ._values import c_text, uint32_in
 from .chunk import ChunkerAdapter, ChunkFunction
 from .convert import ConverterAdapter, ConvertFunction
 from .embed import Embedder, EmbedderAdapter
-from .metrics import MetricsServer, text_format
+from .metrics import MetricsServer, Registry, text_format
 from .rerank import RerankerAdapter, RerankFunction
 from .source import OpenFunction, SourcesAdapter
 
@@ -85,6 +85,7 @@ class Runtime:
             with self._handle as owner, Call() as call:
                 status = lib.ql_metrics_enable(owner, call.error)
             call.check(status)
+        self._registry = Registry(self._handle)
 
     def _call(self) -> Call:
         """A call on this runtime or on something that hangs on it."""
@@ -163,6 +164,11 @@ class Runtime:
         """Every metric as Prometheus text 0.0.4, or as OpenMetrics 1.0.0; the runtime must have been made with `metrics`."""
         with self._handle as pointer:
             return text_of(lambda out, error: lib.ql_metrics_write(pointer, text_format(openmetrics), out, error), self._call())
+
+    @property
+    def registry(self) -> Registry:
+        """Metrics of the program's own beside the library's; the runtime must have been made with `metrics`."""
+        return self._registry
 
     def serve_metrics(self, *, port: int = 0, address: str | None = None, token: str | None = None) -> MetricsServer:
         """Answers GET /metrics in a thread of the library, until the server is closed.

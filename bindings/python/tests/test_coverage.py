@@ -10,18 +10,18 @@ import support
 from qloader import _prototypes, _structs
 from test_layout import MIRRORED
 
-HANDLES = {"ql_metrics_server", "ql_prof", "ql_runtime", "ql_workspace", "ql_results", "ql_arena", "void"}
+HANDLES = {"ql_metric", "ql_metrics_server", "ql_prof", "ql_series", "ql_runtime", "ql_workspace", "ql_results", "ql_arena", "void"}
 SCALARS = {
     "int": ctypes.c_int, "ql_status": ctypes.c_int32, "int32_t": ctypes.c_int32, "uint32_t": ctypes.c_uint32, "int64_t": ctypes.c_int64,
     "uint16_t": ctypes.c_uint16, "uint64_t": ctypes.c_uint64, "float": ctypes.c_float, "ql_embed_role": ctypes.c_int,
     "size_t": ctypes.c_size_t, "double": ctypes.c_double, "bool": ctypes.c_bool, "char": ctypes.c_char,
-    "ql_log_level": ctypes.c_int, "void": None, "const char *": ctypes.c_char_p,
+    "ql_log_level": ctypes.c_int, "void": None, "const char *": ctypes.c_char_p, "const char * const *": ctypes.POINTER(ctypes.c_char_p),
 }
 
 
 def ctype_of(declared):
     """The ctypes type that mirrors a C type."""
-    plain = declared.replace("const ", "") if declared != "const char *" else declared
+    plain = declared if declared in SCALARS else declared.replace("const ", "")
     if plain in SCALARS:
         return SCALARS[plain]
     if plain in vars(_structs):

@@ -39,6 +39,34 @@ class Metrics(support.Case):
         with self.assertRaises(qloader.ClosedError):
             server.port
 
+    def test_a_program_adds_its_own(self):
+        with qloader.Runtime(threads=1, metrics=True) as runtime:
+            registry = runtime.registry
+            letters = registry.counter("desk_letters", "letters read", labels=["kind", "place"])
+            letters.labels("invoice", "caf\u00e9").inc(2)
+            letters.labels("invoice", "caf\u00e9").inc()
+            self.assertIsInstance(registry.counter("desk_letters", "letters read", labels=["kind", "place"]), qloader.Counter)  # the same again
+            open_files = registry.gauge("desk_files", "open files")
+            open_files.set(5)
+            open_files.dec(1.5)
+            reading = registry.histogram("desk_reading_seconds", "time to read", unit="seconds", bounds=[0.1, 1])
+            reading.observe(0.5, exemplar=("trace_id", "9f2c"))
+            reading.observe(7)
+            text = runtime.metrics_text()
+            for line in ('desk_letters_total{kind="invoice",place="caf\u00e9"} 3', "desk_files 3.5", 'desk_reading_seconds_bucket{le="1.0"} 1', "desk_reading_seconds_count 2"):
+                self.assertIn(line + "\n", text)
+            self.assertIn('{trace_id="9f2c"}', runtime.metrics_text(openmetrics=True))
+            with self.assertRaises(qloader.ExistsError):
+                registry.gauge("desk_letters", "another")
+            for wrong in (lambda: letters.inc(), lambda: letters.labels("one"), lambda: registry.counter("9", ""), lambda: letters.labels("a", "b").inc(-1),
+                          lambda: registry.histogram("desk_x", "x", bounds=[2, 1])):
+                with self.assertRaises(qloader.InvalidError):
+                    wrong()
+        with self.assertRaises(qloader.ClosedError):
+            open_files.set(1)
+        with qloader.Runtime(threads=1) as runtime, self.assertRaises(qloader.InvalidError):
+            runtime.registry.counter("desk_letters", "metrics are off")
+
     def test_a_token_is_asked_for(self):
         with qloader.Runtime(threads=1, metrics=True) as runtime, runtime.serve_metrics(token="s3cret") as server:
             url = "http://127.0.0.1:%d/metrics" % server.port
