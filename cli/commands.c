@@ -235,8 +235,8 @@ const cli_command cli_commands[] = {
     {"ingest", NULL, 0, 0, "bring the index up to date with its sources",
      "Lists every configured source, reads what is new or changed, and adds, replaces and deletes whole documents.\n"
      "Ctrl-C stops cleanly: what was stored stays, the next run goes on from there.\n"
-     "--profile writes capture.qprof, for 'qloader prof', and profile.out, for pstats and snakeviz. --profile=DIR writes every format into DIR, which is\n"
-     "made: report.md (begin there), report.json, flame.svg, memory.png and .svg, trace.json, *.pb.gz for pprof, *.speedscope.json, cpu.collapsed, mprofile_*.dat.\n"
+     "--profile writes capture.qprof, for the commands of prof, and profile.out, for pstats and snakeviz. --profile=DIR writes every format into DIR, which is\n"
+     "made: report.md (begin there), report.json, profile.html, flame.svg, memory.png and .svg, trace.json, *.pb.gz for pprof, *.speedscope.json, cpu.collapsed, mprofile_*.dat.\n"
      "DIR holds one profile: what an earlier run left there is removed first, and a second run at the same time is refused (exit code 6).",
      "  qloader ingest\n  qloader ingest --source-type git --source handbook\n  qloader ingest --dry-run --verbose\n"
      "  qloader ingest --json --progress json 2>progress.jsonl\n"

@@ -110,13 +110,13 @@ typedef int (*ql_capture_write_fn)(void *user, const void *data, size_t size);
 /**
  * Reads a capture. Its file is not kept open.
  *
- * Whatever the file holds, it is read safely: what cannot be right is left out, a file that ends early gives what is whole, and the tables and the report
- * say so. Names come from the files that the capture names, those of another build left aside; lines need elfutils' libdw.
+ * Whatever the file holds, it is read safely: what cannot be right is left out, a file that ends early or has a damaged piece gives what is whole,
+ * and the tables and the report say what is missing. Names come from the files that the capture names, those of another build left aside; lines need elfutils' libdw.
  *
  * @param path   the file, NUL-terminated.
  * @param flags  QL_CAPTURE_NO_SYMBOLS or 0.
  * @param out    out: free it with ql_capture_free().
- * Errors:  QL_E_NOTFOUND, QL_E_IO, QL_E_FORMAT (no capture, or nothing of it is whole), QL_E_UNSUPPORTED (made by a later version), QL_E_LIMIT (larger than
+ * Errors:  QL_E_NOTFOUND, QL_E_IO, QL_E_FORMAT (no capture), QL_E_CORRUPT (nothing of it is whole), QL_E_UNSUPPORTED (made by a later version), QL_E_LIMIT (larger than
  *          8 GiB, or more than 32 million samples), QL_E_INVALID, QL_E_NOMEM.
  * Threads: safe.
  * Since:   0.1

@@ -79,7 +79,7 @@ typedef struct ql_prof_options {
     int32_t engine;              /**< ql_prof_engine */
     uint32_t rate_hz;            /**< samples a second of CPU time (QL_PROF_WALL: of time) of each thread, 1 to 10,000; 0: 99 */
     uint64_t heap_interval_bytes; /**< mean bytes between sampled allocations; 0: 512 KiB; 1: every allocation */
-    const char *folder;          /**< capture.qprof (0600) is written there, the folder made if need be, an older file replaced; NULL: kept in memory */
+    const char *folder;          /**< capture.qprof (0600) is written there, the folder made if need be, an older file replaced; it is locked until ql_prof_free(). NULL: kept in memory */
     ql_prof_write_fn write_fn;   /**< instead of a folder: receives the capture while it runs, on a thread of the capture, until the stop */
     void *write_user;
     uint64_t limit_bytes;        /**< the capture ends itself, in order, when it is larger; 0: 1 GiB, in memory 64 MiB */
@@ -111,7 +111,7 @@ typedef struct ql_prof ql_prof;
  *
  * @param options  NULL for the defaults: kept in memory.
  * @param out      out: the capture; ql_prof_stop() ends it, ql_prof_free() frees it.
- * Errors:  QL_E_BUSY (a capture runs; or SIGPROF has a handler or a timer of somebody else, which is left in place), QL_E_INVALID, QL_E_UNSUPPORTED (a
+ * Errors:  QL_E_BUSY (a capture runs; one of another process is written to this folder; or SIGPROF has a handler or a timer of somebody else, which is left in place), QL_E_INVALID, QL_E_UNSUPPORTED (a
  *          value of the options that this build does not know), QL_E_NOMEM, QL_E_IO (folder, thread, timers).
  * Threads: safe.
  * Since:   0.2
