@@ -244,13 +244,13 @@ def compare(options, python, folder):
     if not os.path.exists(onnx + ".int8"):
         subprocess.run([python, me, "--export", options.model, onnx], check=True)
     threads = str(options.threads)
-    name, flags = features()
+    machine, flags = features()
     own = {"qloader": [], "qloader-fp32": ["fp32"], **({"qloader-int8": ["int8"]} if "avx512_vnni" in flags else {})}
     workers = {ours: Worker([options.bench, options.model, passages, threads, *precision]) for ours, precision in own.items()}
     for name in options.peers.split(","):
         workers[name] = Worker([python, me, "--worker", name, options.model, threads, passages, questions, onnx])
     tokens = options.texts * (options.tokens + 2)
-    print("%s, %s; %d threads; %d texts of %d tokens" % (name, " ".join(flags), options.threads, options.texts, options.tokens), flush=True)
+    print("%s, %s; %d threads; %d texts of %d tokens" % (machine, " ".join(flags), options.threads, options.texts, options.tokens), flush=True)
     rates = {name: [] for name in workers}
     for worker in workers.values():
         worker.ask("passages")  # warm
