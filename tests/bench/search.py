@@ -247,15 +247,17 @@ def dense(options, own, paths):
             continue
         effort, ask = DENSE[name](vectors, questions[:half], exact[:half])
         peers[name] = (ask, "%.0f s, effort %s" % (time.perf_counter() - begin, effort))
-    results = {name: [] for name in ("qloader", "filtered", *peers)}
+    results = {name: [] for name in ("qloader", "filtered", "newly_filtered", *peers)}
     for _ in range(options.rounds):
         results["qloader"].append(own.ask("dense"))
         results["filtered"].append(own.ask("filtered"))
+        results["newly_filtered"].append(own.ask("newly_filtered"))
         for name, (ask, _) in peers.items():
             results[name].append(timed(ask, questions[half:]))
     print("\n%-16s %9s %9s   %-8s %-24s %s" % ("vectors", "p50 ms", "p99 ms", "recall", "made and tuned in", "times slower than qloader"))
     row("qloader", "", results["qloader"], exact)
     row("with a 1% filter", "", results["filtered"], None)
+    row("one newly met", "", results["newly_filtered"], None)
     for name, (_, made) in peers.items():
         row(name, made, results[name], exact[half:], results["qloader"])
 

@@ -3,7 +3,9 @@
  *
  * bench_search build DIR TEXTS VECTORS   makes an index: a chunk for each line of TEXTS with its row of VECTORS (float32, 384 a row)
  * bench_search run DIR TEXTS VECTORS     TEXTS and VECTORS of questions. Each word on stdin is answered by a JSON object on stdout:
- *   dense, filtered, sparse, hybrid      {"p50_ms", "p99_ms", "hits": [[line, ...] of each question]}; filtered: one chunk in a hundred passes;
+ *   dense, filtered, newly_filtered, sparse, hybrid
+ *                                        {"p50_ms", "p99_ms", "hits": [[line, ...] of each question]}; filtered: one chunk in a hundred passes, newly:
+ *                                        by a filter that none of the last eight questions had;
  *                                        hybrid: a whole search besides the embedding of the question, texts of ten hits included
  *   size                                 {"documents", "vector_bytes", "database_bytes"}
  */
@@ -200,11 +202,14 @@ static void answer(bench *self, const char *word)
     size_t *found = calloc(count, sizeof *found);
     for (self->question = 0; self->question < count; self->question++) {
         size_t q = self->question;
-        ql_filter filter = {.struct_size = sizeof filter, .source = ql_str_of(q % 2 ? "s3" : "s7"), .since_ms = QL_TIME_UNKNOWN, .until_ms = QL_TIME_UNKNOWN};
+        char source[8];
+        bool filtered = strcmp(word, "filtered") == 0, newly = strcmp(word, "newly_filtered") == 0;
+        snprintf(source, sizeof source, "s%zu", newly ? q % SOURCES : q % 2 ? 3 : 7);
+        ql_filter filter = {.struct_size = sizeof filter, .source = ql_str_of(source), .since_ms = QL_TIME_UNKNOWN, .until_ms = QL_TIME_UNKNOWN};
         double begin = now_ms();
         if (strcmp(word, "sparse") == 0) found[q] = sparse(self, hits + q * K);
         else if (strcmp(word, "hybrid") == 0) found[q] = hybrid(self, hits + q * K);
-        else found[q] = dense(self, strcmp(word, "filtered") == 0 ? &filter : NULL, hits + q * K);
+        else found[q] = dense(self, filtered || newly ? &filter : NULL, hits + q * K);
         times[q] = now_ms() - begin;
     }
     printf("{\"hits\": [");
