@@ -246,12 +246,12 @@ typedef struct ql_task {
     uint64_t labels, outer_labels, outer_task; /**< the library's */
 } ql_task;
 
-QL_API ql_task ql_task_start(ql_site *site, ql_str name, uint64_t parent); /* what ql_task_begin() calls while a capture runs */
-/** Begins a task that is ready to run, with the labels of the calling thread. parent: id of another, 0: none. All zero when no capture runs. Since 0.2. */
+QL_API ql_task ql_task_start(ql_site *site, ql_str name, uint64_t parent); /* what ql_task_begin() calls */
+/** Begins a task that is ready to run, with the labels of the calling thread. parent: id of another, 0: none. All zero when neither a capture runs nor
+ * the process shows itself (qloader/live.h). Since 0.2. */
 static inline ql_task ql_task_begin(ql_site *site, ql_str name, uint64_t parent)
 {
-    ql_task none = {0, 0, 0, 0};
-    return ql_prof_running() ? ql_task_start(site, name, parent) : none;
+    return ql_task_start(site, name, parent);
 }
 /** The calling thread runs it from here on: its samples and spans are the task's. Since 0.2. */
 QL_API void ql_task_run(ql_task *task);

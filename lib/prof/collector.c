@@ -145,7 +145,7 @@ static void write_end(ql__collector *self, uint32_t complete)
     ql__qprof_put(&self->writer, QL__QPROF_END, &record, sizeof record, drops, count != 0 ? sizeof *drops : 0, count);
 }
 
-static void round_of(ql__collector *self)
+void ql__collector_round(ql__collector *self)
 {
     uint64_t now = ql__monotonic_ns(self->sys);
     if (now >= self->scan_due_ns) {
@@ -182,7 +182,7 @@ static bool serve(ql__collector *self)
     pthread_mutex_unlock(&self->lock);
     if (!waiting) return stop;
     if (!stop) {
-        round_of(self);
+        ql__collector_round(self);
         if (self->sources & QL_PROF_HEAP) ql__heap_write(self, QL__QPROF_HEAP_SNAPSHOT);
         ql__collector_threads_write(self);
         write_end(self, 0);
@@ -200,7 +200,7 @@ static void last_words(ql__collector *self)
     ql__collector_disarm_all(self);
     ql__collector_scan(self); /* last figures of threads */
     self->memory_due_ns = self->memory.malloc_due_ns = 0; /* and of memory */
-    round_of(self);
+    ql__collector_round(self);
     if (self->sources & QL_PROF_HEAP) ql__heap_write(self, QL__QPROF_HEAP_FINAL);
     bool cut = self->writer.full && self->writer.status >= 0;
     ql__qprof_finish(&self->writer);
@@ -219,7 +219,7 @@ static void *control_main(void *user)
     ql__thread_name("qloader-prof");
     ql__collector_meta(self);
     for (;;) {
-        round_of(self);
+        ql__collector_round(self);
         if (serve(self)) break;
         struct pollfd wait = {self->wake_fd, POLLIN, 0};
         if (poll(&wait, 1, QL__COLLECTOR_PERIOD_MS) > 0) ql__wake_clear(self->wake_fd);
@@ -249,7 +249,14 @@ static ql_status thread_start(ql__collector *self, ql_error *err)
     return ql__thread_start(&self->thread, control_main, self, err);
 }
 
-ql_status ql__collector_start(ql__collector *self, const ql__sys *sys, const ql_prof_options *options, const char *path, uint32_t sources, ql_error *err)
+static void close_sources(ql__collector *self)
+{
+    atomic_store(&ql__prof_on, 0);
+    if (self->sampling) ql__sampler_close(&self->sampler);
+    if (self->sources & QL_PROF_HEAP) ql__heap_stop();
+}
+
+ql_status ql__collector_open(ql__collector *self, const ql__sys *sys, const ql_prof_options *options, const char *path, uint32_t sources, ql_error *err)
 {
     memset(self, 0, sizeof *self);
     self->sys = sys;
@@ -276,16 +283,43 @@ ql_status ql__collector_start(ql__collector *self, const ql__sys *sys, const ql_
     ql__labels_reset();
     ql__prof_threads_reset();
     atomic_store(&ql__prof_on, self->capture);
-    if (status >= 0) status = thread_start(self, err);
-    if (status >= 0) {
-        if (sources & QL_PROF_SPANS) __atomic_store_n(&ql__prof_spans_on, 1, __ATOMIC_RELEASE);
-        return QL_OK;
-    }
-    atomic_store(&ql__prof_on, 0);
-    if (sources & QL_PROF_HEAP) ql__heap_stop();
-    if (self->sampling) ql__sampler_close(&self->sampler);
+    if (status >= 0) return QL_OK;
+    close_sources(self);
     ql__collector_dispose(self);
     return status;
+}
+
+static void spans_let_in(const ql__collector *self)
+{
+    if (self->sources & QL_PROF_SPANS) __atomic_store_n(&ql__prof_spans_on, 1, __ATOMIC_RELEASE);
+}
+
+ql_status ql__collector_start(ql__collector *self, const ql__sys *sys, const ql_prof_options *options, const char *path, uint32_t sources, ql_error *err)
+{
+    QL_TRY(ql__collector_open(self, sys, options, path, sources, err));
+    ql_status status = thread_start(self, err);
+    if (status >= 0) spans_let_in(self);
+    else {
+        close_sources(self);
+        ql__collector_dispose(self);
+    }
+    return status;
+}
+
+void ql__collector_begin(ql__collector *self)
+{
+    self->tid = (pid_t)syscall(SYS_gettid);
+    ql__collector_meta(self);
+    spans_let_in(self);
+}
+
+ql_status ql__collector_end(ql__collector *self, ql_error *err)
+{
+    __atomic_store_n(&ql__prof_spans_on, 0, __ATOMIC_RELEASE);
+    last_words(self);
+    close_sources(self);
+    if (self->writer.status < 0 && err != NULL) *err = self->writer.error;
+    return self->writer.status;
 }
 
 void ql__collector_sync(ql__collector *self)
@@ -305,9 +339,7 @@ ql_status ql__collector_stop(ql__collector *self, ql_error *err)
     ql__wake_signal(self->wake_fd);
     pthread_mutex_unlock(&self->lock);
     pthread_join(self->thread, NULL);
-    atomic_store(&ql__prof_on, 0);
-    if (self->sampling) ql__sampler_close(&self->sampler);
-    if (self->sources & QL_PROF_HEAP) ql__heap_stop();
+    close_sources(self);
     if (self->writer.status < 0 && err != NULL) *err = self->writer.error;
     return self->writer.status;
 }

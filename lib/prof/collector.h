@@ -68,6 +68,11 @@ typedef struct ql__collector {
     atomic_uint threads_seen;
     uint64_t lost[QL__QPROF_END + 1]; /* besides the writer's */
 
+    /* Who looks on, on the control thread, before a record is written; NULL: nobody. */
+    void (*sample_fn)(void *user, const ql__sample *sample);
+    void (*span_fn)(void *user, const ql__event_span *event);
+    void *watch_user;
+
     pthread_t thread;
     int wake_fd;
     pthread_mutex_t lock; /* guards what follows; held by nobody while foreign code runs */
@@ -78,11 +83,25 @@ typedef struct ql__collector {
 
 /* The options are checked. path: of the file, NULL: none. Everything is under way on QL_OK. */
 ql_status ql__collector_start(ql__collector *self, const ql__sys *sys, const ql_prof_options *options, const char *path, uint32_t sources, ql_error *err);
+/*
+ * The same for a thread that is the control thread itself: open and begin, then a round every QL__COLLECTOR_PERIOD_MS, then end; then dispose. A thread
+ * that cannot be made where malloc is stuck need not be made.
+ */
+ql_status ql__collector_open(ql__collector *self, const ql__sys *sys, const ql_prof_options *options, const char *path, uint32_t sources, ql_error *err);
+void ql__collector_begin(ql__collector *self);
+void ql__collector_round(ql__collector *self);
+ql_status ql__collector_end(ql__collector *self, ql_error *err);
 /* Waits until all that threads wrote before the call is in the sink. */
 void ql__collector_sync(ql__collector *self);
 /* Ends and joins. What the sink answered. */
 ql_status ql__collector_stop(ql__collector *self, ql_error *err);
 void ql__collector_dispose(ql__collector *self); /* after stop */
+
+/* The right to capture this process, of which there is one; false: somebody has it. */
+bool ql__capture_take(void);
+void ql__capture_give_back(void);
+void ql__capture_fork_prepare(void); /* handlers of fork are in place */
+void ql__live_after_fork(void);
 
 /* --- parts of the control thread ---- */
 
@@ -97,6 +116,7 @@ void ql__collector_drain(ql__collector *self);          /* samples and events of
 void ql__collector_event(ql__collector *self, ql__prof_thread *thread, const ql__event *event, uint32_t size);
 void ql__collector_tasks_write(ql__collector *self);    /* those that changed */
 void ql__collector_scan(ql__collector *self);           /* new threads, ended ones */
+void ql__collector_tids(const ql__sys *sys, void (*tid_fn)(void *user, pid_t tid), void *user); /* the process's threads, whether or not a capture runs */
 void ql__collector_threads_write(ql__collector *self);  /* all that are there, with their CPU time so far */
 void ql__collector_disarm_all(ql__collector *self);
 void ql__collector_memory(ql__collector *self, uint64_t now);

@@ -21,6 +21,7 @@ static void take_sample(ql__collector *self, ql__prof_thread *thread, const ql__
     const ql__qprof_sample record = {.time_ns = sample->time_ns, .weight_ns = sample->weight_ns, .span = sample->span, .task = sample->task,
                                      .thread = thread->control.id, .stack = ql__collector_stack(self, sample->frames, sample->count, flags, sample->kernel),
                                      .labels = ql__collector_labels(self, sample->labels), .kind = sample->kind, .running = sample->running};
+    if (self->sample_fn != NULL) self->sample_fn(self->watch_user, sample);
     QL__QPROF_PUT(&self->writer, QL__QPROF_SAMPLE, &record);
     atomic_fetch_add_explicit(&self->samples, 1, memory_order_relaxed);
     if (!sample->root) atomic_fetch_add_explicit(&self->rootless, 1, memory_order_relaxed);
@@ -125,6 +126,7 @@ static void take_span(ql__collector *self, ql__prof_thread *thread, const ql__ev
                                    .cpu_ns = event->cpu_ns, .site = ql__collector_site(self, event->site), .thread = thread->control.id,
                                    .labels = ql__collector_labels(self, event->labels)};
     ql__pending_span *pending = pending_find(self, event->id);
+    if (self->span_fn != NULL) self->span_fn(self->watch_user, event);
     if (pending != NULL) {
         ql__qprof_put(&self->writer, QL__QPROF_SPAN, &record, sizeof record, pending->attributes, sizeof *pending->attributes, pending->count);
         *pending = (ql__pending_span){0};

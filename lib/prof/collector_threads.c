@@ -48,8 +48,9 @@ void ql__collector_thread_record(ql__collector *self, ql__prof_thread *thread)
     QL__QPROF_PUT(&self->writer, QL__QPROF_THREAD, &record);
 }
 
-static void see(ql__collector *self, pid_t tid)
+static void see(void *user, pid_t tid)
 {
+    ql__collector *self = user;
     if (tid == self->tid) return;
     ql__prof_thread *thread = ql__prof_thread_of(tid);
     if (thread == NULL) return;
@@ -69,7 +70,7 @@ static pid_t number_of(const char *name)
 }
 
 /* False: the list could not be read to its end, so nobody is known to be gone. */
-static bool read_list(ql__collector *self, int fd)
+static bool read_list(int fd, void (*tid_fn)(void *user, pid_t tid), void *user)
 {
     _Alignas(8) char bytes[4096];
     for (;;) {
@@ -78,10 +79,18 @@ static bool read_list(ql__collector *self, int fd)
         for (long at = 0; at < size;) {
             const kernel_entry *entry = (const kernel_entry *)(const void *)(bytes + at);
             pid_t tid = number_of(entry->name);
-            if (tid > 0) see(self, tid);
+            if (tid > 0) tid_fn(user, tid);
             at += entry->size;
         }
     }
+}
+
+void ql__collector_tids(const ql__sys *sys, void (*tid_fn)(void *user, pid_t tid), void *user)
+{
+    int fd;
+    if (ql__file_open(sys, "/proc/self/task", O_RDONLY | O_DIRECTORY, 0, &fd, NULL) < 0) return;
+    (void)read_list(fd, tid_fn, user);
+    ql__file_close(sys, fd);
 }
 
 static void retire(ql__collector *self, ql__prof_thread *thread)
@@ -104,7 +113,7 @@ void ql__collector_scan(ql__collector *self)
     for (uint32_t i = 0; (thread = ql__prof_thread_at(i)) != NULL; i++)
         if (atomic_load_explicit(&thread->tid, memory_order_acquire) != 0) thread->control.seen = false;
     if (ql__file_open(self->sys, "/proc/self/task", O_RDONLY | O_DIRECTORY, 0, &fd, NULL) < 0) return;
-    bool whole = read_list(self, fd);
+    bool whole = read_list(fd, see, self);
     ql__file_close(self->sys, fd);
     self->scanned = true;
     if (!whole) return;

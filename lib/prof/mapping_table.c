@@ -31,7 +31,7 @@ void ql__mapping_close(ql__mapping_table *self)
     ql__vm_dispose(&self->text);
 }
 
-uint32_t ql__mapping_at(const ql__mapping_table *self, uint64_t pc)
+const ql__mapping *ql__mapping_find(const ql__mapping_table *self, uint64_t pc)
 {
     size_t low = 0, high = self->count;
     while (low < high) {
@@ -39,7 +39,13 @@ uint32_t ql__mapping_at(const ql__mapping_table *self, uint64_t pc)
         if (self->now[middle].end <= pc) low = middle + 1;
         else high = middle;
     }
-    return low < self->count && self->now[low].start <= pc ? self->now[low].id : 0;
+    return low < self->count && self->now[low].start <= pc ? &self->now[low] : NULL;
+}
+
+uint32_t ql__mapping_at(const ql__mapping_table *self, uint64_t pc)
+{
+    const ql__mapping *mapping = ql__mapping_find(self, pc);
+    return mapping != NULL ? mapping->id : 0;
 }
 
 /* --- what an ELF file says of itself ------------------------------------------------------------------------------------------- */
@@ -112,11 +118,14 @@ static void describe(const ql__mapping_table *self, const ql__mapping *mapping, 
     ql__file_close(self->sys, source.fd);
 }
 
-static void write_mapping(const ql__mapping_table *self, ql__qprof_writer *writer, const ql__mapping *mapping, const char *path)
+static void write_mapping(const ql__mapping_table *self, ql__qprof_writer *writer, ql__mapping *mapping, const char *path)
 {
     elf_facts facts;
     bool vdso = strcmp(path, "[vdso]") == 0;
     describe(self, mapping, path, vdso, &facts);
+    mapping->load_bias = facts.load_bias;
+    mapping->build_id_size = facts.build_id_size < sizeof mapping->build_id ? (uint32_t)facts.build_id_size : (uint32_t)sizeof mapping->build_id;
+    memcpy(mapping->build_id, facts.build_id, mapping->build_id_size);
     const ql__qprof_mapping record = {.start = mapping->start, .end = mapping->end, .file_offset = mapping->file_offset, .load_bias = facts.load_bias,
                                       .noted_ns = ql__monotonic_ns(self->sys), .id = mapping->id, .path = mapping->path,
                                       .flags = QL__QPROF_MAPPING_EXECUTABLE | (vdso ? QL__QPROF_MAPPING_VDSO : 0u)};
@@ -201,8 +210,11 @@ static void take_line(reading *self, const char *line)
     }
     mapping.path = self->string_fn(self->user, ql_str_of(path));
     const ql__mapping *before = known(table, &mapping);
-    mapping.id = before != NULL ? before->id : ++table->ids;
-    if (before == NULL) write_mapping(table, self->writer, &mapping, path);
+    if (before != NULL) mapping = *before;
+    else {
+        mapping.id = ++table->ids;
+        write_mapping(table, self->writer, &mapping, path);
+    }
     table->next[table->next_count++] = mapping;
 }
 

@@ -9,6 +9,9 @@
 typedef struct ql__mapping {
     uint64_t start, end, file_offset, inode;
     uint32_t id, path; /* of MAPPING and STRING */
+    uint64_t load_bias;
+    unsigned char build_id[20]; /* its first bytes */
+    uint32_t build_id_size;     /* 0: none */
 } ql__mapping;
 
 typedef struct ql__mapping_table {
@@ -28,5 +31,6 @@ void ql__mapping_close(ql__mapping_table *self);
 /* Reads the list again; writes MAPPING for what is new. What is gone is forgotten, its id is not used again. */
 void ql__mapping_refresh(ql__mapping_table *self, ql__qprof_writer *writer, ql__mapping_string_fn string_fn, void *user);
 uint32_t ql__mapping_at(const ql__mapping_table *self, uint64_t pc); /* id, 0: in no file */
+const ql__mapping *ql__mapping_find(const ql__mapping_table *self, uint64_t pc); /* NULL: in no file; until the next refresh */
 
 #endif

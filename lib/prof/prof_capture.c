@@ -42,11 +42,28 @@ static void after_fork_in_child(void)
     ql__places_after_fork();
     ql__heap_after_fork();
     atomic_store(&taken, false);
+    ql__live_after_fork();
 }
 
 static void register_fork(void)
 {
     pthread_atfork(NULL, NULL, after_fork_in_child);
+}
+
+void ql__capture_fork_prepare(void)
+{
+    (void)pthread_once(&once, register_fork);
+}
+
+bool ql__capture_take(void)
+{
+    ql__capture_fork_prepare();
+    return !atomic_exchange(&taken, true);
+}
+
+void ql__capture_give_back(void)
+{
+    atomic_store(&taken, false);
 }
 
 static ql_status read_options(const ql_prof_options *given, ql_prof_options *options, ql_error *err)
@@ -89,8 +106,7 @@ ql_status ql_prof_start(const ql_prof_options *given, ql_prof **out, ql_error *e
     ql_prof_options options;
     if (out == NULL) return ql__fail(err, QL_E_INVALID, "out is NULL");
     QL_TRY(read_options(given, &options, err));
-    (void)pthread_once(&once, register_fork);
-    if (atomic_exchange(&taken, true)) return ql__fail(err, QL_E_BUSY, "a capture of this process runs already");
+    if (!ql__capture_take()) return ql__fail(err, QL_E_BUSY, "a capture of this process runs already");
     ql_prof *self = ql__alloc_zero(1, sizeof *self);
     if (self != NULL) ql_buf_init(&self->path, QL_LIMIT_BUF_BYTES);
     ql_status status = self != NULL ? start(self, &options, err) : ql__fail_nomem(err);

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "prof/batch_span.h"
+#include "prof/live_tasks.h"
 #include "prof/place_table.h"
 #include "prof/prof_event.h"
 #include "prof/prof_place.h"
@@ -62,10 +63,10 @@ static uint64_t new_id(ql__prof_thread *thread)
     return capture << CAPTURE_SHIFT | (uint64_t)(thread->index + 1) << THREAD_SHIFT | ++thread->spans_begun;
 }
 
-/* Of the running capture (but for one 256 captures ago). */
+/* Of the running capture (but for one 256 captures ago), not the live view's own. */
 static bool id_is_current(uint64_t id)
 {
-    return id != 0 && id >> CAPTURE_SHIFT == (atomic_load_explicit(&ql__prof_on, memory_order_relaxed) & 0xff);
+    return (id >> THREAD_SHIFT & 0xfff) != 0 && id >> CAPTURE_SHIFT == (atomic_load_explicit(&ql__prof_on, memory_order_relaxed) & 0xff);
 }
 
 /* A text of at most size - 1 bytes and its NUL, the rest zero: the ring's bytes are what was there before. */
@@ -271,15 +272,25 @@ ql_task ql_task_start(ql_site *site, ql_str name, uint64_t parent)
 {
     ql__prof_thread *thread = thread_here();
     ql_task task = {0};
-    if (thread == NULL) return task;
-    task.id = new_id(thread);
-    task.labels = with_capture(atomic_load_explicit(&thread->labels, memory_order_relaxed));
-    task_event(thread, &task, site, name, parent, QL__QPROF_TASK_READY, 0, NULL);
+    if (thread != NULL) {
+        task.id = new_id(thread);
+        task.labels = with_capture(atomic_load_explicit(&thread->labels, memory_order_relaxed));
+        task_event(thread, &task, site, name, parent, QL__QPROF_TASK_READY, 0, NULL);
+    }
+    if (!ql__live_tasks_on()) return task;
+    if (task.id == 0) task.id = ql__live_task_id();
+    ql__live_task_add(task.id, parent, site->name, name, now_ns(CLOCK_MONOTONIC));
     return task;
+}
+
+static void live_change(const ql_task *task, ql__qprof_state state, uint16_t wait, const char *on)
+{
+    if (task->id != 0 && ql__live_tasks_on()) ql__live_task_change(task->id, state, wait, on, now_ns(CLOCK_MONOTONIC));
 }
 
 void ql_task_run(ql_task *task)
 {
+    live_change(task, QL__QPROF_TASK_RUNNING, 0, NULL);
     ql__prof_thread *thread = id_is_current(task->id) ? thread_here() : NULL;
     if (thread == NULL) return;
     task->outer_task = get(&thread->task);
@@ -292,6 +303,7 @@ void ql_task_run(ql_task *task)
 /* Where the calling thread runs it, the thread goes back to what it did before. */
 static void task_change(ql_task *task, ql__qprof_state state, uint16_t wait, const char *on)
 {
+    live_change(task, state, wait, on);
     ql__prof_thread *thread = id_is_current(task->id) ? thread_here() : NULL;
     if (thread == NULL) return;
     if (get(&thread->task) == task->id) {
@@ -319,6 +331,12 @@ void ql_task_end(ql_task *task)
 
 /* --- places and waits ---------------------------------------------------------------------------------------------------------- */
 
+/* A thread of the library that begins a piece of work, or will wait: it lets the signal of samples in from now on, not only when it next runs during a capture. */
+static void be_ready(void)
+{
+    if (ql__live_tasks_on()) ql__prof_thread_ready();
+}
+
 void ql__place_take(uintptr_t out[QL__PLACE_WORDS])
 {
     ql__prof_thread *thread = ql__prof_thread_here();
@@ -331,6 +349,7 @@ void ql__place_take(uintptr_t out[QL__PLACE_WORDS])
 
 void ql__place_put(const uintptr_t place[QL__PLACE_WORDS])
 {
+    be_ready();
     ql__prof_thread *thread = place[0] != 0 && of_this_capture(place[0]) ? ql__prof_thread_here() : NULL;
     if (thread == NULL) return;
     atomic_store_explicit(&thread->labels, (uint32_t)place[0], memory_order_relaxed);
@@ -340,6 +359,7 @@ void ql__place_put(const uintptr_t place[QL__PLACE_WORDS])
 
 uint64_t ql__place_wait_begin(void)
 {
+    be_ready();
     return spans_on() ? now_ns(CLOCK_MONOTONIC) : 0;
 }
 

@@ -226,6 +226,15 @@ void ql__prof_keep_signal(void *sigset)
     if (ql__prof_thread_here() != NULL && signal_safe) sigdelset(sigset, SIGPROF);
 }
 
+void ql__prof_thread_ready(void)
+{
+    static _Thread_local bool ready __attribute__((tls_model("initial-exec")));
+    if (ready) return;
+    ready = true;
+    signal_stack_give();
+    if (signal_safe) signal_let_in();
+}
+
 void ql__prof_let_signal(void)
 {
     if (ql__prof_thread_known() != NULL && signal_safe) signal_let_in();

@@ -137,8 +137,8 @@ static bool inside(const ql__unwind_object *object, uint64_t address)
     return address >= (uint64_t)(uintptr_t)object->begin && address < (uint64_t)(uintptr_t)object->end;
 }
 
-/* The entry of the last function that begins at or before pc, by the sorted table; NULL: none, or a table of another form. */
-static const unsigned char *find_entry(const ql__unwind_object *object, uintptr_t pc)
+/* The entry of the last function that begins at or before pc, by the sorted table, and where that is; NULL: none, or a table of another form. */
+static const unsigned char *find_entry(const ql__unwind_object *object, uintptr_t pc, uintptr_t *begin)
 {
     const unsigned char *header = object->header;
     if (header == NULL || !inside(object, (uint64_t)(uintptr_t)header)) return NULL;
@@ -163,7 +163,15 @@ static const unsigned char *find_entry(const ql__unwind_object *object, uintptr_
     memcpy(&entry, c.at + low * 8 + 4, sizeof entry);
     if (start > wanted) return NULL;
     uint64_t address = (uint64_t)(uintptr_t)header + (uint64_t)(int64_t)entry;
+    *begin = (uintptr_t)header + (uintptr_t)(intptr_t)start;
     return inside(object, address) ? (const unsigned char *)(uintptr_t)address : NULL;
+}
+
+uintptr_t ql__unwind_function_begin(uintptr_t pc)
+{
+    ql__unwind_object object;
+    uintptr_t begin = 0;
+    return ql__unwind_object_find(pc, &object) && find_entry(&object, pc, &begin) != NULL ? begin : 0;
 }
 
 /* The record at `at` without its length; 64-bit lengths do not occur in what is mapped. */
@@ -451,7 +459,8 @@ static ql__unwind_outcome apply(const program *self, ql__unwind_registers *regis
 ql__unwind_outcome ql__unwind_table_step(const ql__unwind_object *object, ql__unwind_registers *registers, ql__unwind_read_fn read_fn, void *user)
 {
     uintptr_t pc = registers->exact ? registers->pc : registers->pc - 1;
-    const unsigned char *entry = find_entry(object, pc);
+    uintptr_t first = 0;
+    const unsigned char *entry = find_entry(object, pc, &first);
     if (entry == NULL) return QL__UNWIND_NO_TABLE;
     cursor c = record_at(object, entry);
     uint64_t place = (uint64_t)(uintptr_t)c.at, back = take(&c, 4);

@@ -111,6 +111,7 @@ _own_text = "Python builds its own bytes; the bindings only read what the librar
 
 _task = "a task moves between threads and waits; what does so in Python is a coroutine, whose loop is not the library's to tell of"
 _ids = "ids of spans are for links between threads of C; in Python a span is the object that span() makes"
+_live = "a process is looked into by the program's commands top, dump, monitor and record"
 
 _reading = "Python reads a capture in the formats that 'qloader prof convert' writes: pstats, JSON"
 SKIPPED: dict[str, str] = {
@@ -124,6 +125,11 @@ SKIPPED: dict[str, str] = {
     "ql_buf_printf": _own_text + " (and ctypes has no type-safe variable arguments)",
     "ql_buf_reserve": _own_text,
     "ql_buf_str": "the members of ql_buf are read directly",
+    "ql_live_ask": _live,
+    "ql_live_free": _live,
+    "ql_live_start": _live,
+    "ql_live_stats_json": _live,
+    "ql_live_tasks_json": _live,
     "ql_capture_diff": _reading,
     "ql_capture_free": _reading,
     "ql_capture_open": _reading,

@@ -264,6 +264,22 @@ static ql_status do_prof(ql_buf *out, ql_error *err)
     return st;
 }
 
+/* Nothing is sampled: as in do_prof. */
+static ql_status do_live(ql_buf *out, ql_error *err)
+{
+    ql_live *live = NULL;
+    QL_AUTO(ql_buf, ql_buf_dispose) json = QL_BUF_INIT;
+    ql_live_options options = QL_LIVE_OPTIONS_INIT;
+    (void)out;
+    options.folder = ql_test_path(root, "live");
+    ql_status st = ql_live_start(&options, &live, err);
+    if (st >= 0) st = ql_live_stats_json(getpid(), options.folder, &json, err);
+    if (st >= 0) st = ql_live_tasks_json(getpid(), options.folder, &json, err);
+    if (st >= 0) st = ql_live_ask(getpid(), options.folder, QL_STR("sample 0 0"), NULL, NULL, err);
+    ql_live_free(live);
+    return st;
+}
+
 static ql_status do_init(ql_buf *out, ql_error *err)
 {
     ql_runtime *runtime = NULL;
@@ -634,6 +650,7 @@ static const scenario scenarios[] = {
     {"check", do_check, true, false, false, false, "ql_workspace_check_json"},
     {"machine", do_machine, true, false, true, false, "ql_runtime_describe_json"},
     {"prof", do_prof, false, false, false, false, "ql_prof_start ql_prof_stop ql_prof_snapshot ql_prof_info_read"},
+    {"live", do_live, false, false, false, false, "ql_live_start ql_live_stats_json ql_live_tasks_json ql_live_ask"},
     {"search", do_search, true, false, false, false, "ql_search ql_results_json"},
     {"op", do_op, true, false, false, false, "ql_op_ingest ql_op_search ql_op_poll ql_op_wait ql_op_report ql_op_results_take"},
     {"model", do_model, true, false, false, false, "ql_model_list_json ql_model_info_json ql_model_user_dir"},
@@ -656,7 +673,7 @@ static const char harmless[] = "ql_block_kind_name ql_capture_free ql_capture_se
                                "ql_metrics_server_port ql_metrics_server_stop ql_series_add ql_series_change ql_series_observe ql_series_set "
                                "ql_results_free ql_results_hit ql_runtime_free ql_status_name ql_str_compare ql_str_equal "
                                "ql_str_of ql_version ql_version_number ql_workspace_free ql_allocator_set "
-                               "ql_label_put ql_label_put_back ql_prof_free ql_prof_heap_hooks_use ql_prof_switch ql_span_current ql_span_double ql_span_finish ql_span_int "
+                               "ql_label_put ql_label_put_back ql_live_free ql_prof_free ql_prof_heap_hooks_use ql_prof_switch ql_span_current ql_span_double ql_span_finish ql_span_int "
                                "ql_span_link ql_span_start ql_span_text ql_task_end ql_task_ready ql_task_run ql_task_start ql_task_wait";
 
 static void do_harmless(void)
@@ -693,6 +710,7 @@ static void do_harmless(void)
     assert_int_equal(*ql_prof_switch(), 0);
     assert_int_equal(*ql_prof_heap_hooks_use()->on, 0);
     ql_prof_free(NULL);
+    ql_live_free(NULL);
     assert_int_equal(ql_metrics_server_port(NULL), 0);
     ql_metrics_server_stop(NULL);
     ql_series_add(NULL, 1);

@@ -41,6 +41,7 @@
 #include <qloader/document.h>
 #include <qloader/embed.h>
 #include <qloader/ingest.h>
+#include <qloader/live.h>
 #include <qloader/log.h>
 #include <qloader/metrics.h>
 #include <qloader/model.h>

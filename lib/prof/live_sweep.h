@@ -1,0 +1,13 @@
+/* Files of live views whose process was killed. */
+#ifndef QL_LIVE_SWEEP_H
+#define QL_LIVE_SWEEP_H
+
+#include "sys/file.h"
+
+/* Takes away pages that nobody holds a lock on, and their sockets; young ones are spared, since a process that starts locks what it just made. */
+void ql__live_sweep(const ql__sys *sys, const char *folder);
+
+/* The lock of a page, from now until the descriptor is closed; false: somebody has it. */
+bool ql__live_lock(int fd);
+
+#endif
