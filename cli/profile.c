@@ -7,6 +7,7 @@
 #include "exit_code.h"
 #include "output.h"
 #include "prof_set.h"
+#include "session.h"
 
 #define CAPTURE_FILE "capture.qprof"
 
@@ -42,13 +43,14 @@ static ql_status write_formats(const cli_profile *self, ql_error *err)
     return status;
 }
 
-static void tell(const cli *self, const cli_profile *profile, const ql_prof_info *info)
+static void tell(const cli *self, const cli_profile *profile, const ql_prof_info *info, bool stopped)
 {
     ql_buf line = QL_BUF_INIT;
     unsigned long long dropped = info->dropped, permille = info->samples != 0 ? 1000 * (info->samples - info->rootless) / info->samples : 0;
     if (info->samples == 0) (void)ql_buf_printf(&line, "%s/" CAPTURE_FILE ": no samples, the run was too short for any; %llu records dropped", profile->folder, dropped);
     else (void)ql_buf_printf(&line, "%s/" CAPTURE_FILE ": %llu samples of %u threads, %llu.%llu %% with their whole stack, %llu records dropped", profile->folder,
                              (unsigned long long)info->samples, info->threads, permille / 10, permille % 10, dropped);
+    if (stopped) (void)ql_buf_append(&line, QL_STR("; of what ran until it was stopped"));
     if (self->json_lines) line_log("info", "profile", ql_buf_str(&line));
     else {
         fprintf(stderr, "profile: ");
@@ -63,6 +65,8 @@ int profile_end(const cli *self, cli_profile *profile, int code)
     if (profile->capture == NULL) return code;
     ql_error err = {0};
     ql_prof_info info = {.struct_size = sizeof info};
+    bool stopped = stop_asked(); /* what ran until then is profiled all the same */
+    stop_forget();
     ql_status status = ql_prof_stop(profile->capture, &err);
     bool known = ql_prof_info_read(profile->capture, &info, NULL) >= 0;
     if (status >= 0) status = write_formats(profile, &err);
@@ -72,6 +76,6 @@ int profile_end(const cli *self, cli_profile *profile, int code)
         int failed = cli_fail(self, status, &err);
         return code == EXIT_OK ? failed : code;
     }
-    if (known && !cli_has(self, OPT_QUIET)) tell(self, profile, &info);
+    if (known && !cli_has(self, OPT_QUIET)) tell(self, profile, &info, stopped);
     return code;
 }

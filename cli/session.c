@@ -14,19 +14,24 @@
 
 #define STOPPING "stopping; what is not finished is done again next time (once more to stop at once)"
 
-static volatile sig_atomic_t stop_signal;
+static volatile sig_atomic_t stop_signal, first_signal; /* first: the one that stopped the command, also when it was forgotten */
+static void (*before_exit)(void);
 static const char *stop_text = "\n" STOPPING "\n"; /* set before the handler is */
 
 static void on_stop(int signal_number)
 {
-    if (stop_signal != 0) _exit(128 + signal_number);
+    if (stop_signal != 0) {
+        if (before_exit != NULL) before_exit();
+        _exit(128 + signal_number);
+    }
     stop_signal = signal_number;
+    if (first_signal != 0) return; /* it was told */
+    first_signal = signal_number;
     if (write(STDERR_FILENO, stop_text, strlen(stop_text)) < 0) return;
 }
 
-void stop_install(const cli *self)
+static void install(void)
 {
-    if (self->json_lines) stop_text = "{\"type\":\"stopping\",\"message\":\"" STOPPING "\"}\n";
     struct sigaction action = {.sa_handler = on_stop, .sa_flags = SA_RESTART};
     sigemptyset(&action.sa_mask);
     static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
@@ -37,14 +42,32 @@ void stop_install(const cli *self)
     }
 }
 
+void stop_install_silent(void (*exit_fn)(void))
+{
+    stop_text = "";
+    before_exit = exit_fn;
+    install();
+}
+
+void stop_install(const cli *self)
+{
+    if (self->json_lines) stop_text = "{\"type\":\"stopping\",\"message\":\"" STOPPING "\"}\n";
+    install();
+}
+
 bool stop_asked(void)
 {
     return stop_signal != 0;
 }
 
+void stop_forget(void)
+{
+    stop_signal = 0;
+}
+
 int stop_exit_code(void)
 {
-    return 128 + (stop_signal != 0 ? (int)stop_signal : SIGINT);
+    return 128 + (first_signal != 0 ? (int)first_signal : SIGINT);
 }
 
 int session_fail(const cli *self, ql_status status, const ql_error *err)
@@ -202,6 +225,22 @@ void session_log_open(cli_session *self)
 void session_log(const cli_session *self, const char *level, const char *message)
 {
     log_file_write(self->cli->log, level, self->cli->command->name, message);
+}
+
+static void on_cancel(void *user)
+{
+    (void)user;
+    (void)kill(getpid(), SIGTERM);
+}
+
+ql_live *live_show(const cli_session *self)
+{
+    ql_live *live = NULL;
+    ql_error err = {0};
+    ql_live_options options = QL_LIVE_OPTIONS_INIT;
+    options.cancel_fn = on_cancel;
+    if (ql_live_start(&options, &live, &err) < 0) on_log(self->cli, QL_LOG_INFO, "live", err.message);
+    return live;
 }
 
 void session_close(cli_session *self)

@@ -3,6 +3,7 @@ cannot be written is an error before anything is done. The capture is read by th
 import fcntl
 import json
 import os
+import signal
 import stat
 import struct
 import subprocess
@@ -155,6 +156,28 @@ class Profile(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         with open(os.path.join(self.out, "capture.qprof"), "rb") as file:
             self.assertNotIn(CANARY.encode(), file.read())
+
+    def sampled(self):
+        """Some samples of processor time are in the capture that is being written."""
+        try:
+            records = read(os.path.join(self.out, "capture.qprof"))
+        except (OSError, AssertionError, struct.error):
+            return False
+        return sum(kind == SAMPLE and struct.unpack_from("<H", fixed, 48)[0] == 1 for kind, fixed, _ in records) > 3
+
+    def test_ctrl_c_leaves_the_profile_of_what_ran(self):
+        for words in ([], ["--progress", "json"]):
+            running = harness.held_writer(self.ws, "--force", "--profile=" + self.out, *words, documents=300, paragraphs=12, ready=self.sampled, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            running.send_signal(signal.SIGINT)
+            running.send_signal(signal.SIGCONT)
+            _, err = running.communicate(timeout=600)
+            self.assertEqual(running.returncode, 130, err)
+            self.assertIn("of what ran until it was stopped", err)
+            self.assertNotIn("what takes the output", err)
+            for name in ("capture.qprof", "profile.out", "flame.svg", "report.md"):
+                self.assertTrue(os.path.getsize(os.path.join(self.out, name)), name)
+            self.assertEqual([n for n in os.listdir(self.out) if ".part" in n], [])
+            subprocess.run(["rm", "-r", self.out], check=True)
 
     def test_a_folder_that_cannot_be_is_an_error_before_the_ingest(self):
         self.ws.write("plain", "a file")
