@@ -317,11 +317,13 @@ int cmd_ingest(cli *self)
     if (progress == PROGRESS_LINES) line_begin(&session, view.dry_run);
     else if (!view.json && !view.quiet) session_tell_choice(&session, NULL);
     stop_install(self);
+    ql_live *live = live_show(&session); /* before the bound: its memory is not the ingest's */
     if (memory_max > 0) memory_bound(memory_max);
     ql_status status = ql_ingest(session.workspace, &options, &report, &err);
     if (bring_missing_model(self, !view.dry_run, &status, &err)) status = ql_ingest(session.workspace, &options, &report, &err);
     code = finish(&view, &session, &profile, status, &report, &err);
     json_decref(view.events);
+    ql_live_free(live);
     ql_metrics_server_stop(metrics);
     session_close(&session);
     return code;

@@ -96,6 +96,10 @@ typedef enum cli_option_id {
     OPT_DIFF,
     OPT_VIEW_PORT,     /* --port of prof view */
     OPT_NO_OPEN,
+    OPT_RATE,
+    OPT_PASSIVE,
+    OPT_SECONDS,
+    OPT_WALL,
     OPT_COUNT
 } cli_option_id;
 
@@ -233,6 +237,10 @@ int cmd_prof_diff(cli *self);
 int cmd_prof_convert(cli *self);
 int cmd_prof_report(cli *self);
 int cmd_prof_view(cli *self);
+int cmd_top(cli *self);
+int cmd_record(cli *self);
+int cmd_dump(cli *self);
+int cmd_monitor(cli *self);
 int cmd_help(cli *self);
 
 #endif

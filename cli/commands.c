@@ -75,6 +75,10 @@ static const cli_value concurrency = {.placeholder = "N", .kind = CLI_NUMBER, .p
 static const cli_value timeout = {.placeholder = "SECONDS", .kind = CLI_NUMBER, .preset = 30, .min = 1, .max = 3600};
 static const cli_value program_word = {.placeholder = "PROGRAM", .kind = CLI_PLACE};
 static const cli_value result_file = {.placeholder = "FILE", .kind = CLI_FILE};
+static const cli_value rate = {.placeholder = "HZ", .kind = CLI_NUMBER, .preset = 99, .min = 1, .max = 1000};
+static const cli_value seconds = {.placeholder = "N", .kind = CLI_NUMBER, .preset = 0, .min = 0, .max = 86400};
+static const cli_value process = {.placeholder = "PID", .kind = CLI_TEXT};
+static const cli_value process_or_program = {.placeholder = "PID|PROGRAM", .kind = CLI_PLACE};
 static const cli_value url = {.placeholder = "URL", .kind = CLI_TEXT};
 static const cli_value size = {.placeholder = "SIZE", .kind = CLI_TEXT};
 static const cli_value question = {.placeholder = "QUESTION", .kind = CLI_TEXT};
@@ -168,6 +172,10 @@ const cli_option cli_options[] = {
     {OPT_DIFF, "diff", 0, &file, "also show what changed since this capture"},
     {OPT_VIEW_PORT, "port", 0, &port, "where it is served on 127.0.0.1; 0, the default: a port that is free"},
     {OPT_NO_OPEN, "no-open", 0, NULL, "only tell the address; open no browser"},
+    {OPT_RATE, "rate", 'r', &rate, "samples a second of processor time of each thread"},
+    {OPT_PASSIVE, "passive", 0, NULL, "sample nothing: only what the process shows by itself"},
+    {OPT_SECONDS, "seconds", 0, &seconds, "for how long; 0: until Ctrl-C or the end of the process"},
+    {OPT_WALL, "wall", 0, NULL, "sample all threads as time passes, waiting ones too, instead of processor time"},
     {OPT_COUNT, NULL, 0, NULL, NULL},
 };
 
@@ -188,10 +196,13 @@ static const cli_option_id diff_options[] = {OPT_KIND, OPT_GROUP, OPT_ROWS, OPT_
 static const cli_option_id report_options[] = {OPT_REPORT_FORMAT, OPT_WRITE, OPT_COUNT};
 static const cli_option_id convert_options[] = {OPT_CAPTURE_FORMAT, OPT_KIND, OPT_WRITE, OPT_COUNT};
 static const cli_option_id view_options[] = {OPT_HTML, OPT_DIFF, OPT_VIEW_PORT, OPT_NO_OPEN, OPT_COUNT};
+static const cli_option_id live_common[] = {OPT_JSON, OPT_QUIET, OPT_COLOR, OPT_HELP, OPT_COUNT};
+static const cli_option_id live_top_options[] = {OPT_RATE, OPT_PASSIVE, OPT_COUNT};
+static const cli_option_id record_options[] = {OPT_WRITE, OPT_RATE, OPT_WALL, OPT_SECONDS, OPT_COUNT};
 static const cli_option_id help_common[] = {OPT_HELP, OPT_COUNT};
+static const cli_option_id no_options[] = {OPT_COUNT};
 static const cli_option_id program_options[] = {OPT_VERSION, OPT_HELP, OPT_COUNT};
 
-static const cli_option_id no_options[] = {OPT_COUNT};
 static const cli_option_id setup_options[] = {OPT_PLACE, OPT_OUTPUT_DIR, OPT_SETUP_MODE, OPT_LOCALFILE, OPT_GIT, OPT_SETUP_PROJECT, OPT_NON_INTERACTIVE, OPT_OVERWRITE, OPT_COUNT};
 static const cli_option_id init_options[] = {OPT_FORCE, OPT_PULL, OPT_PULL_FROM, OPT_COUNT};
 static const cli_option_id ingest_options[] = {OPT_PROJECT, OPT_SOURCE_TYPE, OPT_SOURCE, OPT_FORCE, OPT_PRUNE, OPT_DRY_RUN, OPT_PULL, OPT_PULL_FROM,
@@ -309,6 +320,22 @@ const cli_command cli_commands[] = {
      "Looks for what usually goes wrong: a query in a loop, one text at a time through the model, a commit a row, tries again and again, waits for locks, calls that block, leaks.\n"
      "Each finding says how sure it is and what shows it. Without --output it goes to standard output.",
      "  qloader prof report capture.qprof\n  qloader prof report --format json capture.qprof | jq .findings[0]\n", report_options, prof_common, cmd_prof_report},
+    {"top", &process, 1, 1, "watch a running process",
+     "Functions by processor time, stages with their rates, queues, threads, memory and disk of a process that shows itself, as 'qloader ingest' does.\n"
+     "Keys: s other order, p pause, + and - rate, q quit. Elsewhere than on a terminal: one table, after two seconds. The process samples while this runs and\n"
+     "a few seconds longer at most.",
+     "  qloader top 4242\n  qloader top --passive --json 4242\n", live_top_options, live_common, cmd_top},
+    {"record", &process_or_program, 1, CLI_NO_LIMIT, "record a running process, or a program that it starts",
+     "The file's name says what is written: .qprof everything (for qloader prof), .pb.gz pprof, .speedscope.json speedscope, .collapsed stacks a line, else a flame\n"
+     "graph as SVG. A program must show itself, as 'qloader ingest' does; what it did before that is missing.",
+     "  qloader record --output flame.svg --seconds 10 4242\n  qloader record --output run.qprof -- qloader ingest --workspace ~/kb\n", record_options, live_common, cmd_record},
+    {"dump", &process, 1, 1, "print the stacks and tasks of a running process",
+     "Takes a fifth of a second, or two where a thread was not seen in it; waits that cannot go on by themselves (poll, sleep) are interrupted meanwhile (EINTR).",
+     "  qloader dump 4242\n", no_options, live_common, cmd_dump},
+    {"monitor", &process, 1, 3, "ask a running process: its tasks, where they are, to stop",
+     "PID alone: how it is. PID ps: its tasks. PID where [TASK]: stacks of the threads that run a task. PID cancel: asks it to stop what it does. PID rate HZ: samples so often for a\n"
+     "minute (0: no more). Tasks of an ingest are the documents that are under way.",
+     "  qloader monitor 4242 ps\n  qloader monitor 4242 where 3\n  qloader monitor 4242 cancel\n", no_options, live_common, cmd_monitor},
     {"help", &command, 0, 2, "tell about a command", "Without a command: lists the commands. 'qloader help exit-codes' lists the exit codes.",
      "  qloader help project list\n  qloader help exit-codes\n", no_options, help_common, cmd_help},
     {NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL},

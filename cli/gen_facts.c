@@ -6,6 +6,7 @@ const gen_fact gen_variables[] = {
     {"QLOADER_MODULE_DIR", {OPT_CONFIG, OPT_COUNT, OPT_COUNT}, "folder of the loadable modules (grammars of programming languages, git), where they are looked for first"},
     {"XDG_DATA_HOME", {OPT_WORKSPACE, OPT_COUNT, OPT_COUNT}, "the user's models are in qloader/models below it; an absolute path, ~/.local/share when it is not set"},
     {"XDG_DATA_DIRS", {OPT_WORKSPACE, OPT_COUNT, OPT_COUNT}, "folders, with colons between them, below which the machine's models are; /usr/local/share:/usr/share when it is not set"},
+    {"XDG_RUNTIME_DIR", {OPT_PRUNE, OPT_PASSIVE, OPT_SECONDS}, "a running process shows itself in qloader below it; /run/user/UID, then /tmp/qloader-UID, when it is not set"},
     {"HOME", {OPT_WORKSPACE, OPT_PLACE, OPT_COUNT}, "the user's models, and what ~ stands for in the configuration and in answers of setup"},
     {"SSH_AUTH_SOCK", {OPT_PRUNE, OPT_NETWORK, OPT_COUNT}, "the agent that is asked first for the keys of git repositories; then come the files in ~/.ssh"},
     {"https_proxy, http_proxy, no_proxy", {OPT_PULL, OPT_FROM, OPT_NETWORK}, "the proxy for git repositories and models behind https: or http:, and the hosts that need none"},

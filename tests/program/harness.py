@@ -48,7 +48,7 @@ class Workspace:
 
     def command(self, *words):
         args = [QLOADER] + list(words)
-        if words[0] not in ("help", "--version", "--help", "setup", "model", "prof") and not (words[0] == "bench" and words[1] in ("run", "compare", "http")):
+        if words[0] not in ("help", "--version", "--help", "setup", "model", "prof", "top", "record", "dump", "monitor") and not (words[0] == "bench" and words[1] in ("run", "compare", "http")):
             args += ["--workspace", self.dir]
         return args
 
@@ -172,6 +172,24 @@ def fill(ws, documents, paragraphs=4):
             lines.append("## Part %d\n" % p)
             lines.append(" ".join("%s%s" % (words[(d * 7 + p * 3 + w) % len(words)], "" if w % 5 else str(d * 100 + w)) for w in range(60)) + ".\n")
         ws.write("folder%d/doc%03d.md" % (d % 5, d), "\n".join(lines))
+
+
+def endless(ws, *words, **options):
+    """An ingest that shows itself (qloader/live.h) and has more to do than any test waits for; killed with the workspace. Its folder of sockets: XDG_RUNTIME_DIR."""
+    documents, links = 20, 200
+    fill(ws, documents, 12)
+    for d in range(documents):
+        path = os.path.join(ws.docs, "folder%d" % (d % 5), "doc%03d" % d)
+        for n in range(0 if os.path.exists(path + "-0.md") else links):
+            os.link(path + ".md", path + "-%d.md" % n)
+    running = subprocess.Popen(ws.command("ingest", *(words or ["--quiet"])), **options)
+    ws.held.append(running)
+    page = os.path.join(options["env"]["XDG_RUNTIME_DIR"], "qloader", "%d.stats" % running.pid)
+    while not os.path.exists(page):
+        if running.poll() is not None:
+            raise AssertionError("ingest exited with %d" % running.returncode)
+        time.sleep(0.01)
+    return running
 
 
 def main():

@@ -10,6 +10,7 @@ import re
 import shutil
 import signal
 import subprocess
+import tempfile
 
 import jsonschema
 
@@ -160,6 +161,23 @@ class Schema(harness.Case):
         self.of("error", 4, "prof", "top", out + ".qprof")
         self.of("error", 2, "prof", "heap", one, "--leak", "--peak")
         self.of("error", 1, "prof", "top", out + ".png")
+
+    def test_a_running_process(self):
+        place = tempfile.mkdtemp(prefix="qloader-run-", dir="/tmp")  # short: a socket's address has little room
+        self.addCleanup(shutil.rmtree, place)
+        env = {"XDG_RUNTIME_DIR": place}
+        pid = str(harness.endless(self.ws, env=dict(os.environ, **env), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).pid)
+        while not self.of("monitor", 0, "monitor", pid, "ps", env=env)["tasks"]:
+            pass
+        while not self.of("top", 0, "top", "--rate", "500", pid, env=env)["functions"]:  # on a machine that has no time for it, again
+            pass
+        self.of("top", 0, "top", "--passive", pid, env=env)
+        self.assertTrue(self.of("dump", 0, "dump", pid, env=env)["threads"])
+        self.of("record", 0, "record", "--wall", "--seconds", "1", "--output", os.path.join(self.ws.dir, "r.qprof"), pid, env=env)
+        self.of("error", 4, "dump", str(os.getpid()), env=env)
+        self.of("error", 2, "monitor", pid, "rate", env=env)
+        for words in ([], ["where"], ["rate", "0"], ["cancel"]):
+            self.of("monitor", 0, "monitor", pid, *words, env=env)
 
     def test_setup(self):
         place = os.path.join(self.ws.dir, "new")

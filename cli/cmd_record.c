@@ -1,0 +1,151 @@
+/* qloader record: a capture of a running process, or of a program that is started, written as its file's name says. */
+#include <errno.h>
+#include <signal.h>
+#include <spawn.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "exit_code.h"
+#include "live_json.h"
+#include "output.h"
+#include "prof_output.h"
+#include "session.h"
+
+#define TRY_MS 20
+
+extern char **environ;
+
+typedef struct record_job {
+    FILE *file;          /* the capture as it came */
+    ql_capture *capture; /* NULL: written as it came */
+    int32_t format;
+} record_job;
+
+static bool ends_in(const char *text, const char *end)
+{
+    size_t length = strlen(text), tail = strlen(end);
+    return length >= tail && strcmp(text + length - tail, end) == 0;
+}
+
+/* 0: as it came. */
+static int32_t format_of(const char *path)
+{
+    static const struct {
+        const char *end;
+        int32_t format;
+    } formats[] = {{".qprof", 0}, {".pb.gz", QL_CAPTURE_PPROF}, {".speedscope.json", QL_CAPTURE_SPEEDSCOPE}, {".collapsed", QL_CAPTURE_COLLAPSED}};
+    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
+        if (ends_in(path, formats[i].end)) return formats[i].format;
+    return QL_CAPTURE_FLAME_SVG;
+}
+
+static ql_status write_job(void *user, ql_capture_write_fn write_fn, void *target, ql_error *err)
+{
+    const record_job *job = user;
+    char bytes[32768];
+    size_t size;
+    if (job->capture != NULL) return ql_capture_write(job->capture, job->format, NULL, write_fn, target, err);
+    rewind(job->file);
+    while ((size = fread(bytes, 1, sizeof bytes, job->file)) > 0) {
+        int answer = write_fn(target, bytes, size);
+        if (answer != 0) {
+            *err = (ql_error){.status = QL_E_CALLBACK, .callback_value = answer};
+            return err->status;
+        }
+    }
+    return QL_OK;
+}
+
+static int tell(const cli *self, const char *path, unsigned long long bytes, bool cut)
+{
+    if (cli_has(self, OPT_JSON)) {
+        json_t *object = json_pack("{s:o, s:I, s:b}", "file", text_json(ql_str_of(path)), "bytes", (json_int_t)bytes, "process_ended", cut);
+        if (object != NULL) json_dumpf(object, stdout, JSON_INDENT(2));
+        printf("\n");
+        json_decref(object);
+    } else if (!cli_has(self, OPT_QUIET)) {
+        text_put(stdout, ql_str_of(path));
+        printf(": written, %llu bytes%s\n", bytes, cut ? "; the process ended meanwhile" : "");
+    }
+    return EXIT_OK;
+}
+
+static int write_out(const cli *self, record_job *job, bool cut)
+{
+    ql_error err = {0};
+    unsigned long long bytes = 0;
+    const char *path = self->values[OPT_WRITE];
+    job->format = format_of(path);
+    stop_forget(); /* Ctrl-C ended the recording, not the command */
+    ql_status status = job->format != 0 ? live_capture_open(job->file, &job->capture, &err) : QL_OK;
+    if (status < 0) return cli_fail(self, status, &err);
+    int code = prof_write_file(self, path, write_job, job, &bytes);
+    ql_capture_free(job->capture);
+    return code >= 0 ? code : tell(self, path, bytes, cut);
+}
+
+static int record_pid(const cli *self, int64_t pid)
+{
+    ql_error err = {0};
+    bool cut = false;
+    char request[64];
+    record_job job = {.file = tmpfile()};
+    if (job.file == NULL) {
+        err.status = QL_E_IO;
+        snprintf(err.message, sizeof err.message, "no temporary file: %s", strerror(errno));
+        return cli_fail(self, QL_E_IO, &err);
+    }
+    snprintf(request, sizeof request, "record %lu %s %lu", cli_number(self, OPT_RATE), cli_has(self, OPT_WALL) ? "wall" : "cpu", cli_number(self, OPT_SECONDS) * 1000);
+    ql_status status = live_record(pid, request, job.file, &cut, &err);
+    int code = status < 0 ? cli_fail(self, status, &err) : write_out(self, &job, cut);
+    fclose(job.file);
+    return code;
+}
+
+/* Until it shows itself; false: it ended before. */
+static bool wait_for_view(pid_t pid, int *wait_status)
+{
+    const struct timespec pause = {0, TRY_MS * 1000000};
+    bool told = false;
+    for (;;) {
+        ql_buf text = QL_BUF_INIT;
+        bool there = ql_live_stats_json(pid, NULL, &text, NULL) >= 0;
+        ql_buf_dispose(&text);
+        if (there) return true;
+        if (waitpid(pid, wait_status, WNOHANG) == pid) return false;
+        if (stop_asked() && !told) told = kill(pid, SIGTERM) == 0; /* a second one would end it at once */
+        (void)nanosleep(&pause, NULL);
+    }
+}
+
+static int record_program(const cli *self)
+{
+    ql_error err = {0};
+    pid_t pid;
+    int wait_status = 0;
+    int failed = posix_spawnp(&pid, self->positional[0], NULL, NULL, self->positional, environ);
+    if (failed != 0) {
+        err.status = failed == ENOENT ? QL_E_NOTFOUND : QL_E_IO;
+        snprintf(err.message, sizeof err.message, "'%.200s': %s", self->positional[0], strerror(failed));
+        return cli_fail(self, err.status, &err);
+    }
+    if (!wait_for_view(pid, &wait_status)) {
+        err.status = QL_E_NOTFOUND;
+        snprintf(err.message, sizeof err.message, "'%.150s' ended before it showed itself: only programs with a live view can be recorded", self->positional[0]);
+        return cli_fail(self, err.status, &err);
+    }
+    int code = record_pid(self, pid);
+    while (waitpid(pid, &wait_status, 0) < 0 && errno == EINTR) {
+    }
+    return code;
+}
+
+int cmd_record(cli *self)
+{
+    if (self->values[OPT_WRITE] == NULL || strcmp(self->values[OPT_WRITE], "-") == 0) return cli_usage_error(self, "--output FILE is missing: its name says what is written");
+    stop_install_silent(NULL);
+    int64_t pid = self->positional_count == 1 ? live_pid(self->positional[0]) : 0;
+    return pid != 0 ? record_pid(self, pid) : record_program(self);
+}
