@@ -69,6 +69,7 @@ typedef struct pipeline {
         uint64_t done, chunks, tokens, bytes;
     } totals;
     uint64_t begin_ns, progress_ns;
+    uintptr_t place[QL__PLACE_WORDS]; /* of the caller in a capture: what its threads do is done for it */
 } pipeline;
 
 static bool running(const pipeline *self)
@@ -208,6 +209,7 @@ static bool pop(ql__queue *from, const hand_over *hop, uint32_t timeout_ms, void
 
 static ql_status write_one(pipeline *self, ql__prepared *document, ql_error *err)
 {
+    QL_SPAN(STORE); /* while the document's task runs: it is the document's time */
     const ql__backend *store = self->ingest->store;
     if (!self->in_transaction) {
         QL_TRY(ql__backend_begin(store, err));
@@ -290,7 +292,6 @@ static void write_rollback(pipeline *self)
 /* Takes the document; the store decides nothing per document: what fails here fails for the next one too. */
 static void write_store(pipeline *self, ql__prepared *document)
 {
-    QL_SPAN(STORE);
     ql_error err = {0};
     ql_status status = ql__array_push(self->written, self->written_count, self->written_capacity, document) ? QL_OK : ql__fail_nomem(&err);
     if (status < 0) {
@@ -333,6 +334,7 @@ static void *write_main(void *user)
 {
     pipeline *self = user;
     ql__thread_name("qloader-write");
+    ql__place_put(self->place);
     ql__prof *previous = ql__prof_enter(self->ingest->prof);
     for (;;) {
         void *item = NULL;
@@ -587,6 +589,7 @@ static void *prepare_main(void *user)
 {
     pipeline *self = user;
     ql__thread_name("qloader-prepare");
+    ql__place_put(self->place);
     ql__prof *previous = ql__prof_enter(self->ingest->prof);
     prepare_all(self);
     ql__queue_close(self->to_embed);
@@ -636,6 +639,7 @@ ql_status ql__pipeline_run(ql__ingest *ingest, const ql__ingest_source *source, 
     self.dims = ingest->embedder->dims_fn(ingest->embedder_self);
     self.threaded = ql__pool_size(ingest->pool) > 1;
     self.begin_ns = ql__monotonic_ns(ingest->sys);
+    ql__place_take(self.place);
     pthread_mutex_init(&self.lock, NULL);
     pthread_cond_init(&self.drained, NULL);
     ql_status status = QL_OK;

@@ -194,9 +194,12 @@ static const ql__extension *pick_chunker(const ql__extensions *added, const chun
     return NULL;
 }
 
+#define CONTENT_DIGITS 16 /* of the hash, in a capture: enough to tell documents apart */
+
 static ql_status make_chunks(ql__ingest *ingest, chunking *self, ql_error *err)
 {
     QL_SPAN(CHUNK);
+    ql__span_note_text(&ql_span_CHUNK, "content", cut_to(self->prepared->document.content_hash, CONTENT_DIGITS));
     ql_chunk_options options = ingest->chunk;
     options.chunks_max = 0; /* counted here, where chunks without text do not count and a cap that was just met drops nothing */
     const ql__extension *foreign = pick_chunker(ingest->extensions, self);

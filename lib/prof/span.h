@@ -111,6 +111,10 @@ static inline void ql__span_note(const ql__span *span, const char *key, int64_t 
 {
     if (span->begin_ns && span->captured) ql_span_int(&span->traced, key, value);
 }
+static inline void ql__span_note_text(const ql__span *span, const char *key, ql_str value)
+{
+    if (span->begin_ns && span->captured) ql_span_text(&span->traced, key, value);
+}
 static inline void ql__counter_add(ql__counter_id id, uint64_t amount)
 {
     if (ql__span_wanted()) ql__counter_record(id, amount);
