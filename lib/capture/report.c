@@ -61,7 +61,7 @@ ql_status ql__evidence_open(ql__report *report, ql__evidence *out, ql_error *err
                          .key_text = string_id(p, QL_STR("text")), .key_count = string_id(p, QL_STR("count")), .key_busy = string_id(p, QL_STR("busy_ns")),
                          .key_texts = string_id(p, QL_STR("texts")), .key_batches = string_id(p, QL_STR("batches")), .key_host = string_id(p, QL_STR("host")),
                          .key_try = string_id(p, QL_STR("try")), .key_status = string_id(p, QL_STR("status")), .key_connection = string_id(p, QL_STR("new_connection")),
-                         .key_content = string_id(p, QL_STR("content")), .key_share = string_id(p, QL_STR("share_ns"))};
+                         .key_content = string_id(p, QL_STR("content")), .key_share = string_id(p, QL_STR("share_ns")), .key_url = string_id(p, QL_STR("url"))};
     ql_status status = self.parent != NULL && self.child_ns != NULL ? index_spans(&self, err) : ql__fail_nomem(err);
     if (status < 0) ql__evidence_close(&self);
     else *out = self;
@@ -106,6 +106,13 @@ uint32_t ql__span_text(const ql__evidence *self, const ql__profile_span *span, u
 bool ql__span_is(const ql__evidence *self, const ql__profile_span *span, const char *category)
 {
     return span->site != 0 && ql_str_equal(ql__profile_text(self->profile, self->profile->sites[span->site - 1].category), ql_str_of(category));
+}
+
+uint32_t ql__span_asker(const ql__evidence *self, size_t span)
+{
+    for (size_t depth = 0, at = span + 1; at != 0 && depth < 1000; at = self->parent[at - 1], depth++) /* damage may make a circle */
+        if (!ql__span_is(self, &self->profile->spans[at - 1], "stage")) return self->profile->spans[at - 1].site;
+    return 0;
 }
 
 /* --- sums ----------------------------------------------------------------------------------------------------------------------------------- */
@@ -204,6 +211,34 @@ void ql__finding_site(const ql__profile *profile, ql__finding *finding, uint32_t
     finding->function = ql__profile_text(profile, row->function != 0 ? row->function : row->name);
     finding->file = ql__profile_text(profile, row->file);
     finding->line = row->line;
+}
+
+void ql__finding_function(const ql__profile *profile, ql__finding *finding, uint32_t function, uint32_t line)
+{
+    const ql__profile_function *row = &profile->functions[function];
+    finding->function = ql__profile_text(profile, row->name);
+    finding->file = ql__profile_text(profile, row->file != 0 ? row->file : row->module);
+    finding->line = row->file != 0 ? (line != 0 ? line : row->start_line) : 0;
+}
+
+/* What every C program is linked with: who called it is of interest, its own source is not. */
+static bool is_runtime(ql_str module)
+{
+    static const char *const names[] = {"libc.so", "libc-", "libpthread", "libm.so", "ld-", "libgcc_s", "libstdc++", "[vdso]", NULL};
+    ql_str base = ql__path_base(module);
+    for (size_t i = 0; names[i] != NULL; i++)
+        if (base.len >= strlen(names[i]) && memcmp(base.ptr, names[i], strlen(names[i])) == 0) return true;
+    return false;
+}
+
+bool ql__stack_source(const ql__profile *profile, uint32_t stack, uint32_t *line)
+{
+    ql__frame_iter frames = ql__frames_of(profile, stack);
+    while (ql__frame_next(&frames, line)) {
+        const ql__profile_function *function = &profile->functions[profile->lines[*line].function];
+        if (function->file != 0 && !is_runtime(ql__profile_text(profile, function->module))) return true;
+    }
+    return false;
 }
 
 /* --- stages --------------------------------------------------------------------------------------------------------------------------------- */
@@ -339,7 +374,7 @@ static ql_status add_ledger(ql__evidence *evidence, ql_error *err)
 
 ql_status ql__report_make(const ql__profile *profile, ql__report *out, ql_error *err)
 {
-    static ql_status (*const rules[])(ql__evidence *evidence, ql_error *err) = {ql__rules_sql, ql__rules_http, ql__rules_stages, ql__rules_waits, ql__rules_cpu, ql__rules_memory,
+    static ql_status (*const rules[])(ql__evidence *evidence, ql_error *err) = {ql__rules_sql, ql__rules_http, ql__rules_stages, ql__rules_blocking, ql__rules_waits, ql__rules_cpu, ql__rules_memory,
                                                                                 add_stages, add_ledger};
     ql__evidence evidence = {0};
     uint64_t cpu_ns = (uint64_t)profile->sets[QL__SAMPLE_CPU].sums[QL__VALUE_NS];

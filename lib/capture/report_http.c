@@ -1,6 +1,7 @@
 /*
  * Rules over HTTP: tries again and again, and a new connection for each request. Evidence: spans of category "http" with "host", "try" (1 the first),
- * "status", "new_connection" (1: one was made). Threads: any. Cost: a pass over the spans.
+ * "status", "new_connection" (1: one was made). Where nobody says which try it is, a request for the same "url" as one that was answered 429 or 5xx before is one more.
+ * Threads: any. Cost: a pass over the spans.
  */
 #include <stdio.h>
 
@@ -19,10 +20,21 @@ typedef struct host_sums {
     uint32_t span;           /* index + 1 */
 } host_sums;
 
-static ql_status add_span(const ql__evidence *self, uint32_t index, host_sums *sums, ql_error *err)
+static ql_status add_span(const ql__evidence *self, uint32_t index, ql__tallies *urls, host_sums *sums, ql_error *err)
 {
     const ql__profile_span *span = &self->profile->spans[index];
     uint64_t number = ql__span_number(self, span, self->key_try, 0), code = ql__span_number(self, span, self->key_status, 0);
+    uint32_t url = ql__span_text(self, span, self->key_url);
+    ql__tally *tries = url != 0 ? ql__tally_of(urls, url, 0) : NULL; /* count: of the last try; value_ns: when it ended, if it was refused */
+    if (url != 0 && tries == NULL) return ql__fail_nomem(err);
+    if (tries != NULL && number == 0) {
+        number = tries->value_ns != 0 ? tries->count + 1 : 1;
+        if (number > 1) sums->last_end = tries->value_ns;
+    }
+    if (tries != NULL) {
+        tries->count = number;
+        tries->value_ns = code == 429 || code >= 500 ? span->end_ns : 0;
+    }
     sums->requests++;
     sums->span = index + 1;
     if (code == 429 || code == 503) sums->limited++;
@@ -70,17 +82,18 @@ static ql_status add_connections(ql__evidence *self, ql_str host, host_sums *sum
 ql_status ql__rules_http(ql__evidence *evidence, ql_error *err)
 {
     const ql__profile *p = evidence->profile;
-    ql__tallies hosts;
+    ql__tallies hosts, urls;
     host_sums *sums = NULL;
     ql_status status = QL_OK;
     ql__tallies_init(&hosts);
+    ql__tallies_init(&urls);
     for (size_t i = 0; i < p->spans_count && status >= 0; i++)
         if (ql__span_is(evidence, &p->spans[i], "http") && ql__tally_of(&hosts, ql__span_text(evidence, &p->spans[i], evidence->key_host), 0) == NULL) status = ql__fail_nomem(err);
     if (status >= 0 && (sums = ql__alloc_zero(hosts.count, sizeof *sums)) == NULL) status = ql__fail_nomem(err);
     for (size_t i = 0; i < p->spans_count && status >= 0; i++) {
         if (!ql__span_is(evidence, &p->spans[i], "http")) continue;
         const ql__tally *host = ql__tally_of(&hosts, ql__span_text(evidence, &p->spans[i], evidence->key_host), 0); /* there: found, not made */
-        status = add_span(evidence, (uint32_t)i, &sums[host - hosts.items], err);
+        status = add_span(evidence, (uint32_t)i, &urls, &sums[host - hosts.items], err);
     }
     for (size_t h = 0; sums != NULL && h < hosts.count; h++) {
         ql_str name = ql__profile_text(p, (uint32_t)hosts.items[h].key[0]);
@@ -91,5 +104,6 @@ ql_status ql__rules_http(ql__evidence *evidence, ql_error *err)
     }
     ql__free(sums);
     ql__tallies_dispose(&hosts);
+    ql__tallies_dispose(&urls);
     return status;
 }

@@ -9,7 +9,7 @@ typedef struct ql__evidence {
     const ql__profile *profile;
     uint32_t *parent;      /* (spans_count) index + 1 of each span's parent, 0: none */
     uint64_t *child_ns;    /* (spans_count) time covered by its children in the same thread, added up */
-    uint32_t key_text, key_count, key_busy, key_texts, key_batches, key_host, key_try, key_status, key_connection, key_content, key_share; /* strings, 0: nowhere in the capture */
+    uint32_t key_text, key_count, key_busy, key_texts, key_batches, key_host, key_try, key_status, key_connection, key_content, key_share, key_url; /* strings, 0: nowhere in the capture */
 } ql__evidence;
 
 ql_status ql__evidence_open(ql__report *report, ql__evidence *out, ql_error *err);
@@ -20,6 +20,8 @@ uint64_t ql__span_number(const ql__evidence *self, const ql__profile_span *span,
 /* As a string's index; 0: missing or a number. */
 uint32_t ql__span_text(const ql__evidence *self, const ql__profile_span *span, uint32_t key);
 bool ql__span_is(const ql__evidence *self, const ql__profile_span *span, const char *category);
+/* The site of the innermost span, itself or around it, that is no stage of the library's pipeline: who asked for the work. 0: all are. */
+uint32_t ql__span_asker(const ql__evidence *self, size_t span);
 static inline uint64_t ql__span_length(const ql__profile_span *span)
 {
     return span->end_ns - span->begin_ns;
@@ -62,11 +64,16 @@ const ql__tally *ql__tally_find(const ql__tallies *self, uint64_t first, uint64_
 ql_status ql__finding_add(ql__report *report, ql__finding finding, ql__severity most, const char *issue, const char *recommendation, ql_error *err);
 /* The place of a span: its site. */
 void ql__finding_site(const ql__profile *profile, ql__finding *finding, uint32_t site);
+/* A line of a function; line 0: where the function begins. */
+void ql__finding_function(const ql__profile *profile, ql__finding *finding, uint32_t function, uint32_t line);
+/* The innermost frame of a stack, outside of the C runtime, whose source is known, as an index of lines; false: there is none. */
+bool ql__stack_source(const ql__profile *profile, uint32_t stack, uint32_t *line);
 
 /* The rules. Each adds what it finds. */
 ql_status ql__rules_sql(ql__evidence *evidence, ql_error *err);
 ql_status ql__rules_http(ql__evidence *evidence, ql_error *err);
 ql_status ql__rules_stages(ql__evidence *evidence, ql_error *err);
+ql_status ql__rules_blocking(ql__evidence *evidence, ql_error *err);
 ql_status ql__rules_waits(ql__evidence *evidence, ql_error *err);
 ql_status ql__rules_cpu(ql__evidence *evidence, ql_error *err);
 ql_status ql__rules_memory(ql__evidence *evidence, ql_error *err);

@@ -1,5 +1,5 @@
 /*
- * Rules over memory: what grows and is never freed, and the batch that makes the peak. Shares are of the heap's peak, a batch's of the process's. A leak needs both: a place whose
+ * Rules over memory: what grows and is never freed, what is taken and given back again and again, and the batch that makes the peak. Shares are of the heap's peak, a batch's of the process's. A leak needs both: a place whose
  * allocations are many, old and mostly not freed, and a heap that grew steadily, so that what is loaded once and kept is none.
  * Threads: any. Cost: a pass over allocations, measurements and spans.
  */
@@ -17,6 +17,10 @@
 #define GROWTH_POINTS_MIN 8
 #define GROWTH_CORRELATION 0.8
 #define LARGE_BYTES (1 << 20)
+#define CHURN_COUNT_MIN 20
+#define CHURN_TURNS 8        /* times that what a place has at the peak is allocated */
+#define CHURN_NS_A_BYTE 0.1  /* what the kernel takes to clear fresh pages, a guess */
+#define CHURN_SHARE 0.02     /* of the time */
 #define BATCH_BYTES_MIN (16 << 20)
 
 /* How much the heap grew along the straight line through its sizes after the first fifth of the run (which fills caches); 0: it does not grow steadily. */
@@ -65,6 +69,29 @@ static ql_status add_leak(ql__evidence *self, size_t sample, double growth, ql_e
     (void)snprintf(issue, sizeof issue, "Suspected leak: about %lld of %lld allocations made here are old and not freed, %lld KiB; the heap grew steadily by %lld KiB.", (long long)objects,
                    (long long)made, (long long)(bytes / 1024), (long long)(growth / 1024));
     return ql__finding_add(self->report, finding, QL__SEVERITY_CRITICAL, issue, "Free it where its use ends, or bound what keeps it (a cache with a limit). 'prof heap --leak --group stack' shows who calls.", err);
+}
+
+/* Large pieces that live shortly: the allocator gives them back to the kernel, which clears every page anew. True: it is one. */
+static bool is_churn(const ql__profile *p, const ql__report *report, size_t sample)
+{
+    int64_t bytes = heap_value(p, sample, QL__HEAP_ALLOC_BYTES), objects = heap_value(p, sample, QL__HEAP_ALLOC_OBJECTS), left = heap_value(p, sample, QL__HEAP_INUSE_OBJECTS),
+            peak = heap_value(p, sample, QL__HEAP_PEAK_BYTES);
+    return objects >= CHURN_COUNT_MIN && heap_value(p, sample, QL__HEAP_SAMPLED) >= CHURN_COUNT_MIN && bytes / objects >= LARGE_BYTES && left <= objects / 10 && peak <= bytes / CHURN_TURNS &&
+           (double)bytes * CHURN_NS_A_BYTE >= CHURN_SHARE * (double)report->time_ns;
+}
+
+static ql_status add_churn(ql__evidence *self, size_t sample, ql_error *err)
+{
+    const ql__profile *p = self->profile;
+    char issue[300];
+    int64_t bytes = heap_value(p, sample, QL__HEAP_ALLOC_BYTES), objects = heap_value(p, sample, QL__HEAP_ALLOC_OBJECTS), peak = heap_value(p, sample, QL__HEAP_PEAK_BYTES);
+    int64_t held = peak > bytes / objects ? peak : bytes / objects;
+    ql__finding finding = {.rule = "allocation-churn", .memory = true, .share = (double)held / (double)(p->heap.peak_bytes > 0 ? p->heap.peak_bytes : 1), .count = (uint64_t)objects,
+                           .samples = (uint64_t)heap_value(p, sample, QL__HEAP_SAMPLED), .value = (uint64_t)bytes};
+    set_place(p, &finding, p->sets[QL__SAMPLE_HEAP].samples[sample].stack);
+    (void)snprintf(issue, sizeof issue, "Large buffers taken and given back: %lld times %lld KiB, %lld MiB in all, never more than some %lld KiB at once; each is cleared by the kernel anew.",
+                   (long long)objects, (long long)(bytes / objects / 1024), (long long)(bytes >> 20), (long long)(held / 1024));
+    return ql__finding_add(self->report, finding, QL__SEVERITY_MEDIUM, issue, "Keep one buffer and use it for every item, or work in pieces that need no such buffer.", err);
 }
 
 static ql_status add_large(ql__evidence *self, size_t sample, ql_error *err)
@@ -117,7 +144,7 @@ ql_status ql__rules_memory(ql__evidence *evidence, ql_error *err)
     QL_TRY(add_batch(evidence, err));
     for (size_t i = 0; i < evidence->profile->sets[QL__SAMPLE_HEAP].count; i++) {
         QL_TRY(add_leak(evidence, i, growth, err));
-        QL_TRY(add_large(evidence, i, err));
+        QL_TRY(is_churn(evidence->profile, evidence->report, i) ? add_churn(evidence, i, err) : add_large(evidence, i, err));
     }
     return QL_OK;
 }

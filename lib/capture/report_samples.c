@@ -1,5 +1,5 @@
 /*
- * Rules over samples: processor time in one function, compression and encryption, waits for locks and queues, page faults. What samples say has an error: half
+ * Rules over samples: processor time in one function, compression and encryption, page faults. What samples say has an error: half
  * of the 95 % interval of a share p of n samples, 1.96 sqrt(p (1 - p) / n) (normal approximation of the binomial). A finding's severity is that of the
  * lower end. Threads: any. Cost: the sums of profile_query.h.
  */
@@ -26,14 +26,6 @@ static void set_share(const ql__report *report, ql__finding *finding, int64_t va
     finding->share = part * scale;
     finding->error = error_of(part, samples) * scale;
     finding->value = (uint64_t)value;
-}
-
-static void set_function(const ql__profile *p, ql__finding *finding, uint32_t function, uint32_t line)
-{
-    const ql__profile_function *row = &p->functions[function];
-    finding->function = ql__profile_text(p, row->name);
-    finding->file = ql__profile_text(p, row->file != 0 ? row->file : row->module);
-    finding->line = row->file != 0 ? (line != 0 ? line : row->start_line) : 0;
 }
 
 /* --- processor time -------------------------------------------------------------------------------------------------------------------------- */
@@ -69,7 +61,7 @@ static ql_status add_hot_functions(ql__evidence *self, const ql__stack_sums *sum
         ql__finding finding = {.rule = "hot-function", .samples = totals.items[g].samples_self};
         set_share(self->report, &finding, totals.items[g].self, sums->value, sums->samples);
         if (finding.share - finding.error < HOT_SHARE) continue;
-        set_function(self->profile, &finding, groups.keys[g].function, hottest_line(self->profile, sums, groups.keys[g].function));
+        ql__finding_function(self->profile, &finding, groups.keys[g].function, hottest_line(self->profile, sums, groups.keys[g].function));
         (void)snprintf(issue, sizeof issue, "%llu of %llu samples of processor time end in this function.", (unsigned long long)finding.samples, (unsigned long long)sums->samples);
         status = ql__finding_add(self->report, finding, QL__SEVERITY_MEDIUM, issue, "Look at its callers (prof convert --to flame): call it less often, or on less. Nothing shows that it does wrong.", err);
     }
@@ -137,7 +129,7 @@ static ql_status add_module_kind(ql__evidence *self, const ql__stack_sums *sums,
             finding.samples += sums->items[i].samples;
             if (caller->value_ns <= most) continue;
             most = caller->value_ns;
-            set_function(self->profile, &finding, self->profile->lines[line].function, self->profile->lines[line].line);
+            ql__finding_function(self->profile, &finding, self->profile->lines[line].function, self->profile->lines[line].line);
         }
     }
     ql__tallies_dispose(&callers);
@@ -173,66 +165,5 @@ ql_status ql__rules_cpu(ql__evidence *evidence, ql_error *err)
     ql_status status = sums.samples > 0 ? add_hot_functions(evidence, &sums, err) : QL_OK;
     for (size_t k = 0; k < sizeof module_kinds / sizeof *module_kinds && status >= 0 && sums.samples > 0; k++) status = add_module_kind(evidence, &sums, &module_kinds[k], err);
     ql__stack_sums_free(&sums);
-    return status;
-}
-
-/* --- waits --------------------------------------------------------------------------------------------------------------------------------------- */
-
-/* The innermost frame whose source is known: who waits. */
-static void set_waiter(const ql__profile *p, ql__finding *finding, uint32_t stack)
-{
-    ql__frame_iter frames = ql__frames_of(p, stack);
-    uint32_t line;
-    while (ql__frame_next(&frames, &line)) {
-        if (p->functions[p->lines[line].function].file == 0) continue;
-        set_function(p, finding, p->lines[line].function, p->lines[line].line);
-        return;
-    }
-}
-
-static bool begins(ql_str text, const char *with)
-{
-    return text.len >= strlen(with) && memcmp(text.ptr, with, strlen(with)) == 0;
-}
-
-static ql_status add_wait(ql__evidence *self, const ql__tally *subject, uint64_t threads, uint32_t stack, ql_error *err)
-{
-    ql_str name = ql__profile_text(self->profile, (uint32_t)subject->key[0]);
-    bool queue = begins(name, "queue");
-    char issue[400];
-    if (queue && name.len >= 5 && memcmp(name.ptr + name.len - 5, "empty", 5) == 0) return QL_OK; /* who waits there has nothing to do: the limit is elsewhere */
-    /* The mean part of the run that one of the threads stood still; a single thread that waits is not contended for. */
-    ql__finding finding = {.rule = queue ? "queue-wait" : "lock-wait", .share = (double)subject->value_ns / (double)(threads > 2 ? threads : 2) / (double)self->report->time_ns,
-                           .count = subject->count, .value = subject->value_ns};
-    set_waiter(self->profile, &finding, stack);
-    (void)snprintf(issue, sizeof issue, "%llu waits for '%.*s' of %llu threads, %llu ms together.", (unsigned long long)subject->count, (int)(name.len < 100 ? name.len : 100), name.ptr,
-                   (unsigned long long)threads, (unsigned long long)(subject->value_ns / 1000000));
-    return ql__finding_add(self->report, finding, queue ? QL__SEVERITY_MEDIUM : QL__SEVERITY_CRITICAL, issue,
-                           queue ? "A full queue means that the stage behind it is the limit: speed that stage up, or give it the threads that wait."
-                                 : "Hold the lock for less: compute outside of it, split it by key, or give each thread its own part.", err);
-}
-
-ql_status ql__rules_waits(ql__evidence *evidence, ql_error *err)
-{
-    const ql__profile *p = evidence->profile;
-    const ql__profile_set *set = &p->sets[QL__SAMPLE_LOCK];
-    ql__tallies subjects, waiters; /* by subject; by subject and thread */
-    ql_status status = QL_OK;
-    ql__tallies_init(&subjects);
-    ql__tallies_init(&waiters);
-    for (size_t i = 0; i < set->count && status >= 0; i++) {
-        uint32_t name = ql__profile_label_of(p, set->samples[i].labels, QL_STR("waits_for"));
-        ql__tally *subject = ql__tally_of(&subjects, name, 0), *waiter = ql__tally_of(&waiters, name, set->samples[i].thread);
-        if (subject == NULL || waiter == NULL) status = ql__fail_nomem(err);
-        else {
-            subject->count++;
-            subject->value_ns += (uint64_t)ql__sample_value(p, QL__SAMPLE_LOCK, i, QL__VALUE_NS);
-            subject->span = set->samples[i].stack; /* of one of them */
-            if (waiter->count++ == 0) subject->other++;
-        }
-    }
-    for (size_t i = 0; i < subjects.count && status >= 0; i++) status = add_wait(evidence, &subjects.items[i], subjects.items[i].other, subjects.items[i].span, err);
-    ql__tallies_dispose(&subjects);
-    ql__tallies_dispose(&waiters);
     return status;
 }

@@ -1,6 +1,5 @@
 /*
- * Rules over stages and tasks: one text at a time through the model, the same content again, a task that blocks its thread.
- * Evidence: spans of category "stage" with "texts", "batches", "content" (a hash); spans of tasks that last long and use no processor.
+ * Rules over what is worked on: one text at a time through the model, the same content again. Evidence: spans with "texts", spans with "content" (a hash).
  * Threads: any. Cost: passes over the spans.
  */
 #include <stdio.h>
@@ -10,8 +9,8 @@
 #include "capture/lanes.h"
 #include "capture/report_internal.h"
 
-#define SINGLES_MIN 20           /* spans of one text under one span */
-#define BLOCKED_NS_MIN 100000000 /* what a loop must not wait for in one piece */
+#define SINGLES_MIN 20 /* spans of one text under one span */
+#define REPEATS_MIN 3
 
 /* --- one at a time -------------------------------------------------------------------------------------------------------------------------- */
 
@@ -54,93 +53,73 @@ static ql_status add_singles(ql__evidence *self, ql_error *err)
 
 /* --- the same again ------------------------------------------------------------------------------------------------------------------------- */
 
-static ql_status add_repeated_content(ql__evidence *self, ql_error *err)
+/* By who asked for it, 0 where nobody did but the pipeline. value_ns: of spans with content that was seen before; other: of all with content. */
+static ql_status sum_repeats(const ql__evidence *self, ql__tallies *askers, ql_error *err)
 {
-    const ql__profile *p = self->profile;
-    ql__tallies contents, sites;
+    ql__tallies contents; /* by the place where spans with it begin, and the hash */
     ql_status status = QL_OK;
-    if (self->key_content == 0) return QL_OK;
     ql__tallies_init(&contents);
-    ql__tallies_init(&sites);
-    for (size_t i = 0; i < p->spans_count && status >= 0; i++) {
-        const ql__profile_span *span = &p->spans[i];
+    for (size_t i = 0; i < self->profile->spans_count && status >= 0; i++) {
+        const ql__profile_span *span = &self->profile->spans[i];
         uint64_t content = ql__span_text(self, span, self->key_content);
         if (content == 0) continue;
-        ql__tally *seen = ql__tally_of(&contents, span->site, content);
-        ql__tally *site = seen != NULL && seen->count++ > 0 ? ql__tally_of(&sites, span->site, 0) : NULL;
-        if (seen == NULL || (seen->count > 1 && site == NULL)) status = ql__fail_nomem(err);
-        else if (site != NULL) {
-            site->count++;
-            site->value_ns += ql__span_length(span);
+        ql__tally *seen = ql__tally_of(&contents, span->site, content), *asker = ql__tally_of(askers, ql__span_asker(self, i), 0);
+        if (seen == NULL || asker == NULL) {
+            status = ql__fail_nomem(err);
+            break;
         }
-    }
-    for (size_t i = 0; i < sites.count && status >= 0; i++) {
-        char issue[200];
-        ql__finding finding = {.rule = "repeated-content", .share = (double)sites.items[i].value_ns / (double)self->report->time_ns, .count = sites.items[i].count, .value = sites.items[i].value_ns};
-        if (finding.count < 3) continue;
-        ql__finding_site(p, &finding, (uint32_t)sites.items[i].key[0]);
-        (void)snprintf(issue, sizeof issue, "The same content is worked through again, %llu times more than once.", (unsigned long long)finding.count);
-        status = ql__finding_add(self->report, finding, QL__SEVERITY_CRITICAL, issue, "Keep the result by the content's hash, or leave out what has not changed.", err);
+        asker->span = (uint32_t)i + 1;
+        asker->other += ql__span_length(span);
+        if (seen->count++ == 0) continue;
+        asker->count++;
+        asker->value_ns += ql__span_length(span);
     }
     ql__tallies_dispose(&contents);
-    ql__tallies_dispose(&sites);
     return status;
 }
 
-/* --- blocking ------------------------------------------------------------------------------------------------------------------------------- */
-
-/* The innermost span that waited: it is long, its thread used little processor, and no span inside explains it. */
-static bool is_blocked(const ql__evidence *self, size_t index)
+/* Time in which stages worked for who asked. */
+static ql_status stages_time(const ql__evidence *self, uint64_t asker, uint64_t *out, ql_error *err)
 {
-    const ql__profile_span *span = &self->profile->spans[index];
-    uint64_t length = ql__span_length(span);
-    return span->task != 0 && !span->open && length >= BLOCKED_NS_MIN && span->cpu_ns != UINT64_MAX && span->cpu_ns < length / 4 && self->child_ns[index] < length / 2;
-}
-
-/* Between its begin and its end a task only runs, is ready or waits: one that says it waits does not block its thread. */
-static uint64_t longest_poll(const ql__profile *p, uint64_t task)
-{
-    for (size_t i = 0; i < p->tasks_count; i++)
-        if (p->tasks[i].id == task) return p->tasks[i].longest_poll_ns;
-    return 0;
-}
-
-static ql_status add_blocking(ql__evidence *self, ql_error *err)
-{
-    const ql__profile *p = self->profile;
-    ql__tallies sites;
+    ql__stretches stretches = {0};
     ql_status status = QL_OK;
-    ql__tallies_init(&sites);
-    for (size_t i = 0; i < p->spans_count && status >= 0; i++) {
-        if (!is_blocked(self, i) || longest_poll(p, p->spans[i].task) < BLOCKED_NS_MIN) continue;
-        ql__tally *site = ql__tally_of(&sites, p->spans[i].site, 0);
-        if (site == NULL) status = ql__fail_nomem(err);
-        else {
-            site->count++;
-            if (ql__span_length(&p->spans[i]) > site->other) site->other = ql__span_length(&p->spans[i]);
-        }
-    }
-    for (size_t s = 0; s < sites.count && status >= 0; s++) {
-        const ql__tally *site = &sites.items[s];
-        ql__stretches stretches = {0};
-        char issue[300];
-        for (size_t i = 0; i < p->spans_count && status >= 0; i++)
-            if (p->spans[i].site == site->key[0] && is_blocked(self, i)) status = ql__stretch_add(&stretches, p->spans[i].begin_ns, p->spans[i].end_ns, err);
-        uint64_t time = ql__stretches_covered(&stretches);
-        ql__free(stretches.items);
-        ql__finding finding = {.rule = "blocking-call", .share = (double)time / (double)self->report->time_ns, .count = site->count, .value = time};
-        ql__finding_site(p, &finding, (uint32_t)site->key[0]);
-        (void)snprintf(issue, sizeof issue, "A task waits without letting its thread go: %llu times, up to %llu ms; everything else on that thread stands still.", (unsigned long long)site->count,
-                       (unsigned long long)(site->other / 1000000));
-        if (status >= 0) status = ql__finding_add(self->report, finding, QL__SEVERITY_CRITICAL, issue, "Make the call in the background (a pool, a non-blocking call) and let the task wait for it.", err);
-    }
-    ql__tallies_dispose(&sites);
+    for (size_t i = 0; i < self->profile->spans_count && status >= 0; i++)
+        if (ql__span_is(self, &self->profile->spans[i], "stage") && ql__span_asker(self, i) == asker)
+            status = ql__stretch_add(&stretches, self->profile->spans[i].begin_ns, self->profile->spans[i].end_ns, err);
+    *out = ql__stretches_covered(&stretches);
+    ql__free(stretches.items);
+    return status;
+}
+
+static ql_status add_repeats(const ql__evidence *self, const ql__tally *asker, ql_error *err)
+{
+    char issue[300];
+    uint64_t stages_ns;
+    if (asker->count < REPEATS_MIN) return QL_OK;
+    QL_TRY(stages_time(self, asker->key[0], &stages_ns, err));
+    /* What is embedded and stored is repeated like what is cut up: the same part of the time of all stages. */
+    double part = (double)asker->value_ns / (double)(asker->other > 0 ? asker->other : 1), time = part * (double)stages_ns;
+    if (time < (double)asker->value_ns) time = (double)asker->value_ns;
+    ql__finding finding = {.rule = "repeated-content", .share = time / (double)self->report->time_ns, .count = asker->count, .value = (uint64_t)time};
+    ql__finding_site(self->profile, &finding, asker->key[0] != 0 ? (uint32_t)asker->key[0] : self->profile->spans[asker->span - 1].site);
+    (void)snprintf(issue, sizeof issue, "The same content is worked through again, %llu times more than once: %.0f %% of all, and so of what the stages that followed took.",
+                   (unsigned long long)asker->count, part * 100);
+    return ql__finding_add(self->report, finding, QL__SEVERITY_CRITICAL, issue, "Keep the result by the content's hash, or leave out what has not changed.", err);
+}
+
+static ql_status add_repeated_content(ql__evidence *self, ql_error *err)
+{
+    ql__tallies askers;
+    if (self->key_content == 0) return QL_OK;
+    ql__tallies_init(&askers);
+    ql_status status = sum_repeats(self, &askers, err);
+    for (size_t i = 0; i < askers.count && status >= 0; i++) status = add_repeats(self, &askers.items[i], err);
+    ql__tallies_dispose(&askers);
     return status;
 }
 
 ql_status ql__rules_stages(ql__evidence *evidence, ql_error *err)
 {
     QL_TRY(add_singles(evidence, err));
-    QL_TRY(add_repeated_content(evidence, err));
-    return add_blocking(evidence, err);
+    return add_repeated_content(evidence, err);
 }

@@ -230,6 +230,29 @@ static void test_report__names_retries_and_new_connections(void **state)
     assert_int_equal(ask(&f, "retry-storm").there, false);
 }
 
+static found refused_requests(uint64_t refusals)
+{
+    fixture f;
+    begin(&f, "");
+    uint32_t outer = site(&f, "copy_page", "work", 12), http = site(&f, "GET", "http", 5);
+    uint64_t parent = span(&f, outer, 0, 0, 9000 * MS, NULL, 0);
+    char url[40];
+    for (uint64_t i = 0; i < 40; i++) {
+        snprintf(url, sizeof url, "http://h/%d", (int)(i / (refusals + 1)));
+        span(&f, http, parent, i * 100 * MS, 50 * MS, (fact[]){{"url", 0, url}, {"status", i % (refusals + 1) < refusals ? 503 : 200, NULL}}, 2);
+    }
+    return ask(&f, "retry-storm");
+}
+
+static void test_report__knows_a_try_again_by_its_address(void **state)
+{
+    (void)state;
+    found got = refused_requests(3);
+    expect(got, QL__SEVERITY_CRITICAL, 0.3, "copy_page", 12);
+    assert_int_equal(got.count, 30);
+    assert_false(refused_requests(0).there);
+}
+
 /* --- stages ------------------------------------------------------------------------------------------------------------------------------- */
 
 static found embeds(uint64_t texts, bool one_parent)
@@ -253,24 +276,29 @@ static void test_report__names_one_text_at_a_time(void **state)
     assert_false(embeds(1, false).there); /* fifty searches with one question each */
 }
 
+static found contents(bool repeated, bool asked)
+{
+    fixture f;
+    char hash[16];
+    begin(&f, "");
+    uint32_t outer = site(&f, "sync", "work", 17), chunk = site(&f, "chunk", "stage", 44), store = site(&f, "store", "stage", 50);
+    uint64_t parent = asked ? span(&f, outer, 0, 0, 9000 * MS, NULL, 0) : 0;
+    for (uint64_t i = 0; i < 50; i++) {
+        snprintf(hash, sizeof hash, "%d", (int)(repeated ? i % 5 : i));
+        span(&f, chunk, parent, i * 100 * MS, 20 * MS, (fact[]){{"content", 0, hash}}, 1);
+        span(&f, store, parent, i * 100 * MS + 20 * MS, 60 * MS, NULL, 0);
+    }
+    return ask(&f, "repeated-content");
+}
+
 static void test_report__names_content_that_is_worked_through_again(void **state)
 {
     (void)state;
-    fixture f;
-    begin(&f, "");
-    uint32_t chunk = site(&f, "chunk", "stage", 44);
-    for (uint64_t i = 0; i < 50; i++) span(&f, chunk, 0, i * 100 * MS, 60 * MS, (fact[]){{"content", 0, i % 5 == 0 ? "one" : "the same"}}, 1);
-    found got = ask(&f, "repeated-content");
-    expect(got, QL__SEVERITY_HIGH, 0.288, "chunk", 44);
-    assert_int_equal(got.count, 48);
-    begin(&f, "");
-    chunk = site(&f, "chunk", "stage", 44);
-    char hash[16];
-    for (uint64_t i = 0; i < 50; i++) {
-        snprintf(hash, sizeof hash, "%d", (int)i);
-        span(&f, chunk, 0, i * 100 * MS, 60 * MS, (fact[]){{"content", 0, hash}}, 1);
-    }
-    assert_false(ask(&f, "repeated-content").there);
+    found got = contents(true, true);
+    expect(got, QL__SEVERITY_CRITICAL, 0.36, "sync", 17); /* nine of ten times 4 s, what was stored with it included */
+    assert_int_equal(got.count, 45);
+    expect(contents(true, false), QL__SEVERITY_CRITICAL, 0.36, "chunk", 44); /* nobody asked for it that is known */
+    assert_false(contents(false, true).there);
 }
 
 static found blocking(uint64_t cpu_ns, uint64_t poll_ns)
@@ -298,6 +326,47 @@ static void test_report__names_a_task_that_blocks_its_thread(void **state)
     assert_false(blocking(MS, 5 * MS).there);         /* the task let its thread go while it waited */
 }
 
+/* A task of 300 ms a job without any span, or with one that does not measure its processor time. */
+static found silent_task(bool with_span, bool sampled, uint64_t busy_samples, bool with_wall)
+{
+    fixture f;
+    begin(&f, "");
+    uint32_t job = site(&f, "run_job", "task", 40), call = site(&f, "ask", "io", 41);
+    f.p->sets[QL__SAMPLE_CPU].period = sampled ? 10 * (int64_t)MS : 0;
+    for (uint64_t i = 0; i < 10; i++) {
+        assert_int_equal(ql__profile_task_add(f.p, &(ql__profile_task){.id = 1000 + i, .site = job, .begin_ns = i * 500 * MS, .end_ns = (i * 500 + 300) * MS, .busy_ns = 300 * MS,
+                                                                       .longest_poll_ns = 300 * MS, .thread = 1}, NULL), QL_OK);
+        if (with_span) span(&f, call, 0, i * 500 * MS, 300 * MS, NULL, 0);
+        if (with_span) f.p->spans[f.p->spans_count - 1].task = 1000 + i;
+    }
+    uint32_t own = stack(&f, "read_answer", "/bin/x", 73), libc = stack(&f, "read", "/usr/lib/libc.so.6", 26);
+    const uint32_t path[] = {f.p->stack_locations[f.p->stacks[libc].first], f.p->stack_locations[f.p->stacks[own].first]};
+    uint32_t both;
+    assert_int_equal(ql__profile_stack_add(f.p, path, 2, false, &both, NULL), QL_OK);
+    for (uint64_t i = 0; i < busy_samples; i++)
+        assert_int_equal(ql__profile_sample_add(f.p, QL__SAMPLE_CPU, &(ql__profile_sample){.stack = own, .thread = 1, .at_ns = i % 10 * 500 * MS + i / 10 * 10 * MS, .task = 1000 + i % 10},
+                                                (int64_t[]){1, 10 * (int64_t)MS}, NULL), QL_OK);
+    for (uint64_t i = 0; i < 10 && with_wall; i++)
+        assert_int_equal(ql__profile_sample_add(f.p, QL__SAMPLE_WALL, &(ql__profile_sample){.stack = both, .thread = 1, .at_ns = i * 500 * MS, .task = 1000 + i, .waiting = true,
+                                                                                            .span = with_span ? f.p->spans[i].id : 0}, (int64_t[]){1, 10 * (int64_t)MS}, NULL), QL_OK);
+    return ask(&f, "blocking-call");
+}
+
+static void test_report__samples_tell_whether_a_task_waits(void **state)
+{
+    (void)state;
+    found got = silent_task(false, true, 10, false);
+    expect(got, QL__SEVERITY_CRITICAL, 0.3, "run_job", 40);
+    assert_int_equal(got.count, 10);
+    expect(silent_task(true, true, 10, false), QL__SEVERITY_CRITICAL, 0.3, "ask", 41);
+    expect(silent_task(false, true, 10, true), QL__SEVERITY_CRITICAL, 0.3, "read_answer", 73); /* the call itself, not the C library's */
+    expect(silent_task(true, true, 10, true), QL__SEVERITY_CRITICAL, 0.3, "read_answer", 73);
+    for (int with_span = 0; with_span < 2; with_span++) {
+        assert_false(silent_task(with_span, true, 100, true).there); /* it computes for a third of it: what else the machine did is not known */
+        assert_false(silent_task(with_span, false, 0, true).there);  /* nobody looked at its processor time */
+    }
+}
+
 /* --- samples ------------------------------------------------------------------------------------------------------------------------------ */
 
 static found waits(const char *subject, size_t count)
@@ -320,6 +389,35 @@ static void test_report__names_waits(void **state)
     assert_int_equal(waits("queue embed full", 100).severity, QL__SEVERITY_MEDIUM); /* a pipeline has a slowest stage */
     assert_false(waits("queue embed empty", 100).there); /* nothing to do */
     assert_false(waits("table of documents", 3).there);
+}
+
+/* A queue that is full for 2 s; who takes from it has spans of three kinds, and samples. */
+static found slow_consumer(bool known, const char *category, uint64_t own_span_ns, size_t cpu_samples)
+{
+    fixture f;
+    uint32_t full, empty;
+    begin(&f, "");
+    assert_int_equal(ql__profile_labels_add(f.p, &(ql__profile_label){text(&f, "waits_for"), text(&f, "queue embed full")}, 1, &full, NULL), QL_OK);
+    assert_int_equal(ql__profile_labels_add(f.p, &(ql__profile_label){text(&f, "waits_for"), text(&f, "queue embed empty")}, 1, &empty, NULL), QL_OK);
+    samples(&f, QL__SAMPLE_LOCK, stack(&f, "push", "/bin/x", 52), full, 1, 40, 50 * MS);
+    if (known) samples(&f, QL__SAMPLE_LOCK, stack(&f, "pop", "/bin/x", 53), empty, 2, 1, 2 * MS);
+    uint32_t stage = site(&f, "write", "stage", 60), own = site(&f, "store_rows", category, 61);
+    uint64_t parent = span(&f, stage, 0, 0, 4000 * MS, NULL, 0);
+    f.p->spans[0].thread = 2;
+    span(&f, own, parent, 0, own_span_ns, NULL, 0);
+    f.p->spans[1].thread = 2;
+    samples(&f, QL__SAMPLE_CPU, stack(&f, "multiply", "/bin/x", 62), 0, 2, cpu_samples, 10 * MS);
+    samples(&f, QL__SAMPLE_CPU, stack(&f, "elsewhere", "/bin/x", 63), 0, 1, 500, 10 * MS);
+    return ask(&f, "queue-wait");
+}
+
+static void test_report__names_what_makes_a_queue_full(void **state)
+{
+    (void)state;
+    expect(slow_consumer(true, "work", 3000 * MS, 0), QL__SEVERITY_MEDIUM, 0.1, "store_rows", 61);
+    expect(slow_consumer(true, "work", 100 * MS, 200), QL__SEVERITY_MEDIUM, 0.1, "multiply", 62);
+    expect(slow_consumer(true, "sql", 3000 * MS, 0), QL__SEVERITY_MEDIUM, 0.1, "write", 60); /* who makes the statements */
+    expect(slow_consumer(false, "work", 3000 * MS, 200), QL__SEVERITY_MEDIUM, 0.1, "push", 52);
 }
 
 static void test_report__names_compression_by_who_calls_it(void **state)
@@ -388,6 +486,31 @@ static void test_report__names_a_leak_that_grows(void **state)
     assert_false(leak(false, 900, 100).there); /* loaded once and kept */
     assert_false(leak(true, 900, 5).there);    /* seen too seldom */
     assert_false(leak(true, 200, 100).there);  /* mostly freed */
+}
+
+static found churn(int64_t count, int64_t bytes_each, int64_t peak_pieces, int64_t left)
+{
+    fixture f;
+    begin(&f, "");
+    f.p->heap = (ql__profile_heap){.known = true, .final = true, .peak_bytes = 80 << 20, .peak_ns = 9999 * MS};
+    const int64_t values[QL__SAMPLE_VALUES_MAX] = {[QL__HEAP_ALLOC_OBJECTS] = count, [QL__HEAP_ALLOC_BYTES] = count * bytes_each, [QL__HEAP_INUSE_OBJECTS] = left,
+                                                   [QL__HEAP_PEAK_OBJECTS] = peak_pieces, [QL__HEAP_PEAK_BYTES] = peak_pieces * bytes_each, [QL__HEAP_SAMPLED] = count};
+    assert_int_equal(ql__profile_sample_add(f.p, QL__SAMPLE_HEAP, &(ql__profile_sample){.stack = stack(&f, "shrink", "/bin/x", 19)}, values, NULL), QL_OK);
+    return ask(&f, "allocation-churn");
+}
+
+static void test_report__names_large_buffers_taken_again_and_again(void **state)
+{
+    (void)state;
+    found got = churn(100, 40 << 20, 1, 0);
+    expect(got, QL__SEVERITY_MEDIUM, 0.5, "shrink", 19);
+    assert_int_equal(got.count, 100);
+    expect(churn(100, 40 << 20, 0, 0), QL__SEVERITY_MEDIUM, 0.5, "shrink", 19); /* none when most was in use */
+    assert_false(churn(19, 400 << 20, 1, 0).there);
+    assert_false(churn(100, 40 << 20, 1, 50).there);   /* kept */
+    assert_false(churn(100, 40 << 20, 20, 0).there);   /* many side by side */
+    assert_false(churn(100, 1 << 19, 1, 0).there);     /* small */
+    assert_false(churn(100, 16 << 20, 1, 0).there);    /* 1.6 GB in ten seconds cost nothing to speak of */
 }
 
 static found batch(uint64_t peak_mib)
@@ -501,14 +624,18 @@ int main(void)
         cmocka_unit_test(test_report__counts_rows_of_short_statements),
         cmocka_unit_test(test_report__names_a_commit_for_every_row),
         cmocka_unit_test(test_report__names_retries_and_new_connections),
+        cmocka_unit_test(test_report__knows_a_try_again_by_its_address),
         cmocka_unit_test(test_report__names_one_text_at_a_time),
         cmocka_unit_test(test_report__names_content_that_is_worked_through_again),
         cmocka_unit_test(test_report__names_a_task_that_blocks_its_thread),
+        cmocka_unit_test(test_report__samples_tell_whether_a_task_waits),
         cmocka_unit_test(test_report__names_waits),
+        cmocka_unit_test(test_report__names_what_makes_a_queue_full),
         cmocka_unit_test(test_report__names_compression_by_who_calls_it),
         cmocka_unit_test(test_report__hot_functions_are_no_fault_and_few_samples_prove_nothing),
         cmocka_unit_test(test_report__names_page_faults),
         cmocka_unit_test(test_report__names_a_leak_that_grows),
+        cmocka_unit_test(test_report__names_large_buffers_taken_again_and_again),
         cmocka_unit_test(test_report__names_the_batch_that_makes_the_peak),
         cmocka_unit_test(test_report__ledger_and_stages),
         cmocka_unit_test(test_report__a_share_of_a_batch_is_its_documents),
