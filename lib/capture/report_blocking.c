@@ -4,7 +4,8 @@
  * taken while it waited names the call itself.
  *
  * The library's stages measure their processor time; of other spans and of tasks it is the sum of samples, which is known where processor time was sampled.
- * As that is coarse, and a machine with other work takes time away too, they may have used a tenth, stages a quarter.
+ * On a machine with much other work a thread that could run stands still as well, and nothing here tells the two apart: hence a tenth at most, and
+ * three times at least or a second in all.
  * Threads: any. Cost: sorts the samples of processor time, O(samples log samples + spans log samples).
  */
 #include <stdio.h>
@@ -16,6 +17,9 @@
 #include "capture/report_internal.h"
 
 #define BLOCKED_NS_MIN 100000000 /* what a loop must not wait for in one piece */
+#define BLOCKED_TIMES_MIN 3
+#define BLOCKED_SUM_MIN 1000000000 /* or so long in all */
+#define BUSY_PART 10             /* one of that many parts may be processor time */
 
 /* --- processor time of a stretch ------------------------------------------------------------------------------------------------------------ */
 
@@ -83,8 +87,8 @@ static uint64_t sampled_time(const blocking *self, const ql__profile_span *span)
 static bool is_idle(const blocking *self, const ql__profile_span *span)
 {
     uint64_t length = ql__span_length(span);
-    if (span->cpu_ns != UINT64_MAX) return span->cpu_ns < length / 4;
-    return self->sampled && sampled_time(self, span) < length / 10;
+    if (span->cpu_ns != UINT64_MAX) return span->cpu_ns < length / BUSY_PART;
+    return self->sampled && sampled_time(self, span) < length / BUSY_PART;
 }
 
 /* Between its begin and its end a task only runs, is ready or waits: one that says it waits does not block its thread. */
@@ -150,7 +154,7 @@ static ql_status find_tasks(blocking *self, ql_error *err)
     for (size_t i = 0; i < p->tasks_count && self->sampled; i++) {
         const ql__profile_task *task = &p->tasks[i];
         const ql__tally *row = ql__tally_find(&self->tasks, task->id, 0);
-        if (ql__tally_find(&self->explained, task->id, 0) != NULL || row->other != i + 1 || task->longest_poll_ns < BLOCKED_NS_MIN || row->value_ns >= task->busy_ns / 10) continue;
+        if (ql__tally_find(&self->explained, task->id, 0) != NULL || row->other != i + 1 || task->longest_poll_ns < BLOCKED_NS_MIN || row->value_ns >= task->busy_ns / BUSY_PART) continue;
         QL_TRY(add_blocked(self, task->site, true, task->longest_poll_ns, &task->id, err));
     }
     return QL_OK;
@@ -219,6 +223,7 @@ static ql_status add_place(const blocking *self, size_t index, ql_error *err)
     uint32_t line = 0;
     ql__finding finding = {.rule = "blocking-call", .count = place->count};
     QL_TRY(blocked_time(self, index, &time, err));
+    if (place->count < BLOCKED_TIMES_MIN && time < BLOCKED_SUM_MIN) return QL_OK;
     QL_TRY(waiting_line(self, index, &finding.samples, &line, err));
     finding.share = (double)time / (double)report->time_ns;
     finding.value = time;

@@ -20,7 +20,7 @@ static bool ends(ql_str text, const char *with)
     return text.len >= strlen(with) && memcmp(text.ptr + text.len - strlen(with), with, strlen(with)) == 0;
 }
 
-/* The thread behind a queue: one that once found it empty. Index + 1; 0: none did. */
+/* The thread behind a queue: one that waits for it to be filled, or said that it would. Index + 1; 0: none did. */
 static uint32_t consumer_of(const ql__profile *p, ql_str full)
 {
     const ql__profile_set *set = &p->sets[QL__SAMPLE_LOCK];
@@ -33,6 +33,7 @@ static uint32_t consumer_of(const ql__profile *p, ql_str full)
 
 typedef struct time_place {
     uint64_t value_ns, samples;
+    uint64_t all_ns; /* of the thread */
     uint32_t index; /* + 1: of a site, or of lines; 0: none */
     bool stage;     /* a site of the library's pipeline */
 } time_place;
@@ -61,7 +62,7 @@ static ql_status busiest_site(const ql__evidence *self, uint32_t thread, time_pl
         if (site == NULL) status = ql__fail_nomem(err);
         else {
             site->value_ns += ql__span_length(span) > self->child_ns[i] ? ql__span_length(span) - self->child_ns[i] : 0;
-            if (site->value_ns > out->value_ns) *out = (time_place){site->value_ns, 0, place->site, ql__span_is(self, place, "stage")};
+            if (site->value_ns > out->value_ns) *out = (time_place){.value_ns = site->value_ns, .index = place->site, .stage = ql__span_is(self, place, "stage")};
         }
     }
     ql__tallies_dispose(&sites);
@@ -80,7 +81,9 @@ static ql_status busiest_line(const ql__profile *p, uint32_t thread, time_place 
     *out = (time_place){0};
     for (size_t i = 0; i < set->count && status >= 0; i++) {
         uint32_t at;
-        if (set->samples[i].thread != thread || !ql__stack_source(p, set->samples[i].stack, &at)) continue;
+        if (set->samples[i].thread != thread) continue;
+        out->all_ns += (uint64_t)ql__sample_value(p, QL__SAMPLE_CPU, i, QL__VALUE_NS);
+        if (!ql__stack_source(p, set->samples[i].stack, &at)) continue;
         ql__tally *function = ql__tally_of(&functions, p->lines[at].function, 0), *line = ql__tally_of(&lines, p->lines[at].function, p->lines[at].line);
         if (function == NULL || line == NULL) status = ql__fail_nomem(err);
         else {
@@ -101,7 +104,10 @@ static ql_status busiest_line(const ql__profile *p, uint32_t thread, time_place 
     return status;
 }
 
-/* What the stage behind a full queue does: an application's span that takes half of the wait or more, else code that does, else a stage of the library. */
+/*
+ * What the stage behind a full queue does: an application's span that takes half of the wait or more, else code that takes half of its thread's processor time
+ * (if that is a tenth of the wait: other work on the machine takes time away), else a stage of the library.
+ */
 static ql_status set_consumer(const ql__evidence *self, ql__finding *finding, ql_str name, uint64_t waited_ns, ql_error *err)
 {
     time_place site, line;
@@ -111,7 +117,7 @@ static ql_status set_consumer(const ql__evidence *self, ql__finding *finding, ql
     QL_TRY(busiest_line(self->profile, thread, &line, err));
     bool spans = site.index != 0 && site.value_ns >= waited_ns / 2;
     if (spans && !site.stage) ql__finding_site(self->profile, finding, site.index);
-    else if (line.index != 0 && line.value_ns >= waited_ns / 2) {
+    else if (line.index != 0 && line.value_ns >= line.all_ns / 2 && line.all_ns >= waited_ns / 10) {
         ql__finding_function(self->profile, finding, self->profile->lines[line.index - 1].function, self->profile->lines[line.index - 1].line);
         finding->samples = line.samples;
     } else if (spans) ql__finding_site(self->profile, finding, site.index);

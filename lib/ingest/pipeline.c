@@ -335,6 +335,7 @@ static void *write_main(void *user)
     pipeline *self = user;
     ql__thread_name("qloader-write");
     ql__place_put(self->place);
+    ql__place_wait_mark(hop_write.empty);
     ql__prof *previous = ql__prof_enter(self->ingest->prof);
     for (;;) {
         void *item = NULL;
@@ -494,6 +495,7 @@ static void hand_to_embed(pipeline *self, ql__prepared *document)
 
 static void embed_main(pipeline *self)
 {
+    ql__place_wait_mark(hop_embed.empty);
     for (;;) {
         void *item = NULL;
         bool timed_out = false;

@@ -12,5 +12,7 @@ void ql__place_put(const uintptr_t place[QL__PLACE_WORDS]); /* of an earlier cap
 /* What a wait of the library was for, when it took over 1 ms: a sample of kind LOCK with the caller's stack. begin_ns: of ql__place_wait_begin, 0: off. */
 uint64_t ql__place_wait_begin(void);
 void ql__place_wait_end(uint64_t begin_ns, const char *subject);
+/* A wait of no length: this thread is one that waits for it, whether it ever has to or not. */
+void ql__place_wait_mark(const char *subject);
 
 #endif

@@ -363,11 +363,10 @@ uint64_t ql__place_wait_begin(void)
     return spans_on() ? now_ns(CLOCK_MONOTONIC) : 0;
 }
 
-void ql__place_wait_end(uint64_t begin_ns, const char *subject)
+static void record_wait(uint64_t begin_ns, uint64_t end_ns, const char *subject)
 {
     uintptr_t frames[QL__UNWIND_FRAMES_MAX];
-    uint64_t end_ns = begin_ns != 0 ? now_ns(CLOCK_MONOTONIC) : 0;
-    ql__prof_thread *thread = end_ns - begin_ns >= WAIT_MIN_NS ? thread_here() : NULL;
+    ql__prof_thread *thread = thread_here();
     if (thread == NULL) return;
     ql__unwind_thread stack = {.stack_end = ql__unwind_stack_end()};
     ql__unwind_result walked = ql__unwind_here(&stack, 1, frames, QL__UNWIND_FRAMES_MAX);
@@ -384,4 +383,16 @@ void ql__place_wait_end(uint64_t begin_ns, const char *subject)
     copy_text(event->subject, sizeof event->subject, subject);
     memcpy(event->frames, frames, walked.count * sizeof *frames);
     ql__ring_commit(&thread->events);
+}
+
+void ql__place_wait_end(uint64_t begin_ns, const char *subject)
+{
+    uint64_t end_ns = begin_ns != 0 ? now_ns(CLOCK_MONOTONIC) : 0;
+    if (end_ns - begin_ns >= WAIT_MIN_NS) record_wait(begin_ns, end_ns, subject);
+}
+
+void ql__place_wait_mark(const char *subject)
+{
+    uint64_t now = ql__place_wait_begin();
+    if (now != 0) record_wait(now, now, subject);
 }
