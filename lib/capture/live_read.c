@@ -25,10 +25,6 @@ ql_status ql__live_page_read(const ql__sys *sys, const char *path, ql__live_page
     uint64_t size = 0;
     QL_TRY(ql__file_open(sys, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0, &fd, err));
     status = ql__file_size(sys, fd, &size, err);
-    for (int i = 0; i < TRIES && status >= 0 && size < sizeof *page; i++) { /* it has just been made */
-        (void)ql__sleep_ms(sys, TRY_MS, NULL, NULL);
-        status = ql__file_size(sys, fd, &size, err);
-    }
     if (status >= 0 && size < sizeof *page) status = ql__fail(err, QL_E_CORRUPT, "'%s' is shorter than a page of a live view", path);
     if (status < 0) {
         ql__file_close(sys, fd);

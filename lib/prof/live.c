@@ -357,21 +357,25 @@ static ql_status open_place(ql_live *self, ql_error *err)
     QL_TRY(ql__dir_make(self->sys, self->place.folder, 0700, err));
     QL_TRY(ql__live_folder_check(self->place.folder, geteuid(), err));
     ql__live_sweep(self->sys, self->place.folder);
-    (void)unlink(self->place.stats); /* of an earlier process of this number */
+    (void)unlink(self->place.fresh); /* of an earlier process of this number */
+    (void)unlink(self->place.stats);
     (void)unlink(self->place.socket);
     return QL_OK;
 }
 
-/* After the socket: whoever finds a page finds somebody who listens. */
+/* After the socket, and whole: whoever finds a page can read it and finds somebody who listens, also where the process stops or dies at once. */
 static ql_status open_page(ql_live *self, ql_error *err)
 {
     ql__live_process process;
+    const ql__file_ops *file = self->sys->file;
     QL_TRY(ql__live_process_read(self->sys, self->pid, &process, err));
-    QL_TRY(ql__file_open(self->sys, self->place.stats, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600, &self->page_fd, err));
-    if (!ql__live_lock(self->page_fd)) return ql__fail_errno(err, errno, "cannot lock '%s'", self->place.stats);
+    QL_TRY(ql__file_open(self->sys, self->place.fresh, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600, &self->page_fd, err));
+    if (!ql__live_lock(self->page_fd)) return ql__fail_errno(err, errno, "cannot lock '%s'", self->place.fresh);
     ql__live_stats_init(&self->stats, self->sys, process.start_ticks);
     self->last_ns = ql__monotonic_ns(self->sys);
-    return write_page(self, self->last_ns, err);
+    QL_TRY(write_page(self, self->last_ns, err));
+    if (file->renameat_fn(file->user, AT_FDCWD, self->place.fresh, AT_FDCWD, self->place.stats) != 0) return ql__fail_errno(err, errno, "cannot make '%s'", self->place.stats);
+    return QL_OK;
 }
 
 static ql_status open_socket(ql_live *self, ql_error *err)
@@ -387,7 +391,10 @@ static ql_status open_socket(ql_live *self, ql_error *err)
 static void release(ql_live *self, bool mine)
 {
     if (mine && self->listen_fd >= 0) (void)unlink(self->place.socket);
-    if (mine && self->page_fd >= 0) (void)unlink(self->place.stats);
+    if (mine && self->page_fd >= 0) {
+        (void)unlink(self->place.fresh);
+        (void)unlink(self->place.stats);
+    }
     if (self->listen_fd >= 0) (void)close(self->listen_fd);
     ql__file_close(self->sys, self->page_fd);
     ql__wake_close(self->wake_fd);

@@ -34,6 +34,7 @@ ql_status ql__live_place_of(const char *folder, pid_t pid, uid_t owner, ql__live
     bool fits = print_folder(folder, owner, out->folder, sizeof out->folder);
     int stats = fits ? snprintf(out->stats, sizeof out->stats, "%.80s/%ld.stats", out->folder, (long)pid) : -1;
     int named = fits ? snprintf(out->socket, sizeof out->socket, "%.80s/%ld.sock", out->folder, (long)pid) : -1;
+    if (fits) (void)snprintf(out->fresh, sizeof out->fresh, "%.80s/%ld.new", out->folder, (long)pid);
     if (stats < 0 || named < 0 || strlen(out->folder) > 80) return ql__fail(err, QL_E_LIMIT, "the folder of the live view is longer than 80 bytes: a socket's address has no room for more");
     return QL_OK;
 }

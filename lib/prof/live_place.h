@@ -9,6 +9,7 @@
 typedef struct ql__live_place {
     char folder[sizeof(((struct sockaddr_un *)0)->sun_path)];
     char stats[sizeof(((struct sockaddr_un *)0)->sun_path)], socket[sizeof(((struct sockaddr_un *)0)->sun_path)];
+    char fresh[sizeof(((struct sockaddr_un *)0)->sun_path)]; /* the page while it is made */
 } ql__live_place;
 
 /*

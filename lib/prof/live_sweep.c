@@ -28,7 +28,7 @@ static void sweep_one(const ql__sys *sys, const char *folder, const char *name)
     bool old = fstat(fd, &facts) == 0 && S_ISREG(facts.st_mode) && facts.st_mtime + YOUNG_S < time(NULL);
     if (old && ql__live_lock(fd)) {
         (void)unlink(path);
-        memcpy(path + length - 5, "sock", 5); /* instead of "stats" */
+        if (path[length - 1] == 's') memcpy(path + length - 5, "sock", 5); /* instead of "stats" */
         (void)unlink(path);
     }
     ql__file_close(sys, fd);
@@ -41,7 +41,8 @@ void ql__live_sweep(const ql__sys *sys, const char *folder)
     if (list == NULL) return;
     for (int i = 0; i < ENTRIES_MAX && (entry = readdir(list)) != NULL; i++) {
         size_t digits = strspn(entry->d_name, "0123456789");
-        if (digits > 0 && strcmp(entry->d_name + digits, ".stats") == 0) sweep_one(sys, folder, entry->d_name);
+        const char *kind = entry->d_name + digits;
+        if (digits > 0 && (strcmp(kind, ".stats") == 0 || strcmp(kind, ".new") == 0)) sweep_one(sys, folder, entry->d_name);
     }
     (void)closedir(list);
 }

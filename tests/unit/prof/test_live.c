@@ -458,8 +458,11 @@ static void test_live__a_killed_process_is_told_and_swept(void **state)
     assert_int_equal(ql_live_stats_json(child, dir, &json, &err), QL_E_NOTFOUND);
     assert_int_equal(ql_test_dir_count(dir), 2);
     char path[200];
-    (void)snprintf(path, sizeof path, "%s/%ld.stats", dir, (long)child);
     const struct timespec old[2] = {{1000000000, 0}, {1000000000, 0}};
+    (void)snprintf(path, sizeof path, "%s/1.new", dir); /* of one that was killed while it made its page */
+    ql_test_file_write(path, QL_STR("some of it"));
+    assert_int_equal(utimensat(AT_FDCWD, path, old, 0), 0);
+    (void)snprintf(path, sizeof path, "%s/%ld.stats", dir, (long)child);
     assert_int_equal(utimensat(AT_FDCWD, path, old, 0), 0);
     ql_live *live = show();
     assert_int_equal(ql_test_dir_count(dir), 2); /* its own two */
