@@ -16,6 +16,7 @@
 #include "ingest/pipeline.h"
 
 #include <assert.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -384,13 +385,13 @@ static void tell_shares(pipeline *self, uint64_t spent_ns)
 {
     uint64_t tokens = 0;
     for (size_t i = 0; i < self->batch_count; i++) tokens += self->batch[i]->tokens;
-    for (size_t i = 0; i < self->batch_count && tokens > 0; i++) {
+    double each_ns = (double)spent_ns / fmax((double)tokens, 1); /* documents without text have none, and take none */
+    for (size_t i = 0; i < self->batch_count; i++) {
         ql__prepared *document = self->batch[i];
-        if (document->tokens == 0) continue;
         ql_task_run(&document->task);
         QL_PROF_SPAN(share, "embed", "share");
         ql_span_int(&share, "tokens", (int64_t)document->tokens);
-        ql_span_int(&share, "share_ns", (int64_t)((double)spent_ns * (double)document->tokens / (double)tokens));
+        ql_span_int(&share, "share_ns", (int64_t)(each_ns * (double)document->tokens));
         ql_span_end(&share);
         ql_task_wait(&document->task, QL_TASK_WAIT_OTHER, "vectors of its batch");
     }
@@ -531,11 +532,12 @@ static void prepare_one(void *user, size_t index, size_t worker)
 static size_t batch_size(const pipeline *self, size_t first)
 {
     size_t count = 0;
-    uint64_t bytes = 0, memory = 0;
+    uint64_t bytes = 0, left = self->ingest->memory.beside;
     while (count < PREPARE_BATCH_COUNT && first + count < self->plan->work_count && bytes < PREPARE_BATCH_BYTES) {
         const ql_item *item = &self->plan->work[first + count].item;
-        memory += ql__memory_of(item);
-        if (count > 0 && memory > self->ingest->memory.beside) break;
+        uint64_t needed = ql__memory_of(item);
+        if (count > 0 && needed > left) break;
+        left -= needed < left ? needed : left;
         bytes += item->size_bytes;
         count++;
     }
@@ -570,11 +572,13 @@ static void announce_prepared(pipeline *self, const ql__prepared *document)
 
 static void prepare_all(pipeline *self)
 {
+    bool was_alone = false;
     for (size_t first = 0; first < self->plan->work_count && running(self);) {
         prepare_batch batch = {.pipeline = self, .first = first};
         size_t count = batch_size(self, first);
         bool alone = is_alone(self, first);
-        if (alone) drain(self);
+        if (alone || was_alone) drain(self);
+        was_alone = alone;
         ql__pool_run(self->ingest->pool, count, prepare_one, &batch);
         for (size_t i = 0; i < count; i++) {
             if (batch.documents[i] == NULL) continue;
@@ -582,7 +586,6 @@ static void prepare_all(pipeline *self)
             hand_to_embed(self, batch.documents[i]);
         }
         first += count;
-        if (alone) drain(self);
         if (!self->threaded) report_progress(self, QL_INGEST_WORKING);
     }
 }
