@@ -94,6 +94,21 @@ class Case(unittest.TestCase):
         self.addCleanup(self.ws.close)
 
 
+class Captures(unittest.TestCase):
+    """Two captures of known content in a folder of their own: capture.qprof, and slower.qprof, where one function takes three times as long."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.dir = tempfile.mkdtemp(prefix="qloader-test-")
+        cls.addClassCleanup(shutil.rmtree, cls.dir)
+        for name, scale in (("capture", 1), ("slower", 3)):
+            subprocess.run([os.environ["QLOADER_MAKE_CAPTURE"], cls.path(name + ".qprof"), os.environ["QLOADER_CAPTURE_TARGET"], str(scale)], check=True)
+
+    @classmethod
+    def path(cls, name):
+        return os.path.join(cls.dir, name)
+
+
 def held(running, ready):
     """Stops a process (SIGSTOP) as soon as ready() holds. False: it ended first. Signals sent to it are taken when it goes on (SIGCONT)."""
     while not ready():

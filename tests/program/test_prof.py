@@ -6,12 +6,10 @@ import glob
 import json
 import os
 import re
-import shutil
 import stat
 import struct
 import subprocess
 import sys
-import tempfile
 import unittest
 import xml.dom.minidom
 import zlib
@@ -20,24 +18,13 @@ import jsonschema
 
 import harness
 
-MAKE_CAPTURE = os.environ["QLOADER_MAKE_CAPTURE"]
 TARGET = os.environ["QLOADER_CAPTURE_TARGET"]
 DEPS = os.environ["QLOADER_DEPS_DIR"]
 # Packages of the distribution are the system's interpreter's; another one may come first on PATH.
 SYSTEM_PYTHON = "/usr/bin/python3" if os.path.exists("/usr/bin/python3") else sys.executable
 
 
-class Prof(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.dir = tempfile.mkdtemp(prefix="qloader-test-")
-        cls.addClassCleanup(shutil.rmtree, cls.dir)
-        for name, scale in (("capture", 1), ("slower", 3)):
-            subprocess.run([MAKE_CAPTURE, os.path.join(cls.dir, name + ".qprof"), TARGET, str(scale)], check=True)
-
-    def path(self, name):
-        return os.path.join(self.dir, name)
-
+class Prof(harness.Captures):
     def run_prof(self, *words, code=0, **more):
         done = subprocess.run([harness.QLOADER, "prof", *words], capture_output=True, cwd=self.dir, stdin=subprocess.DEVNULL, timeout=120, **more)
         self.assertEqual(done.returncode, code, done.stderr.decode(errors="replace"))

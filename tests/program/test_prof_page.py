@@ -8,12 +8,10 @@ import hashlib
 import json
 import os
 import re
-import shutil
 import signal
 import stat
 import subprocess
 import sys
-import tempfile
 import unittest
 import urllib.error
 import urllib.request
@@ -22,23 +20,11 @@ import browser
 import harness
 
 MAKE_CAPTURE = os.environ["QLOADER_MAKE_CAPTURE"]
-TARGET = os.environ["QLOADER_CAPTURE_TARGET"]
 VIEWS = ("top", "flame", "heavy", "sandwich", "timeline", "memory", "tasks", "io", "diff")
 PICTURES = os.environ.get("QLOADER_PICTURES")
 
 
-class Captures(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.dir = tempfile.mkdtemp(prefix="qloader-test-")
-        cls.addClassCleanup(shutil.rmtree, cls.dir)
-        for name, scale in (("capture", 1), ("slower", 3)):
-            subprocess.run([MAKE_CAPTURE, os.path.join(cls.dir, name + ".qprof"), TARGET, str(scale)], check=True)
-
-    @classmethod
-    def path(cls, name):
-        return os.path.join(cls.dir, name)
-
+class Captures(harness.Captures):
     @classmethod
     def prof(cls, *words, timeout=120):
         return subprocess.run([harness.QLOADER, "prof", *words], capture_output=True, cwd=cls.dir, stdin=subprocess.DEVNULL, timeout=timeout, check=True).stdout
