@@ -31,6 +31,16 @@ static void spans(int count)
     }
 }
 
+static void tasks(int count)
+{
+    static ql_site site = QL_SITE_INIT("task", "bench");
+    for (int i = 0; i < count; i++) {
+        ql_task task = ql_task_begin(&site, QL_STR("one"), 0);
+        ql_task_run(&task);
+        ql_task_end(&task);
+    }
+}
+
 static void labels(int count)
 {
     for (int i = 0; i < count; i++) {
@@ -113,7 +123,7 @@ int main(void)
 {
     hooks = ql_prof_heap_hooks_use();
     double nothing = least(empty, 10000000);
-    printf("off: span %.2f ns, label set and restore %.2f ns, malloc and free %.2f ns with hooks, %.2f without\n", least(spans, 10000000) - nothing, least(labels, 10000000) - nothing,
+    printf("off: span %.2f ns, task begun, run and ended %.2f ns, label set and restore %.2f ns, malloc and free %.2f ns with hooks, %.2f without\n", least(spans, 10000000) - nothing, least(tasks, 10000000) - nothing, least(labels, 10000000) - nothing,
            least(watched_pairs, 5000000), least(pairs, 5000000));
     ql_prof *prof = start(QL_PROF_SPANS);
     printf("on:  span %.0f ns, label set and restore %.0f ns\n", least(spans, 200000), least(labels, 200000));
