@@ -261,11 +261,6 @@ const char *ql__convert_missing_grammar(ql_str extension)
     return language != NULL && is_missing(language) ? language->name : NULL;
 }
 
-bool ql__convert_is_code(ql_str extension)
-{
-    return ql__code_language_of(extension) != NULL;
-}
-
 bool ql__convert_is_missing(ql_str name)
 {
     size_t count;

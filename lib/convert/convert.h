@@ -29,9 +29,6 @@ const char *ql__convert_missing_grammar(ql_str extension);
 /* The same by the name that ql__convert_missing_grammar gave. */
 bool ql__convert_is_missing(ql_str language);
 
-/* Whether files of this extension are code in a language that there is a grammar for. */
-bool ql__convert_is_code(ql_str extension);
-
 /* The grammars this build can use, by number; NULL beyond the last. Checking opens one: QL_E_UNSUPPORTED when it is not installed. */
 const char *ql__grammar_name(size_t index);
 ql_status ql__grammar_check(size_t index, ql_error *err);

@@ -18,8 +18,8 @@ typedef struct ql__memory_plan {
 
 /* max: bytes, 0: no limit. QL_E_LIMIT: less than the process has and needs; the message says how much that is. */
 ql_status ql__memory_plan_make(const ql__sys *sys, uint64_t max, ql__memory_plan *out, ql_error *err);
-/* What a document takes at its most; where its size is not known, what a usual one does. */
-uint64_t ql__memory_of(const ql_item *item);
+/* What a document takes at its most; where its size is not known, what a usual one does. Without a limit 0: nobody asks. */
+uint64_t ql__memory_of(const ql__memory_plan *self, const ql_item *item);
 /* QL_E_LIMIT: it takes more than the share. */
 ql_status ql__memory_plan_check(const ql__memory_plan *self, const ql_item *item, ql_error *err);
 

@@ -535,7 +535,7 @@ static size_t batch_size(const pipeline *self, size_t first)
     uint64_t bytes = 0, left = self->ingest->memory.beside;
     while (count < PREPARE_BATCH_COUNT && first + count < self->plan->work_count && bytes < PREPARE_BATCH_BYTES) {
         const ql_item *item = &self->plan->work[first + count].item;
-        uint64_t needed = ql__memory_of(item);
+        uint64_t needed = ql__memory_of(&self->ingest->memory, item);
         if (count > 0 && needed > left) break;
         left -= needed < left ? needed : left;
         bytes += item->size_bytes;
@@ -546,7 +546,7 @@ static size_t batch_size(const pipeline *self, size_t first)
 
 static bool is_alone(const pipeline *self, size_t index)
 {
-    return ql__memory_of(&self->plan->work[index].item) > self->ingest->memory.beside;
+    return ql__memory_of(&self->ingest->memory, &self->plan->work[index].item) > self->ingest->memory.beside;
 }
 
 /* Until all that was handed on is stored and freed, and given back to the system: pieces of it would stay between the large document's. */

@@ -78,7 +78,7 @@ static ql_status run_named(bench *self, memory_source *from, const char *project
     ql__ingest ingest = {0};
     self->report = (ql_ingest_report){0};
     assert_int_equal(ql__ingest_init(&ingest), QL_OK);
-    if (self->one_by_one) ingest.memory.beside = 0;
+    if (self->one_by_one) ingest.memory.max = 1, ingest.memory.beside = 0;
     ingest.sys = ql_test_sys();
     ingest.pool = self->pool;
     ingest.embedder = self->embedder;

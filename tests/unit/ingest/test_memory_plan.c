@@ -20,7 +20,7 @@ static void test_memory_plan__without_a_limit_everything_fits(void **state)
     ql__memory_plan plan;
     ql_item item = item_of("a.py", UINT64_MAX);
     assert_int_equal(ql__memory_plan_make(ql__sys_default(), 0, &plan, NULL), QL_OK);
-    assert_int_equal(ql__memory_of(&item), UINT64_MAX);
+    assert_int_equal(ql__memory_of(&plan, &item), 0);
     assert_int_equal(ql__memory_plan_check(&plan, &item, NULL), QL_OK);
     assert_int_equal(plan.queue_bytes, 16 << 20);
 }
@@ -57,11 +57,13 @@ static void test_memory_plan__knows_kinds_by_their_names(void **state)
     const struct {
         const char *url;
         uint64_t factor;
-    } rows[] = {{"file:///d/a.txt", 6}, {"a.md", 8}, {"A.MD", 8}, {"x/y.json", 18}, {"p.html", 10}, {"b.py", 48}, {"c.rs", 48}, {"noextension", 6}, {"folder.py/readme", 6}, {"a.", 6}, {"", 6}};
+    } rows[] = {{"file:///d/a.txt", 6}, {"a.md", 8}, {"A.MD", 8}, {"x/y.json", 18}, {"p.html", 10}, {"A.PY", 48}, {"x.geojson", 18}, {"x.mkd", 8}, {"P.XHTML", 10}, {"a.0123456789012345678901234567890123456789", 6}, {"b.py", 48}, {"c.rs", 48}, {"noextension", 6}, {"folder.py/readme", 6}, {"a.", 6}, {"", 6}};
+    ql__memory_plan plan;
+    assert_int_equal(ql__memory_plan_make(ql__sys_default(), 256 * MEGABYTE, &plan, NULL), QL_OK);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         ql_item item = item_of(rows[i].url, 1000), unknown = item_of(rows[i].url, 0);
-        if (ql__memory_of(&item) != rows[i].factor * 1000) fail_msg("%s: %llu", rows[i].url, (unsigned long long)ql__memory_of(&item));
-        assert_true(ql__memory_of(&unknown) > 0);
+        if (ql__memory_of(&plan, &item) != rows[i].factor * 1000) fail_msg("%s: %llu", rows[i].url, (unsigned long long)ql__memory_of(&plan, &item));
+        assert_true(ql__memory_of(&plan, &unknown) > 0);
     }
 }
 
@@ -78,6 +80,10 @@ static void test_memory_plan__refuses_what_does_not_fit_and_says_what_would_do(v
     uint64_t wanted = strtoull(figure + strlen("give at least "), NULL, 10);
     assert_int_equal(ql__memory_plan_make(ql__sys_default(), (wanted + 2) * MEGABYTE, &larger, NULL), QL_OK);
     assert_int_equal(ql__memory_plan_check(&larger, &item, &err), QL_OK);
+    item.size_bytes = UINT64_MAX; /* as a source may say */
+    assert_int_equal(ql__memory_plan_check(&plan, &item, &err), QL_E_LIMIT);
+    assert_non_null(strstr(err.message, "up to 17592186044416 MB"));
+    assert_non_null(strstr(err.message, "at least 17592186044416 MB"));
 }
 
 static ql_status make(void *user, ql_error *err)
