@@ -60,7 +60,6 @@ typedef struct pipeline {
     uint64_t pending_since_ns;
     uint64_t pending_write_ns; /* spent writing since the last commit, where metrics are on */
 
-    atomic_bool draining; /* the prepare stage waits for what is under way */
     pthread_mutex_t lock; /* guards fatal, fatal_error, totals and under_way */
     pthread_cond_t drained; /* nothing is under way */
     size_t under_way; /* documents from prepare's end until they are freed */
@@ -194,12 +193,20 @@ static void push(ql__queue *to, const hand_over *hop, ql__prepared *document)
     (void)open;
 }
 
+/* An item that is no document: all before it is to be done now. */
+static void hurry(ql__queue *to)
+{
+    bool open = ql__queue_push(to, NULL, 0);
+    assert(open);
+    (void)open;
+}
+
 static bool pop(ql__queue *from, const hand_over *hop, uint32_t timeout_ms, void **item, bool *timed_out)
 {
     uint64_t begin_ns = ql__place_wait_begin();
     bool found = ql__queue_pop_until(from, item, timeout_ms, timed_out);
     ql__place_wait_end(begin_ns, hop->empty);
-    if (!found) return false;
+    if (!found || *item == NULL) return found;
     count_waiting(hop->queue, *item, -1);
     ql__gauge_add(hop->items, (uint64_t)-1);
     ql__gauge_add(hop->bytes, (uint64_t)0 - ((const ql__prepared *)*item)->memory_bytes);
@@ -341,8 +348,9 @@ static void *write_main(void *user)
     for (;;) {
         void *item = NULL;
         bool timed_out = false;
-        if (pop(self->to_write, &hop_write, COMMIT_IDLE_MS, &item, &timed_out)) write_accept(self, item);
-        else if (timed_out) write_commit(self);
+        bool found = pop(self->to_write, &hop_write, COMMIT_IDLE_MS, &item, &timed_out);
+        if (item != NULL) write_accept(self, item);
+        else if (found || timed_out) write_commit(self);
         else break;
     }
     write_commit(self);
@@ -494,15 +502,23 @@ static void hand_to_embed(pipeline *self, ql__prepared *document)
     else push(self->to_embed, &hop_embed, document);
 }
 
+/* What waits for more of its kind goes on as it is, through both stages. */
+static void embed_hurry(pipeline *self)
+{
+    embed_flush(self);
+    hurry(self->to_write);
+}
+
 static void embed_main(pipeline *self)
 {
     ql__place_wait_mark(hop_embed.empty);
     for (;;) {
         void *item = NULL;
         bool timed_out = false;
-        if (pop(self->to_embed, &hop_embed, 100, &item, &timed_out)) embed_accept(self, item);
+        bool found = pop(self->to_embed, &hop_embed, 100, &item, &timed_out);
+        if (item != NULL) embed_accept(self, item);
+        else if (found) embed_hurry(self);
         else if (!timed_out) break;
-        else if (atomic_load(&self->draining)) embed_flush(self);
         report_progress(self, QL_INGEST_WORKING);
     }
     embed_flush(self);
@@ -552,15 +568,14 @@ static bool is_alone(const pipeline *self, size_t index)
 /* Until all that was handed on is stored and freed, and given back to the system: pieces of it would stay between the large document's. */
 static void drain(pipeline *self)
 {
-    atomic_store(&self->draining, true);
-    if (!self->threaded) {
+    if (self->threaded) hurry(self->to_embed);
+    else {
         embed_flush(self);
         write_commit(self);
     }
     pthread_mutex_lock(&self->lock);
     while (self->under_way > 0) pthread_cond_wait(&self->drained, &self->lock);
     pthread_mutex_unlock(&self->lock);
-    atomic_store(&self->draining, false);
     ql__alloc_give_back();
 }
 

@@ -68,7 +68,7 @@ static atomic_bool shown;
 void ql__live_after_fork(void)
 {
     atomic_store(&shown, false); /* the thread is the parent's */
-    ql__live_tasks_switch(false);
+    ql__live_tasks_after_fork();
 }
 
 /* --- messages -------------------------------------------------------------------------------------------------------------------- */
@@ -191,7 +191,7 @@ static void settle(ql_live *self, uint64_t now)
     if (!self->capturing && !record && sample && capture_begin(self, false, self->sample_hz, false, NULL) < 0) self->sample_hz = 0;
 }
 
-/* Odd, the page, even: a failure (the disk is full) shows as a heartbeat that stands still. */
+/* Odd, the page, even. After a failure (the disk is full) the file stays odd, or as it was, until a round succeeds: readers say that it is never whole, or old. */
 static ql_status write_page(ql_live *self, uint64_t now, ql_error *err)
 {
     ql__live_page *page = &self->stats.page;
@@ -202,12 +202,11 @@ static ql_status write_page(ql_live *self, uint64_t now, ql_error *err)
     page->mode = self->capturing ? (self->for_recorder ? QL__LIVE_RECORDING : QL__LIVE_SAMPLING) : ql_prof_running() ? QL__LIVE_ELSEWHERE : QL__LIVE_PASSIVE;
     page->rate_hz = self->capturing ? self->collector.options.rate_hz : 0;
     ql__live_stats_fill(&self->stats, self->capturing ? &self->collector : NULL, now);
-    page->sequence++;
+    page->sequence |= 1; /* it may be odd from a round that failed */
     QL_TRY(ql__file_write_at(self->sys, self->page_fd, &page->sequence, sizeof page->sequence, offsetof(ql__live_page, sequence), err));
-    ql_status status = ql__file_write_at(self->sys, self->page_fd, page, sizeof *page, 0, err);
+    QL_TRY(ql__file_write_at(self->sys, self->page_fd, page, sizeof *page, 0, err));
     page->sequence++;
-    if (status >= 0) status = ql__file_write_at(self->sys, self->page_fd, &page->sequence, sizeof page->sequence, offsetof(ql__live_page, sequence), err);
-    return status;
+    return ql__file_write_at(self->sys, self->page_fd, &page->sequence, sizeof page->sequence, offsetof(ql__live_page, sequence), err);
 }
 
 /* --- requests -------------------------------------------------------------------------------------------------------------------- */

@@ -53,11 +53,12 @@ static uintptr_t begin_of(ql__live_stats *self, uintptr_t pc)
 /* NULL: no room. */
 static ql__live_hot *hot_of(ql__live_stats *self, uintptr_t begin, const char *kernel)
 {
+    if (begin == 0) return NULL;
     for (size_t at = slot_of(begin, QL__LIVE_HOT_SLOTS);; at = (at + 1) & (QL__LIVE_HOT_SLOTS - 1)) {
         ql__live_hot *hot = &self->hot[at];
         if (hot->begin == begin) return hot;
         if (hot->begin != 0) continue;
-        if (begin == 0 || self->hot_count >= QL__LIVE_HOT_SLOTS / 4 * 3) return NULL;
+        if (self->hot_count >= QL__LIVE_HOT_SLOTS / 4 * 3) return NULL;
         self->hot_count++;
         hot->begin = begin;
         hot->kernel = kernel;

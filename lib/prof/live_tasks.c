@@ -78,6 +78,16 @@ static void take_out(size_t at)
     atomic_store_explicit(&ids[at], 0, memory_order_release);
 }
 
+void ql__live_tasks_after_fork(void)
+{
+    atomic_store(&keeping, false);
+    for (size_t i = 0; i < QL__LIVE_TASKS_MAX; i++) {
+        if (atomic_load_explicit(&ids[i], memory_order_relaxed) == 0 && atomic_load_explicit(&slots[i].sequence, memory_order_relaxed) == 0) continue;
+        atomic_store(&ids[i], 0); /* another thread may have been in the middle of writing a row: here is no such thread */
+        atomic_store(&slots[i].sequence, 0);
+    }
+}
+
 void ql__live_tasks_switch(bool on)
 {
     atomic_store(&keeping, false);

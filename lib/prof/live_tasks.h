@@ -15,6 +15,7 @@ enum { QL__LIVE_TASKS_MAX = 16384 }; /* at one time; more are counted, not kept 
 
 /* Begins with an empty table, or stops keeping. */
 void ql__live_tasks_switch(bool on);
+void ql__live_tasks_after_fork(void); /* in the child: off, and empty */
 bool ql__live_tasks_on(void);
 
 /* An id for a task that no capture knows. */

@@ -47,7 +47,7 @@ from ._structs import (
     ql_span,
     sized,
 )
-from ._values import PathLike, c_text, path_in, text_in, uint32_in
+from ._values import PathLike, c_text, path_in, text_in, uint32_in, uint64_in
 from .errors import InvalidError
 
 __all__ = ["Profile", "ProfileInfo", "Span", "label", "profile", "running", "span"]
@@ -123,8 +123,8 @@ class Profile:
             raise InvalidError(f"engine is {engine!r}, not one of {', '.join(_ENGINES)}")
         options.engine = _ENGINES.index(engine)
         options.rate_hz = uint32_in("rate_hz", rate_hz)
-        options.heap_interval_bytes = _uint64_in("heap_interval_bytes", heap_interval_bytes)
-        options.limit_bytes = _uint64_in("limit_bytes", limit_bytes)
+        options.heap_interval_bytes = uint64_in("heap_interval_bytes", heap_interval_bytes)
+        options.limit_bytes = uint64_in("limit_bytes", limit_bytes)
         options.folder = path_in("folder", folder)
         self._file = None if folder is None else os.path.join(os.fsdecode(folder), "capture.qprof")
         self._last: ProfileInfo | None = None
@@ -194,12 +194,6 @@ class Profile:
 
 
 profile = Profile  # as one calls it: with profile("out"):
-
-
-def _uint64_in(name: str, value: int) -> int:
-    if not 0 <= value < 2**64:
-        raise InvalidError(f"{name} is {value}, not in 0..{2**64 - 1}")
-    return value
 
 
 @atexit.register
