@@ -112,7 +112,7 @@ ql_status ql_prof_start(const ql_prof_options *given, ql_prof **out, ql_error *e
     ql_status status = self != NULL ? start(self, &options, err) : ql__fail_nomem(err);
     if (status < 0) {
         if (self != NULL) dispose(self);
-        atomic_store(&taken, false);
+        ql__capture_give_back();
         return status;
     }
     *out = self;
@@ -142,7 +142,7 @@ ql_status ql_prof_stop(ql_prof *self, ql_error *err)
         self->outcome = ql__collector_stop(&self->collector, &self->error);
         if (self->outcome < 0 && self->path.len > 0) ql__error_prefix(&self->error, "'%s'", ql_buf_cstr(&self->path)); /* what writes knows a descriptor */
         self->stopped = true;
-        atomic_store(&taken, false);
+        ql__capture_give_back();
     }
     if (self->outcome < 0 && err != NULL) *err = self->error;
     return self->outcome;

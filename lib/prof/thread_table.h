@@ -66,8 +66,8 @@ void ql__prof_threads_after_fork(void);
 
 /* Removes SIGPROF from a set of signals about to be blocked, where the calling thread can take it anywhere: it has an alternate stack. */
 void ql__prof_keep_signal(void *sigset);
-void ql__prof_let_signal(void);
+void ql__prof_let_signal(void); /* after a mask was put back that may be of before the capture */
 /* While the live view is on, before a capture: the calling thread is made ready to be looked at, once. It may be stuck when somebody asks. */
-void ql__prof_thread_ready(void); /* after a mask was put back that may be of before the capture */
+void ql__prof_thread_ready(void);
 
 #endif

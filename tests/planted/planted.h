@@ -17,7 +17,7 @@ extern const ql_source_ops planted_texts;
 /** Sums of hashed words, 256 wide; cheap. */
 extern const ql_embedder_ops planted_words;
 
-/** Ingests a library into FOLDER/index, `rounds` times; around_fn calls once_fn for each of them. */
+/** Ingests a library into FOLDER/index. */
 typedef struct planted_ingest {
     const planted_library *library;
     const ql_embedder_ops *embedder;

@@ -109,6 +109,20 @@ class Captures(unittest.TestCase):
         return os.path.join(cls.dir, name)
 
 
+def until(condition, *alive, seconds=300):
+    """The first true answer; fails when one of the processes has ended or nothing comes in a time that no machine needs."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        found = condition()
+        if found:
+            return found
+        ended = [process.args for process in alive if process.poll() is not None]
+        if ended:
+            raise AssertionError("it ended: %s" % ended)
+        time.sleep(0.01)
+    raise AssertionError("it did not come in %d s" % seconds)
+
+
 def held(running, ready):
     """Stops a process (SIGSTOP) as soon as ready() holds. False: it ended first. Signals sent to it are taken when it goes on (SIGCONT)."""
     while not ready():

@@ -167,10 +167,8 @@ class Schema(harness.Case):
         self.addCleanup(shutil.rmtree, place)
         env = {"XDG_RUNTIME_DIR": place}
         pid = str(harness.endless(self.ws, env=dict(os.environ, **env), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).pid)
-        while not self.of("monitor", 0, "monitor", pid, "ps", env=env)["tasks"]:
-            pass
-        while not self.of("top", 0, "top", "--rate", "500", pid, env=env)["functions"]:  # on a machine that has no time for it, again
-            pass
+        harness.until(lambda: self.of("monitor", 0, "monitor", pid, "ps", env=env)["tasks"])
+        harness.until(lambda: self.of("top", 0, "top", "--rate", "500", pid, env=env)["functions"])  # on a machine that has no time for it, again
         self.of("top", 0, "top", "--passive", pid, env=env)
         self.assertTrue(self.of("dump", 0, "dump", pid, env=env)["threads"])
         self.of("record", 0, "record", "--wall", "--seconds", "1", "--output", os.path.join(self.ws.dir, "r.qprof"), pid, env=env)

@@ -32,19 +32,22 @@ class Terminal:
         self.seen = b""
 
     def read(self):
-        """False: it has ended."""
+        """False: it has ended. Fails where it says nothing for long, though it could."""
         try:
-            if select.select([self.fd], [], [], 1)[0]:
-                self.seen += os.read(self.fd, 65536)
+            if not select.select([self.fd], [], [], 120)[0]:
+                raise AssertionError("it says nothing: %r" % self.seen[-3000:])
+            self.seen += os.read(self.fd, 65536)
         except OSError:
             return False
         return True
 
     def until(self, pattern):
-        """Until the last screen shows it; the test's time limit ends a wait for ever."""
-        while not re.search(pattern, self.screen()):
-            if not self.read():
-                raise AssertionError("it ended: %r" % self.seen[-3000:])
+        """Until the last screen shows it."""
+        harness.until(lambda: re.search(pattern, self.screen()) or self.more())
+
+    def more(self):
+        if not self.read():
+            raise AssertionError("it ended: %r" % self.seen[-3000:])
 
     def screen(self):
         """The last whole picture."""
@@ -97,8 +100,7 @@ class Live(harness.Case):
         return json.loads(self.q("monitor", "--json", pid).stdout)["state"]
 
     def until_state(self, pid, wanted):
-        while not wanted(self.state(pid)):
-            time.sleep(0.05)
+        harness.until(lambda: wanted(self.state(pid)))
 
     def test_top_as_text_and_as_json(self):
         pid = self.start().pid
@@ -106,9 +108,7 @@ class Live(harness.Case):
         for wanted in ("process %d, qloader " % pid, "resident ", "tasks ", "queue.embed.items ", "PER S", " STAGE", " THREAD", "qloader-pool" if os.cpu_count() > 1 else "qloader", "FUNCTION"):
             self.assertIn(wanted, text)
         self.assertNotIn("\x1b", text)
-        functions = []
-        while not functions:  # on a machine that has no time for it, again
-            functions = json.loads(self.q("top", "--json", "--rate", 500, pid).stdout)["functions"]
+        functions = harness.until(lambda: json.loads(self.q("top", "--json", "--rate", 500, pid).stdout)["functions"])  # on a machine that has no time for it, again
         self.assertTrue([f for f in functions if f["name"] == "main" and f["total_ns"] > 0] or len(functions) > 3, functions)
         self.until_state(pid, lambda s: s["mode"] == "passive")  # nobody looks any more
         passive = json.loads(self.q("top", "--passive", "--json", pid).stdout)
@@ -151,8 +151,7 @@ class Live(harness.Case):
                 elif how == "ctrl-z":
                     # it is the leader of its session, whose group no shell looks after: stopping has no effect, the screen comes back
                     top.key(b"\x1a")
-                    while top.seen.count(b"\x1b[?1049h") < 2:
-                        top.read()
+                    harness.until(lambda: top.seen.count(b"\x1b[?1049h") >= 2 or top.more())
                     top.key(b"q")
                 else:
                     running.kill()
@@ -224,9 +223,7 @@ class Live(harness.Case):
         text = self.q("dump", pid).stdout
         self.assertRegex(text, r"thread %d qloader, (running|waiting)" % pid)
         self.assertIn("    main (", text)
-        tasks = []
-        while not tasks:
-            tasks = json.loads(self.q("monitor", "--json", pid, "ps").stdout)["tasks"]
+        tasks = harness.until(lambda: json.loads(self.q("monitor", "--json", pid, "ps").stdout)["tasks"])
         self.assertTrue(all(t["kind"] == "document" and t["name"].endswith(".md") for t in tasks), tasks)
         self.assertEqual([t["task"] for t in tasks], sorted(t["task"] for t in tasks))
         self.assertRegex(self.q("monitor", pid, "ps").stdout, r"task \d+ document \S+\.md: (ready|running|waiting) for \d+\.\d s")
@@ -293,9 +290,8 @@ class Live(harness.Case):
         self.until_running(running)
 
     def until_running(self, running):
-        while subprocess.run([harness.QLOADER, "monitor", "--json", str(running.pid)], capture_output=True, env=dict(os.environ, **self.env)).returncode != 0:
-            self.assertIsNone(running.poll())
-            time.sleep(0.1)
+        harness.until(lambda: subprocess.run([harness.QLOADER, "monitor", "--json", str(running.pid)], capture_output=True, timeout=120,
+                                             env=dict(os.environ, **self.env)).returncode == 0, running)
 
     @unittest.skipIf(os.geteuid() != 0, "only root can become another user")
     def test_another_user_is_refused(self):
@@ -306,7 +302,7 @@ class Live(harness.Case):
         for name in self.files():
             self.assertEqual(os.stat(os.path.join(place, name)).st_mode & 0o777, 0o600)
         for words in (["top"], ["dump"], ["monitor"]):
-            done = subprocess.run(other + [harness.QLOADER] + words + [str(running.pid)], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+            done = subprocess.run(other + [harness.QLOADER] + words + [str(running.pid)], capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=120)
             self.assertIn(done.returncode, (1, 4), done.stderr)
             self.assertRegex(done.stderr, "another user's|shows no live view|Permission denied")
 
@@ -317,11 +313,13 @@ class Live(harness.Case):
         fcntl.fcntl(writer, F_SETPIPE_SZ, 4096)
         running = self.start("--progress", "json", "--verbose", stderr=writer)
         os.close(writer)
-        stuck = False
-        while not stuck:
+
+        def stuck():
             dump = json.loads(self.q("dump", "--json", running.pid).stdout)
             main = [t for t in dump["threads"] if t["id"] == running.pid][0]
-            stuck = main["waiting"] and any(t["waiting"] and "write" in t["stack"][0]["name"].lower() for t in dump["threads"])
+            return main["waiting"] and any(t["waiting"] and "write" in t["stack"][0]["name"].lower() for t in dump["threads"])
+
+        harness.until(stuck, running)
         self.assertEqual(self.state(running.pid)["pid"], running.pid)
         self.q("top", running.pid)
         self.q("monitor", running.pid, "ps")
@@ -329,14 +327,19 @@ class Live(harness.Case):
     def test_a_stopped_process_is_told(self):
         running = self.start()
         running.send_signal(signal.SIGSTOP)
-        told = ""
-        while "STOPPED" not in told:
-            done = subprocess.run([harness.QLOADER, "top", "--passive", str(running.pid)], capture_output=True, text=True, env=dict(os.environ, **self.env), stdin=subprocess.DEVNULL)
+
+        def told():
+            done = subprocess.run([harness.QLOADER, "top", "--passive", str(running.pid)], capture_output=True, text=True, env=dict(os.environ, **self.env), stdin=subprocess.DEVNULL,
+                                  timeout=120)
             if "never whole" in done.stderr:  # it was stopped while it wrote
                 running.send_signal(signal.SIGCONT)
                 time.sleep(0.05)
                 running.send_signal(signal.SIGSTOP)
-            told = done.stdout
+                return False
+            self.assertEqual(done.returncode, 0, done.stderr)
+            return "STOPPED" in done.stdout
+
+        harness.until(told, running)
         self.assertIn("does not answer", self.q("dump", running.pid, code=1).stderr)
 
     def test_a_folder_that_is_not_private_is_not_used(self):

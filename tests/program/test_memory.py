@@ -75,6 +75,20 @@ class Memory(harness.Case):
         print("limit %d MB, most seen %.1f MB" % (limit, most / 1024))
         self.assertLessEqual(most, limit * 1024)
 
+    def test_the_kernel_is_asked_to_bound_it(self):
+        harness.fill(self.ws, 60)
+        limit = self.least() + 8
+
+        def bound(pid):
+            found = re.search(r"Max data size\s+(\d+)\s", harness.text_of("/proc/%d/limits" % pid))
+            return int(found.group(1)) if found else None
+
+        running = subprocess.Popen(self.ws.command("ingest", "--quiet", "--threads", "2", "--mem", "%dM" % limit))
+        self.addCleanup(running.wait)
+        self.addCleanup(running.kill)
+        most = harness.until(lambda: bound(running.pid), running)
+        self.assertLess(most, (limit + 160) << 20)  # and room for what is kept and not used: stacks
+
     def test_the_kernel_bounds_what_was_not_foreseen(self):
         """A source file that takes far more than one of its size does: it fails, or is cut by lines, and the rest goes on."""
         harness.fill(self.ws, 5)
