@@ -131,10 +131,10 @@ QL_API QL_MUST_USE ql_status ql_prof_snapshot(ql_prof *self, ql_prof_write_fn wr
  * Ends the capture: takes what is under way, writes the rest, gives SIGPROF back. The second call answers as the first.
  *
  * QL_E_CALLBACK: the options' write_fn stopped it. QL_E_IO, QL_E_NOSPACE: the file could not be written; what is there is readable. QL_E_NOMEM: parts
- * were left out for want of memory, counted in the capture. In a child of fork(): QL_E_INVALID. Since 0.2.
+ * were left out for want of memory, counted in the capture. In a child of fork(): QL_E_INVALID. Since 0.1.
  */
 QL_API QL_MUST_USE ql_status ql_prof_stop(ql_prof *self, ql_error *err);
-/** Stops if need be, and frees; NULL is fine. A file stays. Since 0.2. */
+/** Stops if need be, and frees; NULL is fine. A file stays. Since 0.1. */
 QL_API void ql_prof_free(ql_prof *self);
 
 /** What a capture has done so far. */
@@ -151,12 +151,12 @@ typedef struct ql_prof_info {
     uint64_t reserved[4];
 } ql_prof_info;
 
-/** Fills `out` as far as its struct_size says. QL_E_INVALID. Since 0.2. */
+/** Fills `out` as far as its struct_size says. QL_E_INVALID. Since 0.1. */
 QL_API QL_MUST_USE ql_status ql_prof_info_read(ql_prof *self, ql_prof_info *out, ql_error *err);
 
-/** Where the library keeps whether a capture runs: 0 means none. Static. Since 0.2. */
+/** Where the library keeps whether a capture runs: 0 means none. Static. Since 0.1. */
 QL_API const uint32_t *ql_prof_switch(void);
-/** Whether a capture runs in this process: a load, once it was asked for in this source file. Since 0.2. */
+/** Whether a capture runs in this process: a load, once it was asked for in this source file. Since 0.1. */
 static inline bool ql_prof_running(void)
 {
     static const uint32_t *on; /* one a source file; whoever sets it sets the same */
@@ -192,11 +192,11 @@ typedef struct ql_span {
     const ql_site *site;
 } ql_span;
 
-/** What the inline functions below call when a capture runs or the site is new. Not to be called directly. Since 0.2. */
+/** What the inline functions below call when a capture runs or the site is new. Not to be called directly. Since 0.1. */
 QL_API ql_span ql_span_start(ql_site *site);
 QL_API void ql_span_finish(ql_span *span);
 
-/** Begins a span as a child of the thread's current one, and makes it current. Cannot fail: without room it is counted as dropped. Since 0.2. */
+/** Begins a span as a child of the thread's current one, and makes it current. Cannot fail: without room it is counted as dropped. Since 0.1. */
 static inline ql_span ql_span_begin(ql_site *site)
 {
 #if defined(__GNUC__)
@@ -208,7 +208,7 @@ static inline ql_span ql_span_begin(ql_site *site)
 #endif
     return ql_span_start(site);
 }
-/** Ends it; ending twice, or a span that is none, does nothing. Since 0.2. */
+/** Ends it; ending twice, or a span that is none, does nothing. Since 0.1. */
 static inline void ql_span_end(ql_span *span)
 {
     if (span->id != 0) ql_span_finish(span);
@@ -219,13 +219,13 @@ static inline void ql_span_end(ql_span *span)
     static ql_site variable##_site = QL_SITE_INIT(name, category); \
     ql_span variable = ql_span_begin(&variable##_site)
 
-/** Something to know of a running span; key: up to 63 bytes, text up to 255, both copied. At most 8 a span are kept. Since 0.2. */
+/** Something to know of a running span; key: up to 63 bytes, text up to 255, both copied. At most 8 a span are kept. Since 0.1. */
 QL_API void ql_span_int(const ql_span *span, const char *key, int64_t value);
 QL_API void ql_span_double(const ql_span *span, const char *key, double value);
 QL_API void ql_span_text(const ql_span *span, const char *key, ql_str value);
-/** Id of the calling thread's current span; 0: none. Since 0.2. */
+/** Id of the calling thread's current span; 0: none. Since 0.1. */
 QL_API uint64_t ql_span_current(void);
-/** Tells that `from` brought about `to`, where that is not its child: ids of spans. Since 0.2. */
+/** Tells that `from` brought about `to`, where that is not its child: ids of spans. Since 0.1. */
 QL_API void ql_span_link(uint64_t from, uint64_t to);
 
 /* --- tasks ------------------------------------------------------------------------------------------------------------------- */
@@ -248,30 +248,30 @@ typedef struct ql_task {
 
 QL_API ql_task ql_task_start(ql_site *site, ql_str name, uint64_t parent); /* what ql_task_begin() calls */
 /** Begins a task that is ready to run, with the labels of the calling thread. parent: id of another, 0: none. All zero when neither a capture runs nor
- * the process shows itself (qloader/live.h). Since 0.2. */
+ * the process shows itself (qloader/live.h). Since 0.1. */
 static inline ql_task ql_task_begin(ql_site *site, ql_str name, uint64_t parent)
 {
     return ql_task_start(site, name, parent);
 }
-/** The calling thread runs it from here on: its samples and spans are the task's. Since 0.2. */
+/** The calling thread runs it from here on: its samples and spans are the task's. Since 0.1. */
 QL_API void ql_task_run(ql_task *task);
-/** It runs no more and could at once. Since 0.2. */
+/** It runs no more and could at once. Since 0.1. */
 QL_API void ql_task_ready(ql_task *task);
-/** It runs no more, and waits: for what, in a few words that are copied (63 bytes). Since 0.2. */
+/** It runs no more, and waits: for what, in a few words that are copied (63 bytes). Since 0.1. */
 QL_API void ql_task_wait(ql_task *task, ql_task_wait_kind kind, const char *what);
-/** It is over, from any state. Since 0.2. */
+/** It is over, from any state. Since 0.1. */
 QL_API void ql_task_end(ql_task *task);
 
 /* --- labels ------------------------------------------------------------------------------------------------------------------ */
 
-/** What the inline functions below call while a capture runs. Not to be called directly. Since 0.2. */
+/** What the inline functions below call while a capture runs. Not to be called directly. Since 0.1. */
 QL_API uint64_t ql_label_put(const char *key, ql_str value);
 QL_API void ql_label_put_back(uint64_t labels);
 
 /**
  * Sets a label of the calling thread; it is in every sample and span from here on, and inherited by tasks. Returns what ql_label_restore() takes to put
  * the thread's labels back. key: up to 63 bytes, value up to 1023, copied; an empty value takes the label away. At most 16 a thread; the number of
- * different sets of a capture is bounded (65,535), later ones are counted and left out. Since 0.2.
+ * different sets of a capture is bounded (65,535), later ones are counted and left out. Since 0.1.
  */
 static inline uint64_t ql_label_set(const char *key, ql_str value)
 {
@@ -295,7 +295,7 @@ typedef struct ql_prof_heap_hooks {
 
 /**
  * The hooks, static. From this call on captures take for granted that every allocation of the process is reported through them, the library's own
- * included: call it once, first thing in main(), from the program that defines malloc. Neither hook allocates. Threads: safe. Since 0.2.
+ * included: call it once, first thing in main(), from the program that defines malloc. Neither hook allocates. Threads: safe. Since 0.1.
  */
 QL_API const ql_prof_heap_hooks *ql_prof_heap_hooks_use(void);
 

@@ -69,7 +69,7 @@ static inline void ql_live_options_init(ql_live_options *options)
  * Since:   0.2
  */
 QL_API QL_MUST_USE ql_status ql_live_start(const ql_live_options *options, ql_live **out, ql_error *err);
-/** Ends the view and whatever it captures; NULL is fine. In a child of fork() only the memory is given back. Since 0.2. */
+/** Ends the view and whatever it captures; NULL is fine. In a child of fork() only the memory is given back. Since 0.1. */
 QL_API void ql_live_free(ql_live *self);
 
 /**
