@@ -8,6 +8,8 @@
 
 #define SUBSTITUTIONS_MAX 8 /* of variables in the values of variables */
 #define TEXT_BYTES_MAX ((size_t)16 << 20)
+/* Written while variables are replaced, over the whole collection: a few lines of variables in variables could ask for any amount of work. */
+#define WORK_BYTES_MAX ((size_t)64 << 20)
 
 typedef struct reader {
     bench_collection *out;
@@ -15,6 +17,7 @@ typedef struct reader {
     const bench_variable *given;
     size_t given_count;
     const char *token; /* of the innermost "auth": a bearer token, NULL for none */
+    size_t *work;      /* bytes written so far, see WORK_BYTES_MAX */
     ql_error *err;
 } reader;
 
@@ -50,12 +53,20 @@ static const char *value_of(const reader *self, const char *name, size_t len)
     return NULL;
 }
 
+/* The first two of `brace` side by side, NULL without. Not strstr: the sanitizers' one measures the whole text at each call. */
+static const char *find_pair(const char *text, char brace)
+{
+    const char *at = strchr(text, brace);
+    while (at != NULL && at[1] != brace) at = strchr(at + 1, brace);
+    return at;
+}
+
 /* One pass: {{name}} becomes its value. *changed: there was one. */
 static ql_status substitute_once(const reader *self, const char *text, ql_buf *out, bool *changed)
 {
     *changed = false;
-    for (const char *open = strstr(text, "{{"); open != NULL; open = strstr(text, "{{")) {
-        const char *close = strstr(open, "}}");
+    for (const char *open = find_pair(text, '{'); open != NULL; open = find_pair(text, '{')) {
+        const char *close = find_pair(open, '}');
         if (close == NULL) break;
         const char *value = value_of(self, open + 2, (size_t)(close - open) - 2);
         if (value == NULL)
@@ -67,7 +78,9 @@ static ql_status substitute_once(const reader *self, const char *text, ql_buf *o
     }
     ql_buf_append(out, ql_str_of(text));
     if (out->status == QL_E_LIMIT) return fail(self->err, QL_E_LIMIT, "a text of the collection is larger than 16 MB");
-    return out->status < 0 ? fail_nomem(self->err) : QL_OK;
+    if (out->status < 0) return fail_nomem(self->err);
+    *self->work += out->len;
+    return *self->work > WORK_BYTES_MAX ? fail(self->err, QL_E_LIMIT, "the collection's variables would make texts of more than 64 MB together") : QL_OK;
 }
 
 static ql_status substitute(const reader *self, const char *text, char **out)
@@ -242,7 +255,8 @@ ql_status collection_parse(ql_str text, const bench_variable *variables, size_t 
     *out = (bench_collection){0};
     json_t *root = json_loadb(text.ptr, text.len, JSON_REJECT_DUPLICATES, &error);
     if (root == NULL) return fail(err, QL_E_FORMAT, "line %d: %.200s", error.line, error.text);
-    reader self = {.out = out, .given = variables, .given_count = variable_count, .err = err};
+    size_t work = 0;
+    reader self = {.out = out, .given = variables, .given_count = variable_count, .work = &work, .err = err};
     ql_status status = read_root(&self, root);
     json_decref(root);
     if (status < 0) collection_dispose(out);

@@ -91,6 +91,25 @@ static void test_bench_collection__depth_and_number_are_bounded(void **state)
     ql_buf_dispose(&text);
 }
 
+/* One variable of 8 kB, used 1,000 times by each of 100 small requests, would be 800 MB. */
+static void test_bench_collection__the_work_of_variables_is_bounded(void **state)
+{
+    (void)state;
+    ql_buf text = QL_BUF_INIT;
+    bench_collection c;
+    ql_error err;
+    ql_buf_append(&text, ql_str_of(HEAD "\"variable\": [{\"key\": \"eight\", \"value\": \""));
+    for (int i = 0; i < 1000; i++) ql_buf_append(&text, QL_STR("12345678"));
+    ql_buf_append(&text, QL_STR("\"}, {\"key\": \"many\", \"value\": \""));
+    for (int i = 0; i < 1000; i++) ql_buf_append(&text, QL_STR("{{eight}}"));
+    ql_buf_append(&text, QL_STR("\"}], \"item\": ["));
+    for (int i = 0; i < 100; i++) ql_buf_printf(&text, "%s{\"request\": \"{{many}}\"}", i > 0 ? "," : "");
+    ql_buf_append(&text, QL_STR("]}"));
+    assert_int_equal(parse(ql_buf_cstr(&text), &c, &err), QL_E_LIMIT);
+    assert_non_null(strstr(err.message, "64 MB together"));
+    ql_buf_dispose(&text);
+}
+
 static void test_bench_collection__addresses(void **state)
 {
     (void)state;
@@ -112,6 +131,7 @@ int main(void)
         cmocka_unit_test(test_bench_collection__requests_in_order_with_all_their_parts),
         cmocka_unit_test(test_bench_collection__what_is_refused),
         cmocka_unit_test(test_bench_collection__depth_and_number_are_bounded),
+        cmocka_unit_test(test_bench_collection__the_work_of_variables_is_bounded),
         cmocka_unit_test(test_bench_collection__addresses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
