@@ -141,22 +141,28 @@ static ql_status visit(ql__git_history *self, ql__git_tree_diff *diff, ql__git_t
     return commit->parent_count < 2 ? visit_plain(self, diff, at, err) : visit_merge(self, diff, other, at, err);
 }
 
-/* Children before parents: a commit is ready when all its children were visited. */
+/*
+ * Children before parents: a commit is ready when all its children were visited. Parents that go round in a circle, which info/grafts can
+ * bring about, never become ready, unless it goes through the head, which does not wait: what lies there is beyond an edge.
+ */
 static ql_status visit_all(ql__git_history *self, ql__git_tree_diff *diff, ql__git_tree_diff *other, ql_error *err)
 {
     uint32_t *ready = ql__alloc_zero(self->commit_count, sizeof *ready);
     if (ready == NULL) return ql__fail_nomem(err);
     ready[0] = 0; /* the head */
+    if (self->commits[0].child_count > 0) self->incomplete = true;
     ql_status status = QL_OK;
-    for (size_t first = 0, count = 1; first < count && status == QL_OK; first++) {
+    size_t first = 0, count = 1;
+    for (; first < count && status == QL_OK; first++) {
         uint32_t at = ready[first];
         status = visit(self, diff, other, at, err);
         const ql__git_walk_commit *commit = &self->commits[at];
         for (uint32_t p = 0; p < commit->parent_count; p++) {
             uint32_t parent = self->parents[commit->parents_at + p];
-            if (--self->commits[parent].child_count == 0) ready[count++] = parent;
+            if (--self->commits[parent].child_count == 0 && parent != 0) ready[count++] = parent;
         }
     }
+    if (status == QL_OK && count < self->commit_count) self->incomplete = true;
     ql__free(ready);
     return status;
 }

@@ -219,6 +219,25 @@ static void test_git_history__knows_the_edge_of_a_shallow_repository(void **stat
     close_history(&one);
 }
 
+/* A graft makes the first commit the child of one after it: the head, or one between. What the circle hides is unknown, and nothing else. */
+static void test_git_history__parents_that_go_round_in_a_circle_end_it(void **state)
+{
+    git_fixture *self = *state;
+    make_three(self);
+    git_write(self, "late.md", "1");
+    git_commit_all(self, "late");
+    for (int behind = 0; behind < 2; behind++) {
+        git_run(self, "mkdir -p .git/info && echo $(git rev-list --max-parents=0 HEAD) $(git rev-parse HEAD~%d) > .git/info/grafts", behind);
+        opened one = open_history(self, NULL);
+        const ql__git_file *a = ql__git_history_find(one.history, QL_STR("a.md")), *late = ql__git_history_find(one.history, QL_STR("late.md"));
+        assert_true(a != NULL && late != NULL);
+        assert_true(a->in_head && a->first_s == QL_TIME_UNKNOWN);
+        assert_int_not_equal(late->last_s, QL_TIME_UNKNOWN);
+        close_history(&one);
+        git_run(self, "rm .git/info/grafts");
+    }
+}
+
 /* git's own idea of depth, on a history with a merge: the same commits are beyond the edge. */
 static void test_git_history__depth_means_what_git_means(void **state)
 {
@@ -404,6 +423,7 @@ int main(void)
         TEST(walks_only_new_commits),
         TEST(a_damaged_kept_result_changes_nothing),
         TEST(knows_the_edge_of_a_shallow_repository),
+        TEST(parents_that_go_round_in_a_circle_end_it),
         TEST(depth_means_what_git_means),
         TEST(a_bomb_in_an_older_commit_is_bounded),
         TEST(paths_beyond_the_limit_are_not_kept),
