@@ -88,6 +88,25 @@ qloader_foreign_static(tree_sitter_core)
 target_include_directories(tree_sitter_core SYSTEM PUBLIC ${dir}/include PRIVATE ${dir}/src)
 target_compile_definitions(tree_sitter_core PRIVATE _POSIX_C_SOURCE=200112L _DEFAULT_SOURCE TREE_SITTER_HIDE_SYMBOLS)
 
+# qloader_mended(FILE OUT WRONG RIGHT): OUT is a copy of FILE in which RIGHT stands for WRONG, which must be there once.
+function(qloader_mended file out wrong right)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${file})
+  file(READ ${file} text)
+  string(FIND "${text}" "${wrong}" first)
+  string(FIND "${text}" "${wrong}" last REVERSE)
+  if(first EQUAL -1 OR NOT first EQUAL last)
+    message(FATAL_ERROR "${file} is not as expected: what is to be mended does not stand there once: ${wrong}")
+  endif()
+  string(REPLACE "${wrong}" "${right}" text "${text}")
+  set(old "")
+  if(EXISTS ${out})
+    file(READ ${out} old)
+  endif()
+  if(NOT old STREQUAL text) # what did not change is not compiled again
+    file(WRITE ${out} "${text}")
+  endif()
+endfunction()
+
 # qloader_grammar(NAME CRATE [FOLDER]): a module that exports tree_sitter_NAME. Its scanner takes memory from whoever parses.
 set(QLOADER_GRAMMAR_NAMES "")
 function(qloader_grammar name crate)
@@ -95,11 +114,17 @@ function(qloader_grammar name crate)
   set(src ${dir}/${ARGV2}/src)
   set(sources ${src}/parser.c ${PROJECT_SOURCE_DIR}/lib/convert/grammar_memory.c)
   if(EXISTS ${src}/scanner.c)
-    list(APPEND sources ${src}/scanner.c)
-    set_source_files_properties(${src}/scanner.c PROPERTIES COMPILE_DEFINITIONS
+    set(scanner ${src}/scanner.c)
+    if(name STREQUAL swift) # "#if" at the end of a file: the end is a 0, as that of the name, and reading went on behind both
+      set(scanner ${PROJECT_BINARY_DIR}/mended/${name}/scanner.c)
+      qloader_mended(${src}/scanner.c ${scanner} "if (expected_char != lexer->lookahead)"
+        "if (expected_char == '\\0' || expected_char != lexer->lookahead)")
+    endif()
+    list(APPEND sources ${scanner})
+    set_source_files_properties(${scanner} PROPERTIES COMPILE_DEFINITIONS
       "malloc=ql__grammar_malloc;calloc=ql__grammar_calloc;realloc=ql__grammar_realloc;free=ql__grammar_free")
     if(QLOADER_FUZZ)
-      set_source_files_properties(${src}/scanner.c PROPERTIES COMPILE_OPTIONS "${qloader_fuzz_foreign_flags}")
+      set_source_files_properties(${scanner} PROPERTIES COMPILE_OPTIONS "${qloader_fuzz_foreign_flags}")
     endif()
   endif()
   add_library(qloader_grammar_${name} MODULE ${sources})
