@@ -26,6 +26,7 @@
 #include <qloader/live.h>
 
 #define PEERS_MAX 8
+#define OPEN_TRIES 20
 #define PAGE_NS UINT64_C(500000000)
 #define SILENT_NS UINT64_C(5000000000)   /* a peer that says nothing */
 #define SAMPLE_AGE_NS UINT64_C(60000000000) /* sampling begins anew, so that its tables stay small */
@@ -387,15 +388,36 @@ static ql_status open_socket(ql_live *self, ql_error *err)
     return QL_OK;
 }
 
-static void release(ql_live *self, bool mine)
+/* The folder as well, unless somebody named it or another process shows itself there. */
+static void close_place(ql_live *self, bool mine)
 {
     if (mine && self->listen_fd >= 0) (void)unlink(self->place.socket);
     if (mine && self->page_fd >= 0) {
         (void)unlink(self->place.fresh);
         (void)unlink(self->place.stats);
     }
+    if (mine && self->options.folder == NULL) (void)rmdir(self->place.folder);
     if (self->listen_fd >= 0) (void)close(self->listen_fd);
     ql__file_close(self->sys, self->page_fd);
+    self->listen_fd = self->page_fd = -1;
+}
+
+/* Another process that ends may take the folder away before there is something in it. */
+static ql_status open_all(ql_live *self, ql_error *err)
+{
+    ql_status status = QL_E_NOTFOUND;
+    for (int i = 0; i < OPEN_TRIES && ql_status_kind(status) == QL_E_NOTFOUND; i++) {
+        status = open_place(self, err);
+        if (status >= 0) status = open_socket(self, err);
+        if (status >= 0) status = open_page(self, err);
+        if (status < 0) close_place(self, true);
+    }
+    return status;
+}
+
+static void release(ql_live *self, bool mine)
+{
+    close_place(self, mine);
     ql__wake_close(self->wake_fd);
     if (mine) ql__live_tasks_switch(false);
     if (mine) atomic_store(&shown, false);
@@ -429,9 +451,7 @@ ql_status ql_live_start(const ql_live_options *given, ql_live **out, ql_error *e
     self->page_fd = self->listen_fd = self->wake_fd = self->recorder = -1;
     for (int i = 0; i < PEERS_MAX; i++) self->peers[i].fd = -1;
     ql_status status = ql__wake_open(&self->wake_fd, err);
-    if (status >= 0) status = open_place(self, err);
-    if (status >= 0) status = open_socket(self, err);
-    if (status >= 0) status = open_page(self, err);
+    if (status >= 0) status = open_all(self, err);
     if (status >= 0) ql__live_tasks_switch(true);
     if (status >= 0) status = ql__thread_start(&self->thread, live_main, self, err);
     if (status < 0) release(self, true);

@@ -496,6 +496,48 @@ static void test_live__a_child_of_fork_has_none_and_can_have_one(void **state)
     ql_live_free(live);
 }
 
+/* Forks a process that shows itself again and again in the usual place. It exits with 1 when it cannot. */
+static pid_t come_and_go(int times)
+{
+    pid_t child = fork();
+    if (child != 0) return child;
+    for (int i = 0; i < times; i++) {
+        ql_live *live = NULL;
+        ql_error err = {0};
+        if (ql_live_start(NULL, &live, &err) < 0) {
+            (void)fprintf(stderr, "%s\n", err.message);
+            _exit(1);
+        }
+        ql_live_free(live);
+    }
+    _exit(0);
+}
+
+/* The folder goes with the last of its processes, and one that begins meanwhile makes it again. */
+static void test_live__the_usual_folder_goes_with_the_last_process(void **state)
+{
+    (void)state;
+#if defined(__SANITIZE_THREAD__)
+    skip(); /* as above */
+#endif
+    char folder[600];
+    assert_int_equal(setenv("XDG_RUNTIME_DIR", dir, 1), 0);
+    (void)snprintf(folder, sizeof folder, "%s/qloader", dir);
+    pid_t children[4];
+    int status[4];
+    for (int i = 0; i < 4; i++) children[i] = come_and_go(50);
+    for (int i = 0; i < 4; i++) assert_int_equal(waitpid(children[i], &status[i], 0), children[i]);
+    for (int i = 0; i < 4; i++) assert_int_equal(status[i], 0);
+    assert_int_equal(access(folder, F_OK), -1);
+    ql_live *live = NULL;
+    ql_error err = {0};
+    assert_int_equal(ql_live_start(NULL, &live, &err), QL_OK);
+    assert_int_equal(access(folder, F_OK), 0);
+    ql_live_free(live);
+    assert_int_equal(access(folder, F_OK), -1);
+    assert_int_equal(unsetenv("XDG_RUNTIME_DIR"), 0);
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -517,6 +559,7 @@ int main(void)
         TEST(functions_are_named_and_sampling_ends_by_itself), TEST(a_recording_is_a_capture), TEST(requests_are_checked), TEST(tasks_are_listed_without_a_capture),
         TEST(ten_thousand_tasks_and_more_than_there_is_room_for), TEST(rows_are_whole_while_they_change), TEST(hostile_peers_are_refused),
         TEST(another_user_is_refused), TEST(a_page_of_another_version_or_process_or_damaged), TEST(a_killed_process_is_told_and_swept), TEST(a_child_of_fork_has_none_and_can_have_one),
+        TEST(the_usual_folder_goes_with_the_last_process),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
