@@ -47,6 +47,7 @@ struct ql_live {
     ql_live_options options;
     pid_t pid;
     ql__live_place place;
+    bool folder_used; /* it is good, and may have something of ours in it */
     int page_fd, listen_fd, wake_fd;
     pthread_t thread;
     atomic_bool stop;
@@ -356,6 +357,7 @@ static ql_status open_place(ql_live *self, ql_error *err)
     QL_TRY(ql__live_place_of(self->options.folder, self->pid, geteuid(), &self->place, err));
     QL_TRY(ql__dir_make(self->sys, self->place.folder, 0700, err));
     QL_TRY(ql__live_folder_check(self->place.folder, geteuid(), err));
+    self->folder_used = true;
     ql__live_sweep(self->sys, self->place.folder);
     (void)unlink(self->place.fresh); /* of an earlier process of this number */
     (void)unlink(self->place.stats);
@@ -396,10 +398,11 @@ static void close_place(ql_live *self, bool mine)
         (void)unlink(self->place.fresh);
         (void)unlink(self->place.stats);
     }
-    if (mine && self->options.folder == NULL) (void)rmdir(self->place.folder);
+    if (mine && self->folder_used && self->options.folder == NULL) (void)rmdir(self->place.folder);
     if (self->listen_fd >= 0) (void)close(self->listen_fd);
     ql__file_close(self->sys, self->page_fd);
     self->listen_fd = self->page_fd = -1;
+    self->folder_used = false;
 }
 
 /* Another process that ends may take the folder away before there is something in it. */
