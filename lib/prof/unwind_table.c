@@ -6,7 +6,11 @@
 
 #include <link.h>
 #include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
 
+#define HEADER_BYTES_MAX 24 /* four encodings, a pointer, the number of rows */
+#define ROW_BYTES 8
 #define REMEMBERED_MAX 4
 #define VALUES_MAX 16
 #define STEPS_MAX 4096 /* instructions of one program or expression: a bound for damaged ones */
@@ -137,33 +141,59 @@ static bool inside(const ql__unwind_object *object, uint64_t address)
     return address >= (uint64_t)(uintptr_t)object->begin && address < (uint64_t)(uintptr_t)object->end;
 }
 
-/* The entry of the last function that begins at or before pc, by the sorted table, and where that is; NULL: none, or a table of another form. */
-static const unsigned char *find_entry(const ql__unwind_object *object, uintptr_t pc, uintptr_t *begin)
+/* Copies what is mapped at `from`; false: it is not. */
+typedef bool (*copy_fn)(const unsigned char *from, void *to, size_t size);
+
+static bool copy_plain(const unsigned char *from, void *to, size_t size)
 {
+    memcpy(to, from, size);
+    return true;
+}
+
+/* By the kernel, which says so where nothing is mapped any more. */
+static bool copy_checked(const unsigned char *from, void *to, size_t size)
+{
+    const struct iovec here = {to, size}, there = {(void *)(uintptr_t)from, size};
+    return process_vm_readv(getpid(), &here, 1, &there, 1, 0) == (ssize_t)size;
+}
+
+/* Where the sorted table of a header begins, and how many rows it has; NULL: of another form. */
+static const unsigned char *table_of(const ql__unwind_object *object, copy_fn copy, size_t *count)
+{
+    unsigned char head[HEADER_BYTES_MAX];
     const unsigned char *header = object->header;
     if (header == NULL || !inside(object, (uint64_t)(uintptr_t)header)) return NULL;
-    cursor c = {header, object->end, false};
+    size_t room = (size_t)(object->end - header), size = room < sizeof head ? room : sizeof head;
+    if (!copy(header, head, size)) return NULL;
+    cursor c = {head, head + size, false};
     uint64_t version = take(&c, 1);
     uint8_t frame_encoding = (uint8_t)take(&c, 1), count_encoding = (uint8_t)take(&c, 1), table_encoding = (uint8_t)take(&c, 1);
     (void)take_pointer(&c, frame_encoding, header);
     if (c.bad || version != 1 || count_encoding != PE_UDATA4 || table_encoding != (PE_DATAREL | PE_SDATA4)) return NULL;
-    uint64_t count = take(&c, 4);
-    if (c.bad || count == 0 || count > (uint64_t)(c.end - c.at) / 8) return NULL;
+    *count = (size_t)take(&c, 4);
+    size_t used = (size_t)(c.at - head);
+    return c.bad || *count == 0 || *count > (room - used) / ROW_BYTES ? NULL : header + used;
+}
+
+/* The entry of the last function that begins at or before pc, by the sorted table, and where that is; NULL: none, or a table of another form. */
+static inline const unsigned char *find_entry(const ql__unwind_object *object, uintptr_t pc, copy_fn copy, uintptr_t *begin)
+{
+    size_t count = 0;
+    const unsigned char *table = table_of(object, copy, &count), *header = object->header;
+    if (table == NULL) return NULL;
     int64_t wanted = (int64_t)(pc - (uintptr_t)header);
-    size_t low = 0, high = (size_t)count; /* the answer is in [low, high) or there is none */
+    size_t low = 0, high = count; /* the answer is in [low, high) or there is none */
     while (high - low > 1) {
         size_t middle = low + (high - low) / 2;
         int32_t start;
-        memcpy(&start, c.at + middle * 8, sizeof start);
+        if (!copy(table + middle * ROW_BYTES, &start, sizeof start)) return NULL;
         if (start <= wanted) low = middle;
         else high = middle;
     }
-    int32_t start, entry;
-    memcpy(&start, c.at + low * 8, sizeof start);
-    memcpy(&entry, c.at + low * 8 + 4, sizeof entry);
-    if (start > wanted) return NULL;
-    uint64_t address = (uint64_t)(uintptr_t)header + (uint64_t)(int64_t)entry;
-    *begin = (uintptr_t)header + (uintptr_t)(intptr_t)start;
+    int32_t found[2]; /* start, entry */
+    if (!copy(table + low * ROW_BYTES, found, sizeof found) || found[0] > wanted) return NULL;
+    uint64_t address = (uint64_t)(uintptr_t)header + (uint64_t)(int64_t)found[1];
+    *begin = (uintptr_t)header + (uintptr_t)(intptr_t)found[0];
     return inside(object, address) ? (const unsigned char *)(uintptr_t)address : NULL;
 }
 
@@ -171,7 +201,7 @@ uintptr_t ql__unwind_function_begin(uintptr_t pc)
 {
     ql__unwind_object object;
     uintptr_t begin = 0;
-    return ql__unwind_object_find(pc, &object) && find_entry(&object, pc, &begin) != NULL ? begin : 0;
+    return ql__unwind_object_find(pc, &object) && find_entry(&object, pc, copy_checked, &begin) != NULL ? begin : 0;
 }
 
 /* The record at `at` without its length; 64-bit lengths do not occur in what is mapped. */
@@ -460,7 +490,7 @@ ql__unwind_outcome ql__unwind_table_step(const ql__unwind_object *object, ql__un
 {
     uintptr_t pc = registers->exact ? registers->pc : registers->pc - 1;
     uintptr_t first = 0;
-    const unsigned char *entry = find_entry(object, pc, &first);
+    const unsigned char *entry = find_entry(object, pc, copy_plain, &first);
     if (entry == NULL) return QL__UNWIND_NO_TABLE;
     cursor c = record_at(object, entry);
     uint64_t place = (uint64_t)(uintptr_t)c.at, back = take(&c, 4);

@@ -28,7 +28,7 @@ typedef struct ql__unwind_object {
 
 /* Async-signal-safe where the C library can tell objects without a lock (glibc 2.35 and later); else false always. */
 bool ql__unwind_object_find(uintptr_t pc, ql__unwind_object *out);
-/* Where the function that has pc begins, by the table; 0: it is in none. */
+/* Where the function that has pc begins, by the table; 0: it is in none. For any thread: an object may be unloaded meanwhile, as the kernel copies. */
 uintptr_t ql__unwind_function_begin(uintptr_t pc);
 
 typedef enum ql__unwind_outcome { QL__UNWIND_STEPPED, QL__UNWIND_ROOT, QL__UNWIND_NO_TABLE, QL__UNWIND_DAMAGED } ql__unwind_outcome;

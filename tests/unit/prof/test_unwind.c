@@ -7,12 +7,14 @@
 #include <dlfcn.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/time.h>
 
 #include "prof/unwind.h"
+#include "prof/unwind_table.h"
 
 typedef struct seen {
     ql__unwind_result result;
@@ -118,6 +120,41 @@ static void test_unwind__a_stack_that_ends_early_ends_the_walk(void **state)
 static volatile sig_atomic_t total, rooted;
 static char first_lost[256];
 
+static atomic_bool enough;
+static _Atomic uintptr_t place; /* in an object that comes and goes */
+
+static void *ask_main(void *user)
+{
+    (void)user;
+    while (!atomic_load(&enough)) (void)ql__unwind_function_begin(atomic_load(&place));
+    return NULL;
+}
+
+/* An object is unloaded while its table is read: an answer or none, and nothing worse. */
+static void test_unwind__where_functions_begin_also_of_what_is_unloaded(void **state)
+{
+    (void)state;
+    uintptr_t here = (uintptr_t)test_unwind__where_functions_begin_also_of_what_is_unloaded;
+    assert_true(ql__unwind_function_begin(here + 9) == here);
+    assert_true(ql__unwind_function_begin((uintptr_t)&here) == 0);
+    void *object = dlopen("libthread_db.so.1", RTLD_LAZY);
+    if (object == NULL) fail_msg("%s", dlerror());
+    atomic_store(&place, (uintptr_t)dlsym(object, "td_init") + 1);
+    assert_true(ql__unwind_function_begin(atomic_load(&place)) == atomic_load(&place) - 1);
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, ask_main, NULL), 0);
+    for (int i = 0; i < 500; i++) {
+        assert_int_equal(dlclose(object), 0);
+        object = dlopen("libthread_db.so.1", RTLD_LAZY);
+        assert_non_null(object);
+        atomic_store(&place, (uintptr_t)dlsym(object, "td_init") + 1);
+    }
+    atomic_store(&enough, true);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(dlclose(object), 0);
+    assert_true(ql__unwind_function_begin(atomic_load(&place)) == 0);
+}
+
 static void on_timer(int number, siginfo_t *info, void *context)
 {
     static uintptr_t frames[QL__UNWIND_FRAMES_MAX];
@@ -184,6 +221,7 @@ int main(void)
         cmocka_unit_test(test_unwind__goes_through_a_library_without_frame_pointers),
         cmocka_unit_test(test_unwind__a_deep_stack_is_cut_and_told),
         cmocka_unit_test(test_unwind__a_stack_that_ends_early_ends_the_walk),
+        cmocka_unit_test(test_unwind__where_functions_begin_also_of_what_is_unloaded),
         cmocka_unit_test(test_unwind__random_places_of_libc_reach_the_root),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
