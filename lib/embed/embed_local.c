@@ -376,7 +376,7 @@ static ql_status make_scratch(local_embedder *self, way chosen, size_t rows, wor
     return ql__encoder_scratch_new(self->encoder, rows, plain, err);
 }
 
-static ql_status prepare_wave(local_embedder *self, way chosen, ql_error *err)
+static ql_status prepare_wave(local_embedder *self, way chosen, size_t *out_rows, ql_error *err)
 {
     size_t width = self->config.width, most = chosen == WAY_PACKED ? BATCH_ROWS : ENGINE_ROWS;
     size_t rows = most > self->config.sequence_max ? most : self->config.sequence_max;
@@ -394,14 +394,14 @@ static ql_status prepare_wave(local_embedder *self, way chosen, ql_error *err)
         w->first = at;
         at += w->length;
     }
-    if (self->id_count < rows) rows = self->id_count; /* a query needs little; memory grows with the first large wave */
-    for (size_t i = 0; i < self->workers && i < self->batch_count; i++) QL_TRY(make_scratch(self, chosen, rows, &self->scratch[i], err));
+    *out_rows = self->id_count < rows ? self->id_count : rows; /* a query needs little; memory grows with the first large wave */
     return QL_OK;
 }
 
 typedef struct wave_run {
     local_embedder *self;
     way chosen;
+    size_t rows; /* of a worker's memory */
     pthread_mutex_t lock;
     ql_status status;
     ql_error error;
@@ -415,10 +415,12 @@ static void run_batch(void *user, size_t index, size_t worker)
     ql__encoder_batch args = {.ids = self->batch_ids + self->windows[b->first].first, .lengths = self->lengths + b->first,
                               .count = b->count, .out = self->vectors + b->first * self->config.width};
     ql_error error = {0};
-    const worker_scratch *scratch = &self->scratch[worker];
-    ql_status status = run->chosen == WAY_PACKED ? ql__packed_run(self->packed, scratch->packed, &args, &error)
-                       : run->chosen == WAY_ENGINE ? ql__encoder_run(self->encoder, scratch->engine, self->engine, &args, &error)
-                                                   : ql__encoder_run(self->encoder, scratch->kernels, NULL, &args, &error);
+    worker_scratch *scratch = &self->scratch[worker];
+    ql_status status = make_scratch(self, run->chosen, run->rows, scratch, &error); /* here: which workers come is known now alone */
+    if (status >= 0)
+        status = run->chosen == WAY_PACKED ? ql__packed_run(self->packed, scratch->packed, &args, &error)
+                 : run->chosen == WAY_ENGINE ? ql__encoder_run(self->encoder, scratch->engine, self->engine, &args, &error)
+                                             : ql__encoder_run(self->encoder, scratch->kernels, NULL, &args, &error);
     if (status >= 0) return;
     pthread_mutex_lock(&run->lock);
     if (run->status >= 0) {
@@ -452,7 +454,7 @@ static ql_status run_wave(local_embedder *self, ql_embed_role role, size_t texts
     QL_SPAN(EMBED);
     wave_run run = {.self = self, .status = QL_OK};
     QL_TRY(role == QL_EMBED_QUERY ? choose_for_queries(self, &run.chosen, err) : choose_for_passages(self, &run.chosen, err));
-    QL_TRY(prepare_wave(self, run.chosen, err));
+    QL_TRY(prepare_wave(self, run.chosen, &run.rows, err));
     ql__counter_add(QL__COUNTER_TOKENS, self->id_count);
     ql__span_note(&ql_span_EMBED, "texts", (int64_t)texts);
     ql__span_note(&ql_span_EMBED, "tokens", (int64_t)self->id_count);

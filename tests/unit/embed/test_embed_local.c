@@ -271,6 +271,20 @@ static void embed_many(const char *dir, size_t threads, const ql_str *texts, flo
     close_embedder(&e);
 }
 
+/* Fewer batches than threads: any of them may come first. */
+static void embed_few(const char *dir, size_t threads, const ql_str *texts, const float *expected)
+{
+    enum { FEW = 6 };
+    float out[FEW * 48];
+    embedder e;
+    open_embedder(&e, dir, threads);
+    for (size_t count = FEW; count > 3; count--) {
+        assert_int_equal(e.ops->embed_fn(e.self, QL_EMBED_PASSAGE, texts, count, out, NULL), QL_OK);
+        for (size_t i = 0; i < count * 48; i++) assert_true(fabsf(out[i] - expected[i]) < 1e-5f); /* other batches than among many */
+    }
+    close_embedder(&e);
+}
+
 static void test_embed_local__is_the_same_with_any_number_of_threads(void **state)
 {
     (void)state;
@@ -291,6 +305,8 @@ static void test_embed_local__is_the_same_with_any_number_of_threads(void **stat
     embed_many(dir, 1, texts, one);
     embed_many(dir, 3, texts, three);
     assert_memory_equal(one, three, sizeof one);
+    for (size_t threads = 2; threads <= 32; threads *= 2)
+        for (int i = 0; i < 10; i++) embed_few(dir, threads, texts, three);
     for (size_t i = 0; i < MANY; i++) {
         double squares = 0;
         for (size_t d = 0; d < 48; d++) squares += (double)one[i * 48 + d] * (double)one[i * 48 + d];
