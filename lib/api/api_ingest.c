@@ -243,7 +243,7 @@ static ql_status outcome(run *self, ql_status status, uint64_t begin_ns, ql_inge
 {
     self->report.elapsed_ms = (ql__monotonic_ns(self->ingest.sys) - begin_ns) / 1000000;
     if (report != NULL) (void)ql__struct_write(report, &self->report, sizeof self->report, sizeof self->report, "ql_ingest_report", NULL);
-    if (status < 0) return ql__workspace_store_failed(self->workspace, status, err);
+    if (status < 0) return ql__memory_plan_explain(&self->ingest.memory, ql__workspace_store_failed(self->workspace, status, err), err);
     if (self->report.failed == 0 && self->report.sources_failed == 0) return QL_OK;
     unsigned long long documents = self->report.failed;
     unsigned sources = self->report.sources_failed;

@@ -190,9 +190,18 @@ static bool keep_all(ql__ingest *self, const ql__ingest_source *source, ql__plan
     return true;
 }
 
+/* It can take as long as the first time, and a changed option is easily overlooked. */
+static void tell_remade(ql__ingest *self, const ql__ingest_source *source, const ql__plan *plan)
+{
+    if (plan->remade == 0 || self->options->force) return;
+    ql__log_write(self->log, QL_LOG_WARNING, "ingest", "%llu of %llu documents of %.*s/%.*s are made anew: the model, its precision, the size of chunks or the way they are made is another than it was",
+                  (unsigned long long)plan->remade, (unsigned long long)plan->listed, (int)source->source_type.len, source->source_type.ptr, (int)source->source.len, source->source.ptr);
+}
+
 static ql_status run_plan(ql__ingest *self, const ql__ingest_source *source, ql__plan *plan, const ql_ingest_report *before, ql_error *err)
 {
     bool kept = keep_all(self, source, plan);
+    tell_remade(self, source, plan);
     self->report->listed += plan->listed;
     self->report->unchanged += plan->unchanged;
     if (!self->options->dry_run) ql__metric_add(QL__METRIC_DOCUMENTS, QL__RESULT_UNCHANGED, plan->unchanged);
@@ -208,14 +217,27 @@ static ql_status run_plan(ql__ingest *self, const ql__ingest_source *source, ql_
     return QL_OK;
 }
 
+static ql_status charge_list(ql__ingest *self, uint64_t used_before, ql_error *err)
+{
+    uint64_t used = 0;
+    const ql__memory_plan whole = self->memory;
+    QL_TRY(ql__memory_plan_look(&whole, self->sys, &used, err));
+    return ql__memory_plan_with_list(&whole, used > used_before ? used - used_before : 0, &self->memory, err);
+}
+
 ql_status ql__ingest_source_run(ql__ingest *self, const ql__ingest_source *source, ql_error *err)
 {
     listing_view listing = {.ingest = self, .source = source, .begin_ns = ql__monotonic_ns(self->sys)};
     ql_ingest_report before = *self->report;
     ql__plan plan;
+    uint64_t used_before = 0;
+    QL_TRY(ql__memory_plan_look(&self->memory, self->sys, &used_before, err));
     ql_status made = ql__plan_make(self, source, listing_tick, &listing, &plan, err);
     if (made < 0) return ql__fail_status(err, made);
-    ql_status status = run_plan(self, source, &plan, &before, err);
+    ql__memory_plan whole = self->memory;
+    ql_status status = charge_list(self, used_before, err);
+    if (status >= 0) status = run_plan(self, source, &plan, &before, err);
+    self->memory = whole;
     if (status >= 0 && plan.incomplete.status < 0) { /* all that could be listed is in; the source still did not succeed */
         status = plan.incomplete.status;
         if (err != NULL) *err = plan.incomplete;

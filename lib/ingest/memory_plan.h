@@ -18,6 +18,12 @@ typedef struct ql__memory_plan {
 
 /* max: bytes, 0: no limit. QL_E_LIMIT: less than the process has and needs; the message says how much that is. */
 ql_status ql__memory_plan_make(const ql__sys *sys, uint64_t max, ql__memory_plan *out, ql_error *err);
+/* Bytes of the process that count against a limit, to see what something took; 0 without a limit. */
+ql_status ql__memory_plan_look(const ql__memory_plan *self, const ql__sys *sys, uint64_t *out, ql_error *err);
+/* The list of a source stays while its documents are under way: *out is the plan with `bytes` less. QL_E_LIMIT: too little is left; the message says how much would do. */
+ql_status ql__memory_plan_with_list(const ql__memory_plan *self, uint64_t bytes, ql__memory_plan *out, ql_error *err);
+/* Says of a want of memory under a limit that the limit is the reason. Any other error stays. */
+ql_status ql__memory_plan_explain(const ql__memory_plan *self, ql_status status, ql_error *err);
 /* What a document takes at its most; where its size is not known, what a usual one does. Without a limit 0: nobody asks. */
 uint64_t ql__memory_of(const ql__memory_plan *self, const ql_item *item);
 /* QL_E_LIMIT: it takes more than the share. */

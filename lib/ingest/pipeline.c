@@ -11,7 +11,8 @@
  * that reached it.
  *
  * With a limit on memory a document that takes more than its part of it is alone: what is under way is embedded, stored and freed before it is
- * read, and so is it before the next one.
+ * read, and so is it before the next one. Where the limit is met all the same by what is embedded, that is tried again while nothing is prepared; then the
+ * documents fail that lack vectors, not the run.
  */
 #include "ingest/pipeline.h"
 
@@ -43,6 +44,7 @@ typedef struct pipeline {
     const ql__plan *plan;
     uint32_t dims;
     bool threaded;
+    pthread_mutex_t room; /* held while documents are prepared */
 
     ql__queue *to_embed, *to_write;
     pthread_t prepare_thread, write_thread;
@@ -437,6 +439,7 @@ static ql_status embed_texts(pipeline *self, size_t total, size_t *done, ql_erro
 
 static ql_status give_vectors(pipeline *self, ql__prepared *document)
 {
+    if (document->vectors != NULL) return QL_OK; /* tried again */
     document->vectors = ql__realloc_array(NULL, document->chunk_count, self->dims * sizeof(float));
     if (document->vectors == NULL) return QL_E_NOMEM;
     for (size_t i = 0; i < document->chunk_count; i++) document->chunks[i].vector = document->vectors + i * self->dims;
@@ -444,8 +447,17 @@ static ql_status give_vectors(pipeline *self, ql__prepared *document)
     return QL_OK;
 }
 
+static void fail_document(pipeline *self, ql__prepared *document)
+{
+    ql_error err = {0};
+    document->kind = QL__PREPARED_FAILED;
+    document->status = ql__memory_plan_explain(&self->ingest->memory, QL_E_NOMEM, &err);
+    tell(self, document, QL_INGEST_FAIL, ql_str_of(err.message));
+    hand_to_write(self, document);
+}
+
 /* Hands on what has all its vectors: everything, or what a stop in the middle had finished before the first document that lacks one. */
-static void embed_hand_on(pipeline *self, size_t done)
+static void embed_hand_on(pipeline *self, size_t done, bool short_of_memory)
 {
     bool whole = true;
     for (size_t i = 0; i < self->batch_count; i++) {
@@ -454,6 +466,8 @@ static void embed_hand_on(pipeline *self, size_t done)
         if (whole) {
             done -= document->chunk_count;
             hand_to_write(self, document);
+        } else if (short_of_memory) {
+            fail_document(self, document);
         } else {
             release(self, document);
         }
@@ -462,21 +476,43 @@ static void embed_hand_on(pipeline *self, size_t done)
     self->batch_tokens = 0;
 }
 
-static void embed_flush(pipeline *self)
+/* *done: texts that have their vector, and are not embedded again. */
+static ql_status embed_batch(pipeline *self, size_t *done, ql_error *err)
 {
-    size_t total = 0, done = 0;
-    ql_error err = {0};
-    ql_status status = QL_OK;
-    for (size_t i = 0; i < self->batch_count && status >= 0; i++) {
+    size_t total = 0;
+    for (size_t i = 0; i < self->batch_count; i++) {
         ql__prepared *document = self->batch[i];
         total += document->chunk_count;
-        if (document->chunk_count > 0 && give_vectors(self, document) < 0) status = ql__fail_nomem(&err);
+        if (document->chunk_count > 0 && give_vectors(self, document) < 0) return ql__fail_nomem(err);
     }
+    return total > 0 ? embed_texts(self, total, done, err) : QL_OK;
+}
+
+/* While nothing is prepared, and with what was freed by it. */
+static ql_status embed_batch_alone(pipeline *self, size_t *done, ql_error *err)
+{
+    pthread_mutex_lock(&self->room);
+    ql__alloc_give_back();
+    ql_status status = embed_batch(self, done, err);
+    pthread_mutex_unlock(&self->room);
+    return status;
+}
+
+static bool meets_limit(const pipeline *self, ql_status status)
+{
+    return self->ingest->memory.max != 0 && ql_status_kind(status) == QL_E_NOMEM;
+}
+
+static void embed_flush(pipeline *self)
+{
+    size_t done = 0;
+    ql_error err = {0};
     uint64_t begin_ns = ql_prof_running() ? ql__monotonic_ns(self->ingest->sys) : 0;
-    if (status >= 0 && total > 0) status = embed_texts(self, total, &done, &err);
+    ql_status status = embed_batch(self, &done, &err);
+    if (meets_limit(self, status)) status = embed_batch_alone(self, &done, &err);
     if (begin_ns != 0) tell_shares(self, ql__monotonic_ns(self->ingest->sys) - begin_ns);
-    if (status < 0) fail_for_good(self, status, &err);
-    embed_hand_on(self, done);
+    if (status < 0 && !meets_limit(self, status)) fail_for_good(self, status, &err);
+    embed_hand_on(self, done, meets_limit(self, status));
 }
 
 static void embed_accept(pipeline *self, ql__prepared *document)
@@ -594,7 +630,9 @@ static void prepare_all(pipeline *self)
         bool alone = is_alone(self, first);
         if (alone || was_alone) drain(self);
         was_alone = alone;
+        pthread_mutex_lock(&self->room);
         ql__pool_run(self->ingest->pool, count, prepare_one, &batch);
+        pthread_mutex_unlock(&self->room);
         for (size_t i = 0; i < count; i++) {
             if (batch.documents[i] == NULL) continue;
             announce_prepared(self, batch.documents[i]);
@@ -661,6 +699,7 @@ ql_status ql__pipeline_run(ql__ingest *ingest, const ql__ingest_source *source, 
     self.begin_ns = ql__monotonic_ns(ingest->sys);
     ql__place_take(self.place);
     pthread_mutex_init(&self.lock, NULL);
+    pthread_mutex_init(&self.room, NULL);
     pthread_cond_init(&self.drained, NULL);
     ql_status status = QL_OK;
     if (self.threaded) status = run_threaded(&self, err);
@@ -671,6 +710,7 @@ ql_status ql__pipeline_run(ql__ingest *ingest, const ql__ingest_source *source, 
     ql__free(self.written);
     status = outcome(&self, status, err);
     pthread_cond_destroy(&self.drained);
+    pthread_mutex_destroy(&self.room);
     pthread_mutex_destroy(&self.lock);
     return status;
 }

@@ -171,7 +171,9 @@ static ql_status join(ql__ingest *ingest, const collect *listed, const known_lis
         if (match != NULL) {
             entry.id = match->id;
             entry.known_version = match->version;
-            if (!ingest->options->force && same_pipeline(ingest, &grammar, match->pipeline)) entry.known_hash = match->content_hash;
+            bool same = same_pipeline(ingest, &grammar, match->pipeline);
+            if (!ingest->options->force && same) entry.known_hash = match->content_hash;
+            if (!same) plan->remade++;
         }
         if (!ql__array_push(plan->work, plan->work_count, plan->work_capacity, entry)) return QL_E_NOMEM;
     }

@@ -22,6 +22,7 @@ typedef struct ql__plan {
     ql__plan_entry *vanished; /* stored, but no longer listed; only id and item.url are set */
     size_t vanished_count, vanished_capacity;
     uint64_t listed, unchanged;
+    uint64_t remade; /* of the work: stored, but made by another pipeline */
     ql_error incomplete; /* status QL_E_PARTIAL: parts of the source could not be listed, so nothing counts as vanished */
 } ql__plan;
 

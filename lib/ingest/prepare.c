@@ -407,6 +407,7 @@ ql__prepared *ql__prepare(ql__ingest *ingest, const ql__ingest_source *source, c
         if (status >= 0) status = process(ingest, source, self, &document, &err);
         source->ops->release_fn(source->self, token);
     }
+    if (status < 0) status = ql__memory_plan_explain(&ingest->memory, status, &err);
     if (status < 0) note_failure(self, gone ? QL__PREPARED_GONE : QL__PREPARED_FAILED, status, &err);
     ql_task_ready(&self->task);
     ql_label_restore(labels_before);

@@ -510,6 +510,63 @@ static void test_ingest__documents_that_take_much_memory_go_one_by_one(void **st
     free(text);
 }
 
+typedef struct shortage {
+    size_t calls, from, to; /* calls of the embedder that find no memory */
+} shortage;
+
+static ql_status embed_short(void *self, ql_embed_role role, const ql_str *texts, size_t count, float *out, ql_error *err)
+{
+    shortage *from = self;
+    size_t call = from->calls++;
+    if (call >= from->from && call < from->to) {
+        err->status = QL_E_NOMEM;
+        return QL_E_NOMEM;
+    }
+    return hash_embedder_ops.embed_fn(NULL, role, texts, count, out, err);
+}
+
+/* Once: it is done while nothing is prepared. Again: the documents of that batch fail, and the next run has them. Without a limit: the run fails. */
+static void test_ingest__embedding_that_meets_the_limit_on_memory(void **state)
+{
+    bench *self = *state;
+    enum { DOCUMENTS = 12 };
+    memory_document documents[DOCUMENTS];
+    char urls[DOCUMENTS][8];
+    char *text = words_new(3000);
+    for (size_t i = 0; i < DOCUMENTS; i++) {
+        snprintf(urls[i], sizeof urls[i], "u%03zu", i);
+        documents[i] = (memory_document){urls[i], "1", text, QL_OK};
+    }
+    memory_source source = {documents, DOCUMENTS, 0, 0};
+    ql_embedder_ops ops = hash_embedder_ops;
+    ops.embed_fn = embed_short;
+    for (uint32_t threads = 1; threads <= 3; threads++) {
+        shortage once = {.from = 0, .to = 1}, twice = {.from = 0, .to = 2};
+        ql_error err = {0};
+        use_threads(self, threads);
+        ql_test_dir_remove(self->dir);
+        self->dir = ql_test_dir_new();
+        self->embedder = &ops;
+        self->embedder_self = &once;
+        assert_int_equal(run_named(self, &source, "none", &err), QL_E_NOMEM);
+        self->one_by_one = true;
+        once.calls = 0;
+        assert_int_equal(run_named(self, &source, "once", &err), QL_OK);
+        assert_int_equal(self->report.added, DOCUMENTS);
+        assert_int_equal(self->report.failed, 0);
+        self->embedder_self = &twice;
+        assert_int_equal(run_named(self, &source, "twice", &err), QL_OK);
+        assert_int_equal(self->report.failed, 1);
+        assert_int_equal(self->report.added, DOCUMENTS - 1);
+        assert_int_equal(run_named(self, &source, "twice", &err), QL_OK);
+        assert_int_equal(self->report.added, 1);
+        self->one_by_one = false;
+    }
+    self->embedder = &hash_embedder_ops;
+    self->embedder_self = NULL;
+    free(text);
+}
+
 /* Between the listing and its turn: nobody's fault, and the next listing tells. */
 static void test_ingest__a_document_that_vanished_is_no_failure(void **state)
 {
@@ -718,6 +775,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_ingest__failing_embedder_ends_the_run_with_its_error, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ingest__a_store_that_cannot_begin_ends_the_run, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ingest__documents_that_take_much_memory_go_one_by_one, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_ingest__embedding_that_meets_the_limit_on_memory, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ingest__a_document_that_vanished_is_no_failure, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ingest__a_stop_before_a_long_document_leaves_what_waits, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ingest__prepares_few_large_documents_at_once, setup, teardown),

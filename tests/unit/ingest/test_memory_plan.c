@@ -57,7 +57,7 @@ static void test_memory_plan__knows_kinds_by_their_names(void **state)
     const struct {
         const char *url;
         uint64_t factor;
-    } rows[] = {{"file:///d/a.txt", 6}, {"a.md", 8}, {"A.MD", 8}, {"x/y.json", 18}, {"p.html", 10}, {"A.PY", 48}, {"x.geojson", 18}, {"x.mkd", 8}, {"P.XHTML", 10}, {"a.0123456789012345678901234567890123456789", 6}, {"b.py", 48}, {"c.rs", 48}, {"noextension", 6}, {"folder.py/readme", 6}, {"a.", 6}, {"", 6}};
+    } rows[] = {{"file:///d/a.txt", 10}, {"a.md", 12}, {"A.MD", 12}, {"x/y.json", 20}, {"p.html", 12}, {"A.PY", 48}, {"x.geojson", 20}, {"x.mkd", 12}, {"P.XHTML", 12}, {"a.0123456789012345678901234567890123456789", 10}, {"b.py", 48}, {"c.rs", 48}, {"noextension", 10}, {"folder.py/readme", 10}, {"a.", 10}, {"", 10}};
     ql__memory_plan plan;
     assert_int_equal(ql__memory_plan_make(ql__sys_default(), 256 * MEGABYTE, &plan, NULL), QL_OK);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -65,6 +65,35 @@ static void test_memory_plan__knows_kinds_by_their_names(void **state)
         if (ql__memory_of(&plan, &item) != rows[i].factor * 1000) fail_msg("%s: %llu", rows[i].url, (unsigned long long)ql__memory_of(&plan, &item));
         assert_true(ql__memory_of(&plan, &unknown) > 0);
     }
+}
+
+static void test_memory_plan__a_list_is_part_of_it(void **state)
+{
+    (void)state;
+    ql__memory_plan plan, rest;
+    ql_error err = {0};
+    uint64_t used = 1;
+    assert_int_equal(ql__memory_plan_make(ql__sys_default(), 0, &plan, NULL), QL_OK);
+    assert_int_equal(ql__memory_plan_look(&plan, ql__sys_default(), &used, NULL), QL_OK);
+    assert_int_equal(used, 0);
+    assert_int_equal(ql__memory_plan_with_list(&plan, 1000 * MEGABYTE, &rest, NULL), QL_OK);
+    assert_int_equal(rest.share, plan.share);
+    assert_int_equal(ql__memory_plan_explain(&plan, QL_E_NOMEM, &err), QL_E_NOMEM);
+    assert_string_equal(err.message, "");
+    assert_int_equal(ql__memory_plan_make(ql__sys_default(), 256 * MEGABYTE, &plan, NULL), QL_OK);
+    assert_int_equal(ql__memory_plan_look(&plan, ql__sys_default(), &used, NULL), QL_OK);
+    assert_true(used > 0);
+    assert_int_equal(ql__memory_plan_with_list(&plan, 32 * MEGABYTE, &rest, NULL), QL_OK);
+    assert_true(rest.share == plan.share - 32 * MEGABYTE && rest.beside == rest.share / 4 && rest.max == plan.max);
+    uint64_t too_much = plan.share - 15 * MEGABYTE;
+    assert_int_equal(ql__memory_plan_with_list(&plan, too_much, &rest, &err), QL_E_LIMIT);
+    const char *figure = strstr(err.message, "give at least ");
+    assert_non_null(figure);
+    plan.share += (strtoull(figure + strlen("give at least "), NULL, 10) - 256) * MEGABYTE;
+    assert_int_equal(ql__memory_plan_with_list(&plan, too_much, &rest, NULL), QL_OK);
+    assert_int_equal(ql__memory_plan_explain(&plan, QL_E_IO, &err), QL_E_IO);
+    assert_int_equal(ql__memory_plan_explain(&plan, QL_E_NOMEM, &err), QL_E_NOMEM);
+    assert_non_null(strstr(err.message, "the limit of 256 MB"));
 }
 
 static void test_memory_plan__refuses_what_does_not_fit_and_says_what_would_do(void **state)
@@ -120,6 +149,7 @@ int main(void)
         cmocka_unit_test(test_memory_plan__divides_what_is_left),
         cmocka_unit_test(test_memory_plan__names_the_least),
         cmocka_unit_test(test_memory_plan__knows_kinds_by_their_names),
+        cmocka_unit_test(test_memory_plan__a_list_is_part_of_it),
         cmocka_unit_test(test_memory_plan__refuses_what_does_not_fit_and_says_what_would_do),
         cmocka_unit_test(test_memory_plan__survives_failing_calls),
     };
