@@ -30,7 +30,8 @@ typedef struct ingest_view {
     progress_form progress;
     bool line_open;      /* a progress line is on the terminal */
     uint64_t plain_ms;   /* when the last plain line was written, of this source */
-    json_t *events;      /* with --json */
+    uint64_t events;     /* with --json: how many are printed */
+    bool event_lost;     /* with --json: one could not be printed */
 } ingest_view;
 
 static int stdout_or_err_width(void)
@@ -147,6 +148,18 @@ static void show_event(ingest_view *self, const ql_ingest_event *event)
     fputc('\n', stderr);
 }
 
+/* As they come, a line each: a large source has more than should be held. The rest of the object follows at the end. */
+static void print_event(ingest_view *self, const ql_ingest_event *event)
+{
+    json_t *object = ingest_event_json(event);
+    printf(self->events++ == 0 ? "{\n  \"events\": [\n    " : ",\n    ");
+    if (object == NULL || json_dumpf(object, stdout, 0) < 0) {
+        self->event_lost = true;
+        printf("{}");
+    }
+    json_decref(object);
+}
+
 static int on_event(void *user, const ql_ingest_event *event)
 {
     ingest_view *self = user;
@@ -155,7 +168,7 @@ static int on_event(void *user, const ql_ingest_event *event)
     bool wanted = bad || self->verbose || self->dry_run; /* by programs; people see what a dry run leaves out with --verbose only */
     bool shown = bad || (!self->quiet && wanted && (self->verbose || event->action != QL_INGEST_SKIP));
     if (!wanted) return stop_asked();
-    if (self->json) json_array_append_new(self->events, ingest_event_json(event));
+    if (self->json) print_event(self, event);
     if (self->progress == PROGRESS_LINES) line_event(event);
     else if (!self->json && shown) show_event(self, event);
     return stop_asked();
@@ -193,11 +206,11 @@ static void print_json(ingest_view *self, const cli_session *session, const ql_i
     json_object_set_new(object, "dry_run", json_boolean(self->dry_run));
     ingest_report_put(object, report);
     session_tell_choice(session, object);
-    json_object_set(object, "events", self->events);
     if (cli_has(self->cli, OPT_PROFILE)) json_object_set_new(object, "stages", bench_stages(session->runtime));
     if (status < 0) json_object_set_new(object, "message", text_json(ql_str_of(err->message)));
-    json_dumpf(object, stdout, JSON_INDENT(2));
-    printf("\n");
+    char *text = json_dumps(object, JSON_INDENT(2));
+    printf(self->events == 0 ? "{\n  \"events\": [],%s\n" : "\n  ],%s\n", text != NULL ? text + 1 : "}"); /* without the brace that is printed already */
+    free(text);
     json_decref(object);
 }
 
@@ -299,7 +312,7 @@ int cmd_ingest(cli *self)
         return profile_end(self, &profile, code);
     }
     ingest_view view = {.cli = self, .session = &session, .progress = progress, .quiet = cli_has(self, OPT_QUIET), .verbose = cli_has(self, OPT_VERBOSE), .json = cli_has(self, OPT_JSON),
-                 .dry_run = cli_has(self, OPT_DRY_RUN), .events = json_array()};
+                 .dry_run = cli_has(self, OPT_DRY_RUN)};
     ql_ingest_options options = QL_INGEST_OPTIONS_INIT;
     options.force = cli_has(self, OPT_FORCE);
     options.dry_run = view.dry_run;
@@ -318,11 +331,16 @@ int cmd_ingest(cli *self)
     else if (!view.json && !view.quiet) session_tell_choice(&session, NULL);
     stop_install(self);
     ql_live *live = live_show(&session); /* before the bound: its memory is not the ingest's */
-    if (memory_max > 0) memory_bound(memory_max);
+    struct rlimit memory_before;
+    if (memory_max > 0) memory_bound(memory_max, &memory_before);
     ql_status status = ql_ingest(session.workspace, &options, &report, &err);
     if (bring_missing_model(self, !view.dry_run, &status, &err)) status = ql_ingest(session.workspace, &options, &report, &err);
+    if (memory_max > 0) memory_free(&memory_before);
+    if (view.event_lost && status >= 0) {
+        status = err.status = QL_E_NOMEM;
+        snprintf(err.message, sizeof err.message, "out of memory while the events were printed; the index is complete");
+    }
     code = finish(&view, &session, &profile, status, &report, &err);
-    json_decref(view.events);
     ql_live_free(live);
     ql_metrics_server_stop(metrics);
     session_close(&session);

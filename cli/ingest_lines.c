@@ -47,21 +47,20 @@ static void put_rate(json_t *object, const char *key, uint64_t count, uint64_t m
     json_object_set_new(object, key, json_real((double)(uint64_t)(ingest_per_second(count, ms) * 10.0 + 0.5) / 10.0));
 }
 
-static void put_text(json_t *object, const char *key, ql_str text)
+static bool put_text(json_t *object, const char *key, ql_str text)
 {
-    if (text.len > 0) json_object_set_new(object, key, text_json(text));
+    return text.len == 0 || json_object_set_new(object, key, text_json(text)) == 0;
 }
 
 json_t *ingest_event_json(const ql_ingest_event *event)
 {
     json_t *object = json_object();
-    json_object_set_new(object, "action", json_string(ingest_action_name(event->action)));
-    put_text(object, "project", event->project);
-    put_text(object, "source_type", event->source_type);
-    put_text(object, "source", event->source);
-    put_text(object, "url", event->url);
-    put_text(object, "message", event->message);
-    return object;
+    if (json_object_set_new(object, "action", json_string(ingest_action_name(event->action))) == 0 && put_text(object, "project", event->project) &&
+        put_text(object, "source_type", event->source_type) && put_text(object, "source", event->source) && put_text(object, "url", event->url) &&
+        put_text(object, "message", event->message))
+        return object;
+    json_decref(object);
+    return NULL;
 }
 
 void ingest_report_put(json_t *object, const ql_ingest_report *report)

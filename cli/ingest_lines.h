@@ -8,7 +8,7 @@
 
 const char *ingest_action_name(int action);
 /* An event as an object, in a line as in the report of --json. */
-json_t *ingest_event_json(const ql_ingest_event *event);
+json_t *ingest_event_json(const ql_ingest_event *event); /* NULL: no memory */
 
 void line_begin(const cli_session *session, bool dry_run);
 void line_progress(const ql_ingest_progress *progress);
