@@ -7,7 +7,7 @@
 #include <pthread.h>
 #include <sqlite3.h>
 
-enum { READINGS = 200000, TICKETS = 600, PAGES = 200, COUNTERS = 4, WIDTH = 1024 };
+enum { READINGS = 300000, TICKETS = 600, PAGES = 200, COUNTERS = 4, WIDTH = 1024 };
 
 typedef struct night {
     const char *url;

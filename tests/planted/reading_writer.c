@@ -48,7 +48,7 @@ static ql_status record(const char *folder, void *user, ql_error *err)
     (void)user;
     snprintf(path, sizeof path, "%s/readings.db", folder);
     int code = sqlite3_open(path, &db);
-    if (code == SQLITE_OK) code = sqlite3_exec(db, "CREATE TABLE readings (sensor INTEGER, time_s INTEGER, value REAL)", NULL, NULL, NULL);
+    if (code == SQLITE_OK) code = sqlite3_exec(db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; CREATE TABLE readings (sensor INTEGER, time_s INTEGER, value REAL)", NULL, NULL, NULL);
     if (code == SQLITE_OK) code = store_readings(db);
     if (code != SQLITE_OK) snprintf(err->message, sizeof err->message, "%.100s: %.100s", path, sqlite3_errmsg(db));
     sqlite3_close(db);

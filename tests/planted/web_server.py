@@ -1,6 +1,7 @@
 """A small web server on the loopback: /page/N is a page of some paragraphs. Connections stay open for who wants that (HTTP/1.1)."""
 import http.server
 import threading
+import time
 
 
 class Pages(http.server.BaseHTTPRequestHandler):
@@ -10,12 +11,14 @@ class Pages(http.server.BaseHTTPRequestHandler):
 
     def setup(self):
         super().setup()
+        time.sleep(0.004)  # what greeting a stranger takes: on a real network some round trips
         with self.server.lock:
             self.server.connections += 1
 
     def do_GET(self):
         number = int(self.path.rsplit("/", 1)[1])
         body = ("# Page %d\n\n" % number + "".join("Part %d of page %d is about shelf %d.\n\n" % (i, number, i * number % 97) for i in range(20))).encode()
+        time.sleep(0.001)
         with self.server.lock:
             self.server.requests += 1
         self.send_response(200)
