@@ -144,6 +144,12 @@ static void put_stages(const ql__report *report, ql__sink *sink)
         const ql__stage_row *row = &report->stages[i];
         ql__sink_cstring(sink, "| ");
         put_text(sink, ql__profile_text(report->profile, row->name));
+        ql_str category = ql__profile_text(report->profile, row->category);
+        if (category.len > 0 && !ql_str_equal(category, QL_STR("stage"))) { /* what a program tells; the library's own need no mark */
+            ql__sink_cstring(sink, " (");
+            put_text(sink, category);
+            ql__sink_cstring(sink, ")");
+        }
         ql__sink_printf(sink, " | %llu | ", (unsigned long long)row->count);
         put_time(sink, row->covered_ns);
         ql__sink_cstring(sink, " | ");
@@ -248,6 +254,7 @@ static void put_tables_json(ql__json_writer *json, const ql__report *report)
     for (size_t i = 0; i < report->stage_count; i++) {
         ql__json_object(json);
         ql__json_member(json, "name", ql__profile_text(p, report->stages[i].name));
+        ql__json_member(json, "category", ql__profile_text(p, report->stages[i].category));
         put_number(json, "runs", report->stages[i].count);
         put_number(json, "covered_ns", report->stages[i].covered_ns);
         put_number(json, "sum_ns", report->stages[i].sum_ns);
