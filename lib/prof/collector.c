@@ -273,7 +273,6 @@ ql_status ql__collector_open(ql__collector *self, const ql__sys *sys, const ql_p
     self->sources = sources;
     self->pid = getpid();
     self->wake_fd = -1;
-    self->begin_ns = ql__monotonic_ns(sys);
     ql__machine_read(sys, &self->machine);
     bool cpu = sources & QL_PROF_CPU, wall = sources & QL_PROF_WALL;
     if (cpu || wall) {
@@ -291,6 +290,7 @@ ql_status ql__collector_open(ql__collector *self, const ql__sys *sys, const ql_p
     self->capture = atomic_fetch_add(&captures, 1) + 1;
     ql__labels_reset();
     ql__prof_threads_reset();
+    self->begin_ns = ql__monotonic_ns(sys); /* here, not when the control thread first runs: on a busy machine the first spans are over by then */
     atomic_store(&ql__prof_on, self->capture);
     if (status >= 0) return QL_OK;
     close_sources(self);

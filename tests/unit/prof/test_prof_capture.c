@@ -284,6 +284,11 @@ static void test_prof_capture__spans_nest_and_carry_what_is_known(void **state)
     ql_buf file = end(prof);
     qprof_cursor cursor = qprof_begin(ql_buf_str(&file));
     qprof_row row;
+    ql_str start = qprof_meta(ql_buf_str(&file), "start_monotonic_ns");
+    char digits[24] = "";
+    memcpy(digits, start.ptr, start.len < sizeof digits ? start.len : 0);
+    uint64_t start_ns = strtoull(digits, NULL, 10);
+    assert_true(start_ns != 0);
     size_t seen = 0;
     while (qprof_next(&cursor, &row)) {
         ql__qprof_span span;
@@ -292,6 +297,7 @@ static void test_prof_capture__spans_nest_and_carry_what_is_known(void **state)
         qprof_get(&row, &span);
         seen++;
         assert_true(span.end_ns >= span.begin_ns && span.site != 0 && span.thread != 0);
+        assert_true(span.begin_ns >= start_ns); /* it was begun as soon as it could be */
         if (span.id == outer_id) {
             assert_int_equal(span.parent, 0);
             assert_int_equal(span.labels, 0);
