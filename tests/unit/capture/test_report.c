@@ -204,6 +204,24 @@ static void test_report__names_a_commit_for_every_row(void **state)
     expect(ask(&f, "commit-per-row"), QL__SEVERITY_MEDIUM, 0.1, "save", 31);
 }
 
+static found writes_of(uint64_t each_ns)
+{
+    fixture f;
+    uint64_t all_ns = 2000 * MS;
+    begin(&f, "");
+    uint32_t outer = site(&f, "save", "work", 31), sql = site(&f, "sql", "sql", 5);
+    uint64_t parent = span(&f, outer, 0, 0, 9000 * MS, NULL, 0);
+    span(&f, sql, parent, 0, 5000 * MS, (fact[]){{"text", 0, "INSERT INTO t VALUES (?)"}, {"count", all_ns / each_ns, NULL}, {"busy_ns", all_ns, NULL}}, 3);
+    return ask(&f, "commit-per-row");
+}
+
+static void test_report__knows_what_waits_for_a_fast_disk(void **state)
+{
+    (void)state;
+    expect(writes_of(MS / 10), QL__SEVERITY_HIGH, 0.2, "save", 31);
+    assert_false(writes_of(MS / 50).there); /* as much time of the run, and no disk */
+}
+
 static found told_otherwise(const char *name, const char *category, const char *key, bool around_lost)
 {
     fixture f;
@@ -765,6 +783,7 @@ int main(void)
         cmocka_unit_test(test_report__names_a_query_in_a_loop),
         cmocka_unit_test(test_report__counts_rows_of_short_statements),
         cmocka_unit_test(test_report__names_a_commit_for_every_row),
+        cmocka_unit_test(test_report__knows_what_waits_for_a_fast_disk),
         cmocka_unit_test(test_report__understands_how_others_tell_of_databases),
         cmocka_unit_test(test_report__says_no_number_of_rows_that_nobody_told),
         cmocka_unit_test(test_report__names_retries_and_new_connections),
