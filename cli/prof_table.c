@@ -68,8 +68,6 @@ void prof_print_notes(FILE *out, const json_t *table)
 {
     size_t i = 0;
     json_t *note = NULL;
-    long long lost = whole(table, "dropped");
-    if (lost > 0) fprintf(out, "note: %lld events were lost: the buffers of the profiler were full\n", lost);
     json_array_foreach(json_object_get(table, "notes"), i, note)
     {
         fprintf(out, "note: ");

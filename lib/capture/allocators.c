@@ -4,8 +4,10 @@
 /* The profiler's hooks, which malloc calls. Their names are anybody's: they count only below it. */
 static const char *const hooks[] = {"on_alloc", "tell"};
 
+static const char *const mallocs[] = {"malloc", "calloc", "realloc", "reallocarray", "memalign", "posix_memalign", "aligned_alloc", "valloc", "pvalloc"};
+
 static const char *const allocators[] = {
-    "malloc", "calloc", "realloc", "reallocarray", "memalign", "posix_memalign", "aligned_alloc", "valloc", "pvalloc", "strdup", "strndup", "asprintf", "vasprintf",
+    "strdup", "strndup", "asprintf", "vasprintf",
     "__libc_malloc", "__libc_calloc", "__libc_realloc", "__libc_memalign", "__strdup", "__strndup",
     "operator new(unsigned long)", "operator new[](unsigned long)", "operator new(unsigned long, std::nothrow_t const&)",
     "operator new(unsigned long, std::align_val_t)", "operator new[](unsigned long, std::align_val_t)",
@@ -20,8 +22,13 @@ static bool is_in(ql_str name, const char *const *names, size_t count)
     return false;
 }
 
+bool ql__allocator_is_malloc(ql_str function)
+{
+    return is_in(function, mallocs, sizeof mallocs / sizeof *mallocs);
+}
+
 bool ql__allocator_has(ql__allocator_walk *self, ql_str function)
 {
-    if (is_in(function, allocators, sizeof allocators / sizeof *allocators)) return self->named = true;
+    if (ql__allocator_is_malloc(function) || is_in(function, allocators, sizeof allocators / sizeof *allocators)) return self->named = true;
     return !self->named && is_in(function, hooks, sizeof hooks / sizeof *hooks);
 }

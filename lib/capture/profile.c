@@ -309,5 +309,6 @@ ql_str ql__path_base(ql_str path)
 {
     size_t at = path.len;
     while (at > 0 && path.ptr[at - 1] != '/') at--;
+    if (at == 0) return path; /* also the null pointer of no path, to which nothing may be added */
     return (ql_str){path.ptr + at, path.len - at};
 }

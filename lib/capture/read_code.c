@@ -148,11 +148,33 @@ static ql_status generated_location(ql__reader *self, const ql__raw_stack *raw, 
     return ql__profile_location_add(self->profile, 0, 0, &line, 1, location, err);
 }
 
-/* How many lines at the beginning of a location are of the allocator. */
-static uint32_t allocator_lines(const ql__profile *profile, const ql__profile_location *location, ql__allocator_walk *walk)
+static ql_str name_of_line(const ql__profile *profile, const ql__profile_location *location, uint32_t line)
+{
+    return ql__profile_text(profile, profile->functions[profile->lines[location->line_first + line].function].name);
+}
+
+/* How many lines from the leaf on lie before a malloc that is near it: what a program's own malloc tells the hooks with. */
+static uint32_t lines_below_malloc(const ql__profile *profile, const uint32_t *locations, uint32_t count)
+{
+    uint32_t passed = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        const ql__profile_location *location = &profile->locations[locations[i]];
+        for (uint32_t line = 0; line < location->line_count; line++, passed++) {
+            if (passed == QL__ALLOCATOR_DEPTH) return 0;
+            if (ql__allocator_is_malloc(name_of_line(profile, location, line))) return passed;
+        }
+    }
+    return 0;
+}
+
+/* How many lines at the beginning of a location are of the allocator; `below` of them are so whatever they are called. */
+static uint32_t allocator_lines(const ql__profile *profile, const ql__profile_location *location, uint32_t *below, ql__allocator_walk *walk)
 {
     uint32_t count = 0;
-    while (count < location->line_count && ql__allocator_has(walk, ql__profile_text(profile, profile->functions[profile->lines[location->line_first + count].function].name))) count++;
+    for (; count < location->line_count; count++) {
+        if (*below > 0) (*below)--;
+        else if (!ql__allocator_has(walk, name_of_line(profile, location, count))) break;
+    }
     return count;
 }
 
@@ -164,9 +186,10 @@ static ql_status drop_allocator(ql__reader *self, uint32_t *locations, uint32_t 
 {
     ql__profile *profile = self->profile;
     ql__allocator_walk walk = {0};
+    uint32_t below = lines_below_malloc(profile, locations, *count);
     for (uint32_t first = 0; first < *count; first++) {
         const ql__profile_location location = profile->locations[locations[first]];
-        uint32_t lines = allocator_lines(profile, &location, &walk);
+        uint32_t lines = allocator_lines(profile, &location, &below, &walk);
         if (lines == location.line_count) continue;
         if (lines > 0) {
             ql__profile_line rest[QL_LIMIT_PROFILE_INLINED];

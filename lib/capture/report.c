@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/alloc.h"
 #include "base/array.h"
@@ -35,22 +36,19 @@ static uint32_t string_id(const ql__profile *profile, ql_str text)
 static ql_status index_spans(ql__evidence *self, ql_error *err)
 {
     const ql__profile *p = self->profile;
-    ql__map ids;
     ql_status status = QL_OK;
-    ql__map_init(&ids, 0x5eed);
     for (size_t i = 0; i < p->spans_count && status >= 0; i++) {
-        uint64_t *index = ql__map_insert(&ids, (ql_str){(const char *)&p->spans[i].id, sizeof p->spans[i].id}, NULL);
+        uint64_t *index = ql__map_insert(&self->span_ids, (ql_str){(const char *)&p->spans[i].id, sizeof p->spans[i].id}, NULL);
         if (index == NULL) status = ql__fail_nomem(err);
         else *index = i;
     }
     for (size_t i = 0; i < p->spans_count && status >= 0; i++) {
         const ql__profile_span *span = &p->spans[i];
-        const uint64_t *index = span->parent != 0 ? ql__map_find(&ids, (ql_str){(const char *)&span->parent, sizeof span->parent}) : NULL;
+        const uint64_t *index = span->parent != 0 ? ql__map_find(&self->span_ids, (ql_str){(const char *)&span->parent, sizeof span->parent}) : NULL;
         if (index == NULL || *index == i) continue;
         self->parent[i] = (uint32_t)*index + 1;
         if (p->spans[*index].thread == span->thread && __builtin_add_overflow(self->child_ns[*index], ql__span_length(span), &self->child_ns[*index])) self->child_ns[*index] = UINT64_MAX;
     }
-    ql__map_dispose(&ids);
     return status;
 }
 
@@ -61,7 +59,10 @@ ql_status ql__evidence_open(ql__report *report, ql__evidence *out, ql_error *err
                          .key_text = string_id(p, QL_STR("text")), .key_count = string_id(p, QL_STR("count")), .key_busy = string_id(p, QL_STR("busy_ns")),
                          .key_texts = string_id(p, QL_STR("texts")), .key_batches = string_id(p, QL_STR("batches")), .key_host = string_id(p, QL_STR("host")),
                          .key_try = string_id(p, QL_STR("try")), .key_status = string_id(p, QL_STR("status")), .key_connection = string_id(p, QL_STR("new_connection")),
-                         .key_content = string_id(p, QL_STR("content")), .key_share = string_id(p, QL_STR("share_ns")), .key_url = string_id(p, QL_STR("url"))};
+                         .key_content = string_id(p, QL_STR("content")), .key_share = string_id(p, QL_STR("share_ns")),
+                         .key_url = string_id(p, QL_STR("url")), .key_connects = string_id(p, QL_STR("connects")),
+                         .key_statements = {string_id(p, QL_STR("sql")), string_id(p, QL_STR("statement")), string_id(p, QL_STR("query"))}};
+    ql__map_init(&self.span_ids, 0x5eed);
     ql_status status = self.parent != NULL && self.child_ns != NULL ? index_spans(&self, err) : ql__fail_nomem(err);
     if (status < 0) ql__evidence_close(&self);
     else *out = self;
@@ -72,6 +73,7 @@ void ql__evidence_close(ql__evidence *self)
 {
     ql__free(self->parent);
     ql__free(self->child_ns);
+    ql__map_dispose(&self->span_ids);
     *self = (ql__evidence){0};
 }
 
@@ -113,6 +115,37 @@ uint32_t ql__span_asker(const ql__evidence *self, size_t span)
     for (size_t depth = 0, at = span + 1; at != 0 && depth < 1000; at = self->parent[at - 1], depth++) /* damage may make a circle */
         if (!ql__span_is(self, &self->profile->spans[at - 1], "stage")) return self->profile->spans[at - 1].site;
     return 0;
+}
+
+uint32_t ql__span_outer_site(const ql__evidence *self, size_t span)
+{
+    const ql__profile_span *outer = self->parent[span] != 0 ? &self->profile->spans[self->parent[span] - 1] : NULL;
+    return outer != NULL && !ql__span_is(self, outer, "stage") ? outer->site : self->profile->spans[span].site;
+}
+
+static bool begins_with(ql_str text, const char *word)
+{
+    size_t length = strlen(word);
+    return text.len >= length && strncasecmp(text.ptr, word, length) == 0;
+}
+
+static ql_str category_of(const ql__evidence *self, const ql__profile_span *span)
+{
+    return span->site != 0 ? ql__profile_text(self->profile, self->profile->sites[span->site - 1].category) : (ql_str){0};
+}
+
+bool ql__span_is_sql(const ql__evidence *self, const ql__profile_span *span)
+{
+    static const char *const names[] = {"sql", "postgres", "pgsql", "mysql", "mariadb", "oracle", "mssql", "duckdb", "clickhouse", "cockroach", "firebird", "database"};
+    ql_str category = category_of(self, span);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (begins_with(category, names[i])) return true;
+    return category.len == 2 && begins_with(category, "db");
+}
+
+bool ql__span_is_http(const ql__evidence *self, const ql__profile_span *span)
+{
+    return begins_with(category_of(self, span), "http");
 }
 
 /* --- sums ----------------------------------------------------------------------------------------------------------------------------------- */
@@ -241,47 +274,112 @@ bool ql__stack_source(const ql__profile *profile, uint32_t stack, uint32_t *line
     return false;
 }
 
+/* --- files ---------------------------------------------------------------------------------------------------------------------------------- */
+
+#define ROOTS_MAX 16
+
+/* The part of an absolute path before a relative one that it ends with, "/src" of "/src/lib/a.c" and "lib/a.c"; empty: it does not. */
+static ql_str root_of(ql_str path, ql_str relative)
+{
+    bool ends = relative.len > 0 && relative.ptr[0] != '/' && path.len > relative.len + 1 && path.ptr[0] == '/' && path.ptr[path.len - relative.len - 1] == '/' &&
+                memcmp(path.ptr + path.len - relative.len, relative.ptr, relative.len) == 0;
+    return ends ? (ql_str){path.ptr, path.len - relative.len - 1} : (ql_str){0};
+}
+
+/* Where compilers ran: a function's file as debug information has it, and the same file as a span of the function (or with a folder) has it. */
+static size_t find_roots(const ql__profile *p, ql_str roots[ROOTS_MAX])
+{
+    size_t count = 0;
+    for (size_t s = 0; s < p->sites_count; s++) {
+        ql_str file = ql__profile_text(p, p->sites[s].file);
+        bool folder = file.len > 0 && memchr(file.ptr, '/', file.len) != NULL;
+        for (size_t f = 0; f < p->functions_count && count < ROOTS_MAX && file.len > 0 && file.ptr[0] != '/'; f++) {
+            if (!folder && p->functions[f].name != p->sites[s].function) continue;
+            ql_str root = root_of(ql__profile_text(p, p->functions[f].file), file);
+            bool known = root.len == 0;
+            for (size_t i = 0; i < count && !known; i++) known = ql_str_equal(roots[i], root);
+            if (!known) roots[count++] = root;
+        }
+    }
+    return count;
+}
+
+/* Spans have files as the compiler was given them, samples as debug information has them, which is absolute: findings have the first. */
+static void unify_files(ql__report *report)
+{
+    ql_str roots[ROOTS_MAX];
+    size_t count = find_roots(report->profile, roots);
+    for (size_t i = 0; i < report->finding_count; i++) {
+        ql_str *file = &report->findings[i].file;
+        size_t longest = 0;
+        for (size_t r = 0; r < count; r++)
+            if (roots[r].len > longest && file->len > roots[r].len + 1 && file->ptr[roots[r].len] == '/' && memcmp(file->ptr, roots[r].ptr, roots[r].len) == 0) longest = roots[r].len;
+        if (longest > 0) *file = (ql_str){file->ptr + longest + 1, file->len - longest - 1};
+    }
+}
+
 /* --- stages --------------------------------------------------------------------------------------------------------------------------------- */
 
-static ql__stage_row *stage_of(ql__report *report, uint32_t name)
+static uint64_t add_capped(uint64_t a, uint64_t b)
 {
-    for (size_t i = 0; i < report->stage_count; i++)
-        if (report->stages[i].name == name) return &report->stages[i];
-    if (report->stage_count == QL__STAGES_MAX) return NULL;
-    report->stages[report->stage_count] = (ql__stage_row){.name = name};
-    return &report->stages[report->stage_count++];
+    uint64_t sum;
+    return __builtin_add_overflow(a, b, &sum) ? UINT64_MAX : sum;
 }
 
 static int compare_stages(const void *left, const void *right)
 {
     const ql__stage_row *a = left, *b = right;
     if (a->covered_ns != b->covered_ns) return a->covered_ns < b->covered_ns ? 1 : -1;
-    return a->name < b->name ? -1 : a->name > b->name;
+    if (a->name != b->name) return a->name < b->name ? -1 : 1;
+    return a->category < b->category ? -1 : a->category > b->category;
 }
 
+static bool is_stage(const ql__evidence *self, const ql__profile_span *span)
+{
+    return span->site != 0 && !ql__span_is_sql(self, span) && !ql__span_is_http(self, span) && !ql__span_is(self, span, "share");
+}
+
+/* When each of them ran, by its number in the tallies. */
+typedef struct stage_times {
+    ql__stretches *items;
+    size_t count, capacity;
+} stage_times;
+
+static ql_status sum_stages(const ql__evidence *self, ql__tallies *names, stage_times *times, ql_error *err)
+{
+    const ql__profile *p = self->profile;
+    for (size_t i = 0; i < p->spans_count; i++) {
+        const ql__profile_span *span = &p->spans[i];
+        if (!is_stage(self, span)) continue;
+        ql__tally *name = ql__tally_of(names, p->sites[span->site - 1].name, p->sites[span->site - 1].category);
+        if (name == NULL || (times->count < names->count && !ql__array_push(times->items, times->count, times->capacity, (ql__stretches){0}))) return ql__fail_nomem(err);
+        name->count++;
+        name->value_ns = add_capped(name->value_ns, ql__span_length(span));
+        if (ql__span_length(span) > name->other) name->other = ql__span_length(span);
+        QL_TRY(ql__stretch_add(&times->items[name - names->items], span->begin_ns, span->end_ns, err));
+    }
+    return QL_OK;
+}
+
+/* The longest, where there are more than a table shows. */
 static ql_status add_stages(ql__evidence *evidence, ql_error *err)
 {
     ql__report *report = evidence->report;
-    const ql__profile *p = evidence->profile;
-    for (size_t i = 0; i < p->spans_count; i++) {
-        if (!ql__span_is(evidence, &p->spans[i], "stage")) continue;
-        ql__stage_row *row = stage_of(report, p->sites[p->spans[i].site - 1].name);
-        uint64_t length = ql__span_length(&p->spans[i]);
-        if (row == NULL) continue;
-        row->count++;
-        row->sum_ns = row->sum_ns + length < length ? UINT64_MAX : row->sum_ns + length;
-        if (length > row->longest_ns) row->longest_ns = length;
+    ql__tallies names; /* by name and category; other: the longest */
+    stage_times times = {0};
+    ql__tallies_init(&names);
+    ql_status status = sum_stages(evidence, &names, &times, err);
+    for (size_t i = 0; i < times.count; i++) {
+        const ql__tally *name = &names.items[i];
+        ql__stage_row row = {(uint32_t)name->key[0], (uint32_t)name->key[1], name->count, name->value_ns, ql__stretches_covered(&times.items[i]), name->other};
+        ql__free(times.items[i].items);
+        if (report->stage_count < QL__STAGES_MAX) report->stages[report->stage_count++] = row;
+        else if (compare_stages(&row, &report->stages[QL__STAGES_MAX - 1]) < 0) report->stages[QL__STAGES_MAX - 1] = row;
+        else continue;
+        qsort(report->stages, report->stage_count, sizeof *report->stages, compare_stages);
     }
-    ql_status status = QL_OK;
-    for (size_t s = 0; s < report->stage_count && status >= 0; s++) {
-        ql__stretches stretches = {0};
-        for (size_t i = 0; i < p->spans_count && status >= 0; i++)
-            if (ql__span_is(evidence, &p->spans[i], "stage") && p->sites[p->spans[i].site - 1].name == report->stages[s].name)
-                status = ql__stretch_add(&stretches, p->spans[i].begin_ns, p->spans[i].end_ns, err);
-        report->stages[s].covered_ns = ql__stretches_covered(&stretches);
-        ql__free(stretches.items);
-    }
-    qsort(report->stages, report->stage_count, sizeof *report->stages, compare_stages);
+    ql__free(times.items);
+    ql__tallies_dispose(&names);
     return status;
 }
 
@@ -292,12 +390,6 @@ static int compare_ledger(const void *left, const void *right)
     const ql__ledger_row *a = left, *b = right;
     if (a->time_ns != b->time_ns) return a->time_ns < b->time_ns ? 1 : -1;
     return a->task < b->task ? -1 : a->task > b->task;
-}
-
-static uint64_t add_capped(uint64_t a, uint64_t b)
-{
-    uint64_t sum;
-    return __builtin_add_overflow(a, b, &sum) ? UINT64_MAX : sum;
 }
 
 /* What a span says of its task's part in work that was done for several at once; 0: it is no such span. */
@@ -386,6 +478,7 @@ ql_status ql__report_make(const ql__profile *profile, ql__report *out, ql_error 
     ql_status status = ql__evidence_open(out, &evidence, err);
     for (size_t i = 0; i < sizeof rules / sizeof *rules && status >= 0; i++) status = rules[i](&evidence, err);
     ql__evidence_close(&evidence);
+    unify_files(out);
     if (status < 0) ql__report_dispose(out);
     else qsort(out->findings, out->finding_count, sizeof *out->findings, compare_findings);
     return status;

@@ -35,9 +35,9 @@ typedef struct ql__ledger_row {
 } ql__ledger_row;
 #define QL__LEDGER_MAX 20
 
-/* What took the time by stage: of spans of category "stage". */
+/* What took the time by stage: the library's (spans of category "stage") and what a program tells, but for statements, requests and shares. */
 typedef struct ql__stage_row {
-    uint32_t name;           /* strings */
+    uint32_t name, category; /* strings */
     uint64_t count, sum_ns;  /* over threads */
     uint64_t covered_ns;     /* time in which at least one thread was in it */
     uint64_t longest_ns;

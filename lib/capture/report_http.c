@@ -1,9 +1,10 @@
 /*
- * Rules over HTTP: tries again and again, and a new connection for each request. Evidence: spans of category "http" with "host", "try" (1 the first),
- * "status", "new_connection" (1: one was made). Where nobody says which try it is, a request for the same "url" as one that was answered 429 or 5xx before is one more.
- * Threads: any. Cost: a pass over the spans.
+ * Rules over HTTP: tries again and again, and a new connection for each request. Evidence: spans of category "http" with "host" or "url", "try" (1 the
+ * first), "status", "new_connection" (1: one was made) or "connects" (how many were made). Where nobody says which try it is, a request for the same "url"
+ * as one that was answered 429 or 5xx before is one more. Threads: any. Cost: passes over the spans.
  */
 #include <stdio.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "base/status.h"
@@ -19,6 +20,31 @@ typedef struct host_sums {
     uint64_t last_end;       /* of the try before */
     uint32_t span;           /* index + 1 */
 } host_sums;
+
+/* "example.com:8080" of "https://me@example.com:8080/page?x"; what is no address stays as it is. */
+static ql_str host_of_url(ql_str url)
+{
+    const char *scheme = url.len > 3 ? memmem(url.ptr, url.len, "://", 3) : NULL;
+    if (scheme == NULL) return url;
+    ql_str host = {scheme + 3, url.len - (size_t)(scheme + 3 - url.ptr)};
+    for (size_t i = 0; i < host.len; i++)
+        if (host.ptr[i] == '/' || host.ptr[i] == '?' || host.ptr[i] == '#') host.len = i;
+    for (size_t i = host.len; i > 0; i--)
+        if (host.ptr[i - 1] == '@') return (ql_str){host.ptr + i, host.len - i};
+    return host;
+}
+
+static ql_str host_of(const ql__evidence *self, const ql__profile_span *span)
+{
+    uint32_t host = ql__span_text(self, span, self->key_host), url = ql__span_text(self, span, self->key_url);
+    return host != 0 ? ql__profile_text(self->profile, host) : host_of_url(ql__profile_text(self->profile, url));
+}
+
+/* By the hash of its name, as a host in an address is no string of its own. */
+static ql__tally *tally_of_host(const ql__evidence *self, ql__tallies *hosts, const ql__profile_span *span)
+{
+    return ql__tally_of(hosts, ql__hash_bytes(host_of(self, span), 0x5eed), 0);
+}
 
 static ql_status add_span(const ql__evidence *self, uint32_t index, ql__tallies *urls, host_sums *sums, ql_error *err)
 {
@@ -38,7 +64,7 @@ static ql_status add_span(const ql__evidence *self, uint32_t index, ql__tallies 
     sums->requests++;
     sums->span = index + 1;
     if (code == 429 || code == 503) sums->limited++;
-    if (ql__span_number(self, span, self->key_connection, 0) == 1) sums->connections++;
+    if (ql__span_number(self, span, self->key_connection, 0) == 1 || ql__span_number(self, span, self->key_connects, 0) > 0) sums->connections++;
     QL_TRY(ql__stretch_add(&sums->requests_time, span->begin_ns, span->end_ns, err));
     if (number > 1) {
         sums->retries++;
@@ -48,19 +74,13 @@ static ql_status add_span(const ql__evidence *self, uint32_t index, ql__tallies 
     return QL_OK;
 }
 
-static uint32_t place_of(const ql__evidence *self, uint32_t span)
-{
-    uint32_t outer = self->parent[span - 1];
-    return self->profile->spans[(outer != 0 ? outer : span) - 1].site;
-}
-
 static ql_status add_retries(ql__evidence *self, ql_str host, host_sums *sums, ql_error *err)
 {
     char issue[400];
     if (sums->retries < TRIES_MIN || sums->retries * 5 < sums->requests) return QL_OK;
     uint64_t time = ql__stretches_covered(&sums->waits);
     ql__finding finding = {.rule = "retry-storm", .share = (double)time / (double)self->report->time_ns, .count = sums->retries, .value = time};
-    ql__finding_site(self->profile, &finding, place_of(self, sums->span));
+    ql__finding_site(self->profile, &finding, ql__span_outer_site(self, sums->span - 1));
     (void)snprintf(issue, sizeof issue, "%llu of %llu requests to '%.*s' were tries again%s (%llu answers 429 or 503).", (unsigned long long)sums->retries, (unsigned long long)sums->requests,
                    (int)(host.len < 100 ? host.len : 100), host.ptr, sums->limited > 0 ? ": the server limits the rate" : "", (unsigned long long)sums->limited);
     return ql__finding_add(self->report, finding, QL__SEVERITY_CRITICAL, issue,
@@ -73,7 +93,7 @@ static ql_status add_connections(ql__evidence *self, ql_str host, host_sums *sum
     if (sums->requests < REQUESTS_MIN || sums->connections * 10 < sums->requests * 8) return QL_OK;
     uint64_t time = ql__stretches_covered(&sums->requests_time);
     ql__finding finding = {.rule = "no-connection-reuse", .share = (double)time / (double)self->report->time_ns, .count = sums->connections, .value = time};
-    ql__finding_site(self->profile, &finding, place_of(self, sums->span));
+    ql__finding_site(self->profile, &finding, ql__span_outer_site(self, sums->span - 1));
     (void)snprintf(issue, sizeof issue, "%llu of %llu requests to '%.*s' made a connection of their own: each pays for TCP and TLS again.", (unsigned long long)sums->connections,
                    (unsigned long long)sums->requests, (int)(host.len < 100 ? host.len : 100), host.ptr);
     return ql__finding_add(self->report, finding, QL__SEVERITY_HIGH, issue, "Keep one client (one handle, one session) for all requests to a host, with keep-alive.", err);
@@ -88,15 +108,15 @@ ql_status ql__rules_http(ql__evidence *evidence, ql_error *err)
     ql__tallies_init(&hosts);
     ql__tallies_init(&urls);
     for (size_t i = 0; i < p->spans_count && status >= 0; i++)
-        if (ql__span_is(evidence, &p->spans[i], "http") && ql__tally_of(&hosts, ql__span_text(evidence, &p->spans[i], evidence->key_host), 0) == NULL) status = ql__fail_nomem(err);
+        if (ql__span_is_http(evidence, &p->spans[i]) && tally_of_host(evidence, &hosts, &p->spans[i]) == NULL) status = ql__fail_nomem(err);
     if (status >= 0 && (sums = ql__alloc_zero(hosts.count, sizeof *sums)) == NULL) status = ql__fail_nomem(err);
     for (size_t i = 0; i < p->spans_count && status >= 0; i++) {
-        if (!ql__span_is(evidence, &p->spans[i], "http")) continue;
-        const ql__tally *host = ql__tally_of(&hosts, ql__span_text(evidence, &p->spans[i], evidence->key_host), 0); /* there: found, not made */
+        if (!ql__span_is_http(evidence, &p->spans[i])) continue;
+        const ql__tally *host = tally_of_host(evidence, &hosts, &p->spans[i]); /* there: found, not made */
         status = add_span(evidence, (uint32_t)i, &urls, &sums[host - hosts.items], err);
     }
     for (size_t h = 0; sums != NULL && h < hosts.count; h++) {
-        ql_str name = ql__profile_text(p, (uint32_t)hosts.items[h].key[0]);
+        ql_str name = sums[h].span != 0 ? host_of(evidence, &p->spans[sums[h].span - 1]) : (ql_str){0};
         if (status >= 0) status = add_retries(evidence, name, &sums[h], err);
         if (status >= 0) status = add_connections(evidence, name, &sums[h], err);
         ql__free(sums[h].waits.items);

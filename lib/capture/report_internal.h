@@ -8,8 +8,10 @@ typedef struct ql__evidence {
     ql__report *report;
     const ql__profile *profile;
     uint32_t *parent;      /* (spans_count) index + 1 of each span's parent, 0: none */
+    ql__map span_ids;      /* index of a span by its id, 8 bytes */
     uint64_t *child_ns;    /* (spans_count) time covered by its children in the same thread, added up */
-    uint32_t key_text, key_count, key_busy, key_texts, key_batches, key_host, key_try, key_status, key_connection, key_content, key_share, key_url; /* strings, 0: nowhere in the capture */
+    uint32_t key_text, key_count, key_busy, key_texts, key_batches, key_host, key_try, key_status, key_connection, key_content, key_share; /* strings, 0: nowhere in the capture */
+    uint32_t key_url, key_connects, key_statements[3]; /* the same; other names of "text" */
 } ql__evidence;
 
 ql_status ql__evidence_open(ql__report *report, ql__evidence *out, ql_error *err);
@@ -22,6 +24,12 @@ uint32_t ql__span_text(const ql__evidence *self, const ql__profile_span *span, u
 bool ql__span_is(const ql__evidence *self, const ql__profile_span *span, const char *category);
 /* The site of the innermost span, itself or around it, that is no stage of the library's pipeline: who asked for the work. 0: all are. */
 uint32_t ql__span_asker(const ql__evidence *self, size_t span);
+/* The site of the span around a span; its own where nothing is around, or only a stage of the library's pipeline, which asks whoever is plugged into it. */
+uint32_t ql__span_outer_site(const ql__evidence *self, size_t span);
+/* Whether its category is a database's, whoever tells it: "sql", "sqlite", "PostgreSQL". */
+bool ql__span_is_sql(const ql__evidence *self, const ql__profile_span *span);
+/* "http", "https", "HTTP client". */
+bool ql__span_is_http(const ql__evidence *self, const ql__profile_span *span);
 static inline uint64_t ql__span_length(const ql__profile_span *span)
 {
     return span->end_ns - span->begin_ns;

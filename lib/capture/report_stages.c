@@ -7,12 +7,55 @@
 #include "base/alloc.h"
 #include "base/status.h"
 #include "capture/lanes.h"
+#include "capture/profile_query.h"
 #include "capture/report_internal.h"
 
 #define SINGLES_MIN 20 /* spans of one text under one span */
 #define REPEATS_MIN 3
 
 /* --- one at a time -------------------------------------------------------------------------------------------------------------------------- */
+
+/* The line behind a frame of the span's own function: where that is called. */
+static bool caller_of_site(const ql__profile *p, uint32_t stack, const ql__profile_site *site, uint32_t *out)
+{
+    ql__frame_iter frames = ql__frames_of(p, stack);
+    bool inside = false;
+    while (ql__frame_next(&frames, out)) {
+        const ql__profile_function *function = &p->functions[p->lines[*out].function];
+        if (inside && function->name != site->function) return function->file != 0;
+        inside = function->name == site->function;
+    }
+    return false;
+}
+
+/* Where spans of a site that no program's span is around are made, as most samples inside them see it; false: no sample does. */
+static ql_status find_caller(const ql__evidence *self, uint32_t site, ql__finding *finding, bool *known, ql_error *err)
+{
+    const ql__profile *p = self->profile;
+    const ql__profile_set *set = &p->sets[QL__SAMPLE_CPU];
+    ql__tallies lines;
+    uint64_t most = 0;
+    ql_status status = QL_OK;
+    *known = false;
+    ql__tallies_init(&lines);
+    for (size_t i = 0; site != 0 && p->sites[site - 1].function != 0 && i < set->count && status >= 0; i++) {
+        uint32_t line;
+        const uint64_t *span = set->samples[i].span != 0 ? ql__map_find(&self->span_ids, (ql_str){(const char *)&set->samples[i].span, sizeof set->samples[i].span}) : NULL;
+        if (span == NULL || p->spans[*span].site != site || !caller_of_site(p, set->samples[i].stack, &p->sites[site - 1], &line)) continue;
+        ql__tally *tally = ql__tally_of(&lines, line, 0);
+        if (tally == NULL) status = ql__fail_nomem(err);
+        else if (++tally->count > most) {
+            const ql__profile_function *function = &p->functions[p->lines[line].function];
+            most = tally->count;
+            finding->function = ql__profile_text(p, function->name);
+            finding->file = ql__profile_text(p, function->file);
+            finding->line = p->lines[line].line;
+            *known = true;
+        }
+    }
+    ql__tallies_dispose(&lines);
+    return status;
+}
 
 static ql_status add_singles(ql__evidence *self, ql_error *err)
 {
@@ -40,12 +83,14 @@ static ql_status add_singles(ql__evidence *self, ql_error *err)
         char issue[300];
         if (call->count < SINGLES_MIN || call->other * 2 > call->count * 3) continue; /* more than one and a half on average */
         ql__finding finding = {.rule = "single-item", .share = (double)call->value_ns / (double)self->report->time_ns, .count = call->count, .value = call->value_ns};
-        uint32_t outer = self->parent[call->span - 1];
-        ql__finding_site(p, &finding, outer != 0 ? p->spans[outer - 1].site : (uint32_t)call->key[1]);
+        uint32_t outer = ql__span_outer_site(self, call->span - 1);
+        bool sampled = false;
+        if (outer == (uint32_t)call->key[1]) status = find_caller(self, outer, &finding, &sampled, err);
+        if (!sampled) ql__finding_site(p, &finding, outer);
         ql_str name = ql__span_title(p, &p->spans[call->span - 1]);
         (void)snprintf(issue, sizeof issue, "'%.*s' is called %llu times with one text: a call costs nearly as much as one with a full batch.", (int)(name.len < 60 ? name.len : 60), name.ptr,
                        (unsigned long long)call->count);
-        status = ql__finding_add(self->report, finding, QL__SEVERITY_CRITICAL, issue, "Gather texts and hand over a batch of them (32 to 128) a call.", err);
+        if (status >= 0) status = ql__finding_add(self->report, finding, QL__SEVERITY_CRITICAL, issue, "Gather texts and hand over a batch of them (32 to 128) a call.", err);
     }
     ql__tallies_dispose(&calls);
     return status;

@@ -42,7 +42,7 @@ typedef struct time_place {
 static uint32_t place_of(const ql__evidence *self, size_t span)
 {
     size_t at = span;
-    for (size_t depth = 0; depth < 1000 && self->parent[at] != 0 && (ql__span_is(self, &self->profile->spans[at], "sql") || ql__span_is(self, &self->profile->spans[at], "http")); depth++)
+    for (size_t depth = 0; depth < 1000 && self->parent[at] != 0 && (ql__span_is_sql(self, &self->profile->spans[at]) || ql__span_is_http(self, &self->profile->spans[at])); depth++)
         at = self->parent[at] - 1;
     return (uint32_t)at;
 }
@@ -160,7 +160,7 @@ ql_status ql__rules_waits(ql__evidence *evidence, ql_error *err)
         else {
             subject->count++;
             subject->value_ns += (uint64_t)ql__sample_value(p, QL__SAMPLE_LOCK, i, QL__VALUE_NS);
-            subject->span = set->samples[i].stack; /* of one of them */
+            if (set->samples[i].stack != 0) subject->span = set->samples[i].stack; /* of one of them */
             if (waiter->count++ == 0) subject->other++;
         }
     }

@@ -47,6 +47,17 @@ static void put_percent(ql__sink *sink, double share)
     ql__sink_cstring(sink, "%");
 }
 
+/* The first that is read, as it says what all the rest is worth. */
+static void put_loss(const ql__profile *p, ql__sink *sink)
+{
+    char lost[QL__LOSS_TEXT];
+    ql__loss_text(p, lost);
+    if (lost[0] == '\0') return;
+    ql__sink_cstring(sink, "**Not all was seen.** ");
+    put_text(sink, ql_str_of(lost));
+    ql__sink_cstring(sink, "\n\n");
+}
+
 static void put_baseline(const ql__profile *p, ql__sink *sink)
 {
     const ql__profile_numbers *numbers = &p->numbers;
@@ -66,7 +77,6 @@ static void put_baseline(const ql__profile *p, ql__sink *sink)
         ql__sink_cstring(sink, "\n- The profiler itself: ");
         put_time(sink, numbers->collector_ns);
     }
-    if (numbers->dropped != 0) ql__sink_printf(sink, "\n- Lost: %llu events, as buffers were full", (unsigned long long)numbers->dropped);
     for (size_t i = 0; i < p->notes_count; i++) {
         ql__sink_cstring(sink, "\n- Note: ");
         put_text(sink, ql__profile_text(p, p->notes[i].value));
@@ -122,7 +132,8 @@ static void put_recommendations(const ql__report *report, ql__sink *sink)
         put_place(&report->findings[i], sink);
         ql__sink_cstring(sink, "\n");
     }
-    ql__sink_cstring(sink, report->finding_count > 0 ? "\n" : "Nothing stands out.\n\n");
+    const char *none = report->profile->numbers.dropped != 0 ? "Nothing stands out in what was seen.\n\n" : "Nothing stands out.\n\n";
+    ql__sink_cstring(sink, report->finding_count > 0 ? "\n" : none);
 }
 
 static void put_stages(const ql__report *report, ql__sink *sink)
@@ -133,6 +144,12 @@ static void put_stages(const ql__report *report, ql__sink *sink)
         const ql__stage_row *row = &report->stages[i];
         ql__sink_cstring(sink, "| ");
         put_text(sink, ql__profile_text(report->profile, row->name));
+        ql_str category = ql__profile_text(report->profile, row->category);
+        if (category.len > 0 && !ql_str_equal(category, QL_STR("stage"))) { /* what a program tells; the library's own need no mark */
+            ql__sink_cstring(sink, " (");
+            put_text(sink, category);
+            ql__sink_cstring(sink, ")");
+        }
         ql__sink_printf(sink, " | %llu | ", (unsigned long long)row->count);
         put_time(sink, row->covered_ns);
         ql__sink_cstring(sink, " | ");
@@ -173,9 +190,11 @@ ql_status ql__write_report_md(const ql__profile *profile, ql__sink *sink, ql_err
         ql__sink_cstring(sink, "# Performance report: ");
         put_text(sink, program.len > 0 ? program : QL_STR("a capture"));
         ql__sink_cstring(sink, "\n\n");
+        put_loss(profile, sink);
         put_baseline(profile, sink);
-        put_findings(report, false, "Bottlenecks Identified", "None: no rule found evidence beyond its bounds.\n\n", sink);
-        put_findings(report, true, "Memory Issues", "None found.\n\n", sink);
+        bool lost = profile->numbers.dropped != 0;
+        put_findings(report, false, "Bottlenecks Identified", lost ? "None in what was seen; events were lost, see above.\n\n" : "None: no rule found evidence beyond its bounds.\n\n", sink);
+        put_findings(report, true, "Memory Issues", lost ? "None in what was seen; events were lost, see above.\n\n" : "None found.\n\n", sink);
         put_recommendations(report, sink);
         put_stages(report, sink);
         put_ledger(report, sink);
@@ -235,6 +254,7 @@ static void put_tables_json(ql__json_writer *json, const ql__report *report)
     for (size_t i = 0; i < report->stage_count; i++) {
         ql__json_object(json);
         ql__json_member(json, "name", ql__profile_text(p, report->stages[i].name));
+        ql__json_member(json, "category", ql__profile_text(p, report->stages[i].category));
         put_number(json, "runs", report->stages[i].count);
         put_number(json, "covered_ns", report->stages[i].covered_ns);
         put_number(json, "sum_ns", report->stages[i].sum_ns);

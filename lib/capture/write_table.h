@@ -28,7 +28,10 @@ ql_status ql__write_json(const ql__profile *profile, ql__sink *sink, ql_error *e
 /* The line of a stack that allocates, behind the allocators; false: the stack has no frame. */
 bool ql__heap_place(const ql__profile *profile, uint32_t stack, uint32_t *line);
 
-/* Members that every table has: what the capture is, and what is missing in it. */
+/* "12 events were lost (spans 12) ...", cut to the room. Empty where none was. */
+#define QL__LOSS_TEXT 400
+void ql__loss_text(const ql__profile *profile, char text[QL__LOSS_TEXT]);
+/* Members that every table has: what the capture is, and what is missing in it; notes begin with ql__loss_text. */
 void ql__put_capture_members(ql__json_writer *json, const ql__profile *profile);
 /* Members "name", "file", "line", "module" of a group of frames; NULL where they are not known. */
 void ql__put_group_members(ql__json_writer *json, const ql__profile *profile, const ql__grouping *groups, size_t group);

@@ -1,6 +1,7 @@
 /*
  * The table of functions, and what changed between two captures. Threads: any. Cost: the sums of profile_query.h.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,6 +36,20 @@ static void put_share(ql__json_writer *json, const char *key, int64_t value, int
     ql__json_double(json, of > 0 ? (double)(int64_t)((double)value / (double)of * 1e6 + 0.5) / 1e6 : 0);
 }
 
+void ql__loss_text(const ql__profile *profile, char text[QL__LOSS_TEXT])
+{
+    char kinds[200] = "";
+    text[0] = '\0';
+    if (profile->numbers.dropped == 0) return;
+    for (size_t i = 0; i < profile->drops_count; i++) {
+        size_t length = strlen(kinds);
+        ql_str what = ql__profile_text(profile, profile->drops[i].what);
+        (void)snprintf(kinds + length, sizeof kinds - length, "%s%.*s %llu", length > 0 ? ", " : "", (int)(what.len < 40 ? what.len : 40), what.ptr, (unsigned long long)profile->drops[i].count);
+    }
+    (void)snprintf(text, QL__LOSS_TEXT, "%llu events were lost (%s): the buffers of the profiler were full. What they told is in no figure: findings may be missing, and times of spans are too small.",
+                   (unsigned long long)profile->numbers.dropped, kinds[0] != '\0' ? kinds : "of no known kind");
+}
+
 void ql__put_capture_members(ql__json_writer *json, const ql__profile *profile)
 {
     put_text(json, "program", ql__path_base(ql__profile_meta(profile, "program")));
@@ -47,6 +62,9 @@ void ql__put_capture_members(ql__json_writer *json, const ql__profile *profile)
     put_uint(json, "dropped", profile->numbers.dropped);
     ql__json_key(json, "notes");
     ql__json_array(json);
+    char lost[QL__LOSS_TEXT];
+    ql__loss_text(profile, lost);
+    if (lost[0] != '\0') ql__json_string(json, ql_str_of(lost));
     for (size_t i = 0; i < profile->notes_count; i++) ql__json_string(json, ql__profile_text(profile, profile->notes[i].value));
     ql__json_array_end(json);
 }

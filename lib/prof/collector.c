@@ -212,9 +212,17 @@ static void last_words(ql__collector *self)
     atomic_store(&self->own_ns, own_cpu_ns(self));
 }
 
+/* Aims at a ring a quarter full, so that a burst of four times as many events still finds room; grows slowly, as bursts come again. */
+int ql__collector_pause(int pause_ms, uint32_t percent)
+{
+    int next = percent > 25 ? (int)((uint32_t)pause_ms * 25 / percent) : percent < 12 ? pause_ms * 2 : pause_ms;
+    return next < 1 ? 1 : next > QL__COLLECTOR_PERIOD_MS ? QL__COLLECTOR_PERIOD_MS : next;
+}
+
 static void *control_main(void *user)
 {
     ql__collector *self = user;
+    int pause_ms = QL__COLLECTOR_PERIOD_MS / 10; /* many a program begins with a burst */
     self->tid = (pid_t)syscall(SYS_gettid);
     ql__thread_name("qloader-prof");
     ql__collector_meta(self);
@@ -222,7 +230,8 @@ static void *control_main(void *user)
         ql__collector_round(self);
         if (serve(self)) break;
         struct pollfd wait = {self->wake_fd, POLLIN, 0};
-        if (poll(&wait, 1, QL__COLLECTOR_PERIOD_MS) > 0) ql__wake_clear(self->wake_fd);
+        pause_ms = ql__collector_pause(pause_ms, self->fullest);
+        if (poll(&wait, 1, pause_ms) > 0) ql__wake_clear(self->wake_fd);
     }
     last_words(self);
     return NULL;
@@ -264,7 +273,6 @@ ql_status ql__collector_open(ql__collector *self, const ql__sys *sys, const ql_p
     self->sources = sources;
     self->pid = getpid();
     self->wake_fd = -1;
-    self->begin_ns = ql__monotonic_ns(sys);
     ql__machine_read(sys, &self->machine);
     bool cpu = sources & QL_PROF_CPU, wall = sources & QL_PROF_WALL;
     if (cpu || wall) {
@@ -282,6 +290,7 @@ ql_status ql__collector_open(ql__collector *self, const ql__sys *sys, const ql_p
     self->capture = atomic_fetch_add(&captures, 1) + 1;
     ql__labels_reset();
     ql__prof_threads_reset();
+    self->begin_ns = ql__monotonic_ns(sys); /* here, not when the control thread first runs: on a busy machine the first spans are over by then */
     atomic_store(&ql__prof_on, self->capture);
     if (status >= 0) return QL_OK;
     close_sources(self);

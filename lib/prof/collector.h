@@ -13,7 +13,7 @@
 #include "prof/sampler.h"
 #include "sys/machine.h"
 
-#define QL__COLLECTOR_PERIOD_MS 50
+#define QL__COLLECTOR_PERIOD_MS 50 /* between two rounds, and less while rings are full by then */
 #define QL__PENDING_SPANS 256 /* spans with attributes that run at once; the oldest gives way */
 #define QL__SPAN_ATTRIBUTES_MAX 8
 
@@ -73,6 +73,7 @@ typedef struct ql__collector {
     void (*span_fn)(void *user, const ql__event_span *event);
     void *watch_user;
 
+    uint32_t fullest; /* percent of a ring of events, at the last round */
     pthread_t thread;
     int wake_fd;
     pthread_mutex_t lock; /* guards what follows; held by nobody while foreign code runs */
@@ -104,6 +105,9 @@ void ql__capture_fork_prepare(void); /* handlers of fork are in place */
 void ql__live_after_fork(void);
 
 /* --- parts of the control thread ---- */
+
+/* How long to pause until the next round after one of `pause_ms` that found a ring of events `percent` full. */
+int ql__collector_pause(int pause_ms, uint32_t percent);
 
 uint32_t ql__collector_string(ql__collector *self, ql_str text); /* id; 0: empty or no room */
 uint32_t ql__collector_labels(ql__collector *self, uint32_t set); /* writes the set if need be; its id */

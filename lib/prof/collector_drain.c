@@ -68,12 +68,21 @@ static void drain_events(ql__collector *self, ql__prof_thread *thread)
     }
 }
 
+static void note_fill(ql__collector *self, const ql__ring *ring)
+{
+    uint64_t used = ql__ring_written(ring) - atomic_load_explicit(&ring->tail, memory_order_relaxed);
+    uint32_t percent = ring->size != 0 ? (uint32_t)(used * 100 / ring->size) : 0;
+    if (percent > self->fullest) self->fullest = percent;
+}
+
 void ql__collector_drain(ql__collector *self)
 {
     ql__prof_thread *thread;
+    self->fullest = 0;
     for (uint32_t i = 0; (thread = ql__prof_thread_at(i)) != NULL; i++) {
         if (atomic_load_explicit(&thread->tid, memory_order_acquire) == 0) continue;
         uint64_t head = ql__ring_written(&thread->samples);
+        note_fill(self, &thread->events);
         if (!thread->control.known && (head != atomic_load(&thread->samples.tail) || ql__ring_written(&thread->events) != atomic_load(&thread->events.tail)))
             ql__collector_thread_record(self, thread);
         drain_events(self, thread);
@@ -137,15 +146,6 @@ static void take_span(ql__collector *self, ql__prof_thread *thread, const ql__ev
     tell(self, &told, thread, event->site);
 }
 
-static void take_wait(ql__collector *self, ql__prof_thread *thread, const ql__event_wait *event)
-{
-    uint32_t flags = stack_flags(event->root, event->truncated, false) | QL__QPROF_STACK_CALL;
-    const ql__qprof_sample record = {.time_ns = event->end_ns, .weight_ns = event->weight_ns, .span = event->span, .task = event->task, .thread = thread->control.id,
-                                     .stack = ql__collector_stack(self, event->frames, event->count, flags, NULL), .labels = ql__collector_labels(self, event->labels),
-                                     .subject = ql__collector_string(self, ql_str_of(event->subject)), .kind = QL__QPROF_LOCK, .running = QL__QPROF_WAITING};
-    QL__QPROF_PUT(&self->writer, QL__QPROF_SAMPLE, &record);
-}
-
 /* --- tasks --------------------------------------------------------------------------------------------------------------------- */
 
 static ql__task_state *task_at(ql__collector *self, uint32_t number)
@@ -161,6 +161,23 @@ static ql__task_state *task_of(ql__collector *self, uint64_t id)
     if (number == 0) return NULL;
     if (fresh) memset(ql__vm_append(&self->task_states, sizeof(ql__task_state)), 0, sizeof(ql__task_state));
     return task_at(self, number);
+}
+
+/* What is waited for: the library's own waits say it, a task's was told when it began to wait. */
+static uint32_t wait_subject(ql__collector *self, const ql__event_wait *event)
+{
+    if (event->subject[0] != '\0') return ql__collector_string(self, ql_str_of(event->subject));
+    const ql__task_state *task = event->task != 0 ? task_of(self, event->task) : NULL;
+    return task != NULL && task->record.wait_on != 0 ? task->record.wait_on : ql__collector_string(self, QL_STR("a lock"));
+}
+
+static void take_wait(ql__collector *self, ql__prof_thread *thread, const ql__event_wait *event)
+{
+    uint32_t flags = stack_flags(event->root, event->truncated, false) | QL__QPROF_STACK_CALL;
+    const ql__qprof_sample record = {.time_ns = event->end_ns, .weight_ns = event->weight_ns, .span = event->span, .task = event->task, .thread = thread->control.id,
+                                     .stack = ql__collector_stack(self, event->frames, event->count, flags, NULL), .labels = ql__collector_labels(self, event->labels),
+                                     .subject = wait_subject(self, event), .kind = QL__QPROF_LOCK, .running = QL__QPROF_WAITING};
+    QL__QPROF_PUT(&self->writer, QL__QPROF_SAMPLE, &record);
 }
 
 /* The time since the last change goes to the state that it was in. Events of one task come from several rings, so they may be a round out of order. */

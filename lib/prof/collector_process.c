@@ -100,8 +100,8 @@ void ql__collector_meta(ql__collector *self)
     command_line(self);
     meta(self, "version", ql_str_of(ql_version()));
     ql__collector_meta_number(self, "pid", (uint64_t)self->pid);
-    ql__collector_meta_number(self, "start_unix_ms", (uint64_t)ql__wall_ms(self->sys));
-    ql__collector_meta_number(self, "start_monotonic_ns", ql__monotonic_ns(self->sys));
+    ql__collector_meta_number(self, "start_unix_ms", (uint64_t)ql__wall_ms(self->sys) - (ql__monotonic_ns(self->sys) - self->begin_ns) / 1000000);
+    ql__collector_meta_number(self, "start_monotonic_ns", self->begin_ns);
     meta(self, "engine", ql_str_of(engines[cpu ? self->sampler.engine : wall ? QL_PROF_WALLCLOCK : 0]));
     ql__collector_meta_number(self, "cpu_hz", cpu ? options->rate_hz : 0);
     ql__collector_meta_number(self, "wall_hz", wall ? options->rate_hz : 0);

@@ -45,7 +45,7 @@ typedef struct ql__event_task {
     char name[];
 } ql__event_task;
 
-/* A wait that is over: a sample of kind LOCK. */
+/* A wait that is over: a sample of kind LOCK. subject empty: what the task was told to wait for. */
 typedef struct ql__event_wait {
     ql__event head;
     uint64_t end_ns, weight_ns, span, task;

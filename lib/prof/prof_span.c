@@ -288,15 +288,44 @@ static void live_change(const ql_task *task, ql__qprof_state state, uint16_t wai
     if (task->id != 0 && ql__live_tasks_on()) ql__live_task_change(task->id, state, wait, on, now_ns(CLOCK_MONOTONIC));
 }
 
+/* A wait that is over, with the stack of who called the function that calls this. */
+__attribute__((noinline)) static void wait_event(ql__prof_thread *thread, uint64_t begin_ns, uint64_t end_ns, const char *subject)
+{
+    uintptr_t frames[QL__UNWIND_FRAMES_MAX];
+    ql__unwind_thread stack = {.stack_end = ql__unwind_stack_end()};
+    ql__unwind_result walked = ql__unwind_here(&stack, 2, frames, QL__UNWIND_FRAMES_MAX);
+    ql__event_wait *event = ql__event_begin(thread, QL__EVENT_WAIT, sizeof *event + walked.count * sizeof *frames);
+    if (event == NULL) return;
+    event->end_ns = end_ns;
+    event->weight_ns = end_ns - begin_ns;
+    event->span = get(&thread->span);
+    event->task = get(&thread->task);
+    event->labels = atomic_load_explicit(&thread->labels, memory_order_relaxed);
+    event->count = walked.count;
+    event->root = walked.root;
+    event->truncated = walked.truncated;
+    copy_text(event->subject, sizeof event->subject, subject);
+    memcpy(event->frames, frames, walked.count * sizeof *frames);
+    ql__ring_commit(&thread->events);
+}
+
+/* While a task waits for a lock, outer_task, which it does not need then, is when that began. What it waits for the control thread knows. */
+static uint64_t lock_wait_begin(const ql_task *task, uint64_t now)
+{
+    return task->outer_task != 0 && task->outer_task <= now && !id_is_current(task->outer_task) ? task->outer_task : now;
+}
+
 void ql_task_run(ql_task *task)
 {
     live_change(task, QL__QPROF_TASK_RUNNING, 0, NULL);
     ql__prof_thread *thread = id_is_current(task->id) ? thread_here() : NULL;
     if (thread == NULL) return;
+    uint64_t now = now_ns(CLOCK_MONOTONIC), begin_ns = lock_wait_begin(task, now);
     task->outer_task = get(&thread->task);
     task->outer_labels = with_capture(atomic_load_explicit(&thread->labels, memory_order_relaxed));
     set(&thread->task, task->id);
     ql_label_restore(task->labels);
+    if (now - begin_ns >= WAIT_MIN_NS) wait_event(thread, begin_ns, now, NULL);
     task_event(thread, task, NULL, QL_STR(""), 0, QL__QPROF_TASK_RUNNING, 0, NULL);
 }
 
@@ -310,6 +339,7 @@ static void task_change(ql_task *task, ql__qprof_state state, uint16_t wait, con
         set(&thread->task, task->outer_task);
         ql_label_restore(task->outer_labels);
     }
+    task->outer_task = wait == QL__QPROF_WAIT_LOCK ? now_ns(CLOCK_MONOTONIC) : 0;
     task_event(thread, task, NULL, QL_STR(""), 0, state, wait, on);
 }
 
@@ -363,36 +393,20 @@ uint64_t ql__place_wait_begin(void)
     return spans_on() ? now_ns(CLOCK_MONOTONIC) : 0;
 }
 
-static void record_wait(uint64_t begin_ns, uint64_t end_ns, const char *subject)
-{
-    uintptr_t frames[QL__UNWIND_FRAMES_MAX];
-    ql__prof_thread *thread = thread_here();
-    if (thread == NULL) return;
-    ql__unwind_thread stack = {.stack_end = ql__unwind_stack_end()};
-    ql__unwind_result walked = ql__unwind_here(&stack, 1, frames, QL__UNWIND_FRAMES_MAX);
-    ql__event_wait *event = ql__event_begin(thread, QL__EVENT_WAIT, sizeof *event + walked.count * sizeof *frames);
-    if (event == NULL) return;
-    event->end_ns = end_ns;
-    event->weight_ns = end_ns - begin_ns;
-    event->span = get(&thread->span);
-    event->task = get(&thread->task);
-    event->labels = atomic_load_explicit(&thread->labels, memory_order_relaxed);
-    event->count = walked.count;
-    event->root = walked.root;
-    event->truncated = walked.truncated;
-    copy_text(event->subject, sizeof event->subject, subject);
-    memcpy(event->frames, frames, walked.count * sizeof *frames);
-    ql__ring_commit(&thread->events);
-}
-
 void ql__place_wait_end(uint64_t begin_ns, const char *subject)
 {
     uint64_t end_ns = begin_ns != 0 ? now_ns(CLOCK_MONOTONIC) : 0;
-    if (end_ns - begin_ns >= WAIT_MIN_NS) record_wait(begin_ns, end_ns, subject);
+    ql__prof_thread *thread = end_ns - begin_ns >= WAIT_MIN_NS ? thread_here() : NULL;
+    if (thread == NULL) return;
+    wait_event(thread, begin_ns, end_ns, subject);
+    __asm__ volatile(""); /* no tail call: the walk counts frames */
 }
 
 void ql__place_wait_mark(const char *subject)
 {
     uint64_t now = ql__place_wait_begin();
-    if (now != 0) record_wait(now, now, subject);
+    ql__prof_thread *thread = now != 0 ? thread_here() : NULL;
+    if (thread == NULL) return;
+    wait_event(thread, now, now, subject);
+    __asm__ volatile("");
 }

@@ -119,6 +119,17 @@ void qprof_build_allocator_stack(qprof_build *self, const char *target, uint32_t
     qprof_build_record(self, QL__QPROF_STACK, &stack, sizeof stack, frames, sizeof frames, 3);
 }
 
+void qprof_build_told_stack(qprof_build *self, const char *target, uint32_t id)
+{
+    ql__elf_image image;
+    assert_int_equal(ql__elf_open(ql__sys_default(), target, &image, NULL), QL_OK);
+    const ql__qprof_frame frames[] = {{address_of(&image, "capture_told") + BIAS + 1, 1, 0}, {address_of(&image, "malloc") + BIAS + 1, 1, 0}, {address_of(&image, "capture_remember") + BIAS + 1, 1, 0},
+                                      {address_of(&image, "capture_entry") + BIAS + 5, 1, 0}};
+    ql__elf_close(&image);
+    const ql__qprof_stack stack = {.id = id, .flags = QL__QPROF_STACK_ROOT | QL__QPROF_STACK_CALL};
+    qprof_build_record(self, QL__QPROF_STACK, &stack, sizeof stack, frames, sizeof frames, 4);
+}
+
 static void put_people(qprof_build *self)
 {
     const char *names[] = {"main", "worker <1>"};

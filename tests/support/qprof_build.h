@@ -39,6 +39,8 @@ void qprof_build_sample(qprof_build *self, const char *target, uint64_t scale);
 void qprof_build_stacks(qprof_build *self, uint32_t count);
 /* Behind qprof_build_sample: a stack of an allocation: ql__alloc, ql__array_reserve inlined in capture_keep, capture_entry. */
 void qprof_build_allocator_stack(qprof_build *self, const char *target, uint32_t id);
+/* The same of a program that has a malloc of its own: capture_told, malloc, capture_remember, capture_entry. */
+void qprof_build_told_stack(qprof_build *self, const char *target, uint32_t id);
 #define QPROF_SAMPLE_START UINT64_C(5000000000)
 
 #endif

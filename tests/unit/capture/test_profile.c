@@ -107,6 +107,7 @@ static void test_profile__kinds_have_names(void **state)
     assert_true(ql_str_equal(ql__path_base(QL_STR("/usr/lib/x.so")), QL_STR("x.so")));
     assert_true(ql_str_equal(ql__path_base(QL_STR("x")), QL_STR("x")));
     assert_int_equal(ql__path_base(QL_STR("x/")).len, 0);
+    assert_null(ql__path_base((ql_str){0}).ptr);
 }
 
 static ql_status fill(void *user, ql_error *err)

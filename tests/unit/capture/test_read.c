@@ -148,6 +148,28 @@ static void test_read__memory_belongs_to_who_asked_for_it(void **state)
     qprof_build_dispose(&build);
 }
 
+static void test_read__what_a_malloc_tells_with_is_the_allocator(void **state)
+{
+    (void)state;
+    qprof_build build;
+    ql__profile *p = NULL;
+    qprof_build_sample(&build, QL_CAPTURE_TARGET, 1);
+    qprof_build_told_stack(&build, QL_CAPTURE_TARGET, 5);
+    const ql__qprof_alloc alloc = {.alloc_count = 1, .alloc_bytes = 77, .heap = 1, .stack = 5, .sampled = 1};
+    qprof_build_record(&build, QL__QPROF_ALLOC, &alloc, sizeof alloc, NULL, 0, 0);
+    assert_int_equal(read_bytes(qprof_build_finish(&build), true, &p, NULL), QL_OK);
+    ql__frame_iter frames = ql__frames_of(p, p->sets[QL__SAMPLE_HEAP].samples[2].stack);
+    static const char *const expected[] = {"capture_remember", "capture_entry"};
+    uint32_t line;
+    for (size_t i = 0; i < 2; i++) {
+        assert_true(ql__frame_next(&frames, &line));
+        assert_string_equal(text(p, p->functions[p->lines[line].function].name), expected[i]);
+    }
+    assert_false(ql__frame_next(&frames, &line));
+    ql__profile_free(p);
+    qprof_build_dispose(&build);
+}
+
 static void test_read__another_build_is_refused_with_a_note(void **state)
 {
     (void)state;
@@ -411,6 +433,7 @@ int main(void)
         cmocka_unit_test(test_read__orders_by_time_and_ends_open_spans),
         cmocka_unit_test(test_read__names_functions_lines_and_what_is_inlined),
         cmocka_unit_test(test_read__memory_belongs_to_who_asked_for_it),
+        cmocka_unit_test(test_read__what_a_malloc_tells_with_is_the_allocator),
         cmocka_unit_test(test_read__another_build_is_refused_with_a_note),
         cmocka_unit_test(test_read__a_file_cut_anywhere_gives_what_is_whole),
         cmocka_unit_test(test_read__a_changed_byte_costs_its_chunk_alone),

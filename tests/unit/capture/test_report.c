@@ -204,6 +204,73 @@ static void test_report__names_a_commit_for_every_row(void **state)
     expect(ask(&f, "commit-per-row"), QL__SEVERITY_MEDIUM, 0.1, "save", 31);
 }
 
+static found writes_of(uint64_t each_ns)
+{
+    fixture f;
+    uint64_t all_ns = 2000 * MS;
+    begin(&f, "");
+    uint32_t outer = site(&f, "save", "work", 31), sql = site(&f, "sql", "sql", 5);
+    uint64_t parent = span(&f, outer, 0, 0, 9000 * MS, NULL, 0);
+    span(&f, sql, parent, 0, 5000 * MS, (fact[]){{"text", 0, "INSERT INTO t VALUES (?)"}, {"count", all_ns / each_ns, NULL}, {"busy_ns", all_ns, NULL}}, 3);
+    return ask(&f, "commit-per-row");
+}
+
+static void test_report__knows_what_waits_for_a_fast_disk(void **state)
+{
+    (void)state;
+    expect(writes_of(MS / 10), QL__SEVERITY_HIGH, 0.2, "save", 31);
+    assert_false(writes_of(MS / 50).there); /* as much time of the run, and no disk */
+}
+
+static found told_otherwise(const char *name, const char *category, const char *key, bool around_lost)
+{
+    fixture f;
+    begin(&f, "");
+    uint32_t outer = site(&f, "load", "work", 7), query = site(&f, name, category, 5);
+    for (uint64_t group = 0; group < 2; group++) {
+        uint64_t parent = around_lost && group == 1 ? 999999 : span(&f, outer, 0, group * 5000 * MS, 4000 * MS, NULL, 0);
+        for (uint64_t i = 0; i < 50; i++)
+            span(&f, query, parent, group * 5000 * MS + i * 40 * MS, 40 * MS, (fact[]){{key != NULL ? key : "rows", 1, key != NULL ? "SELECT a FROM b" : NULL}}, 1);
+    }
+    return ask(&f, "n-plus-one");
+}
+
+static void test_report__understands_how_others_tell_of_databases(void **state)
+{
+    (void)state;
+    static const char *const categories[] = {"sql", "sqlite", "PostgreSQL", "mysql", "db"}, *const keys[] = {"text", "sql", "statement", "query"};
+    for (size_t c = 0; c < 5; c++)
+        for (size_t k = 0; k < 4; k++) expect(told_otherwise("read", categories[c], keys[k], false), QL__SEVERITY_CRITICAL, 0.4, "load", 7);
+    expect(told_otherwise("select user", "sqlite", NULL, false), QL__SEVERITY_CRITICAL, 0.4, "load", 7);
+    assert_false(told_otherwise("read user", "sqlite", NULL, false).there); /* what it runs is not known */
+    assert_false(told_otherwise("read", "disk", "text", false).there);
+    assert_false(told_otherwise("read", "dbus", "text", false).there);
+    found got = told_otherwise("read", "sqlite", "sql", true);
+    expect(got, QL__SEVERITY_CRITICAL, 0.4, "load", 7); /* the span around half of them was lost */
+    assert_int_equal(got.count, 100);
+}
+
+static void test_report__says_no_number_of_rows_that_nobody_told(void **state)
+{
+    (void)state;
+    fixture f;
+    begin(&f, "");
+    uint32_t outer = site(&f, "save", "work", 31), sql = site(&f, "sql", "sql", 5);
+    uint64_t parent = span(&f, outer, 0, 0, 9000 * MS, NULL, 0);
+    for (uint64_t i = 0; i < 200; i++) {
+        span(&f, sql, parent, i * 21 * MS, 1000, (fact[]){{"text", 0, "BEGIN"}}, 1);
+        span(&f, sql, parent, i * 21 * MS, 20 * MS, (fact[]){{"text", 0, "COMMIT"}}, 1);
+    }
+    found got = ask(&f, "commit-per-row");
+    expect(got, QL__SEVERITY_HIGH, 0.4, "save", 31);
+    assert_null(strstr(got.issue, "0 rows"));
+    assert_non_null(strstr(got.issue, "200 commits"));
+    begin(&f, "");
+    uint32_t row = site(&f, "insert reading", "sqlite", 44);
+    for (uint64_t i = 0; i < 100; i++) span(&f, row, 0, i * 20 * MS, 10 * MS, NULL, 0); /* no text: its name is one */
+    expect(ask(&f, "commit-per-row"), QL__SEVERITY_MEDIUM, 0.1, "insert reading", 44);
+}
+
 /* --- HTTP --------------------------------------------------------------------------------------------------------------------------------- */
 
 static void test_report__names_retries_and_new_connections(void **state)
@@ -253,6 +320,40 @@ static void test_report__knows_a_try_again_by_its_address(void **state)
     assert_false(refused_requests(0).there);
 }
 
+static void test_report__understands_how_others_tell_of_requests(void **state)
+{
+    (void)state;
+    for (int kept = 0; kept < 2; kept++) {
+        fixture f;
+        char url[64];
+        begin(&f, "");
+        uint32_t outer = site(&f, "fetch_all", "work", 12), http = site(&f, "GET", "HTTP", 5);
+        uint64_t parent = span(&f, outer, 0, 0, 9000 * MS, NULL, 0);
+        for (uint64_t i = 0; i < 40; i++) {
+            snprintf(url, sizeof url, "https://me:secret@example.com:8080/page/%d?x=@", (int)i);
+            span(&f, http, parent, i * 100 * MS, 50 * MS, (fact[]){{"url", 0, url}, {"connects", kept == 0 || i == 0 ? 2 : 0, NULL}}, 2);
+        }
+        found got = ask(&f, "no-connection-reuse");
+        assert_int_equal(got.there, kept == 0);
+        if (kept != 0) continue;
+        expect(got, QL__SEVERITY_HIGH, 0.2, "fetch_all", 12);
+        assert_non_null(strstr(got.issue, "'example.com:8080'"));
+    }
+    fixture f;
+    begin(&f, "");
+    uint32_t http = site(&f, "GET", "http", 5);
+    for (uint64_t i = 0; i < 40; i++) span(&f, http, 0, i * 100 * MS, 50 * MS, (fact[]){{"url", 0, "http://h/"}}, 1);
+    assert_false(ask(&f, "no-connection-reuse").there); /* nothing tells of connections: no guess */
+    begin(&f, "");
+    uint32_t fetch = site(&f, "fetch", "stage", 1);
+    http = site(&f, "download", "http", 5);
+    for (uint64_t i = 0; i < 40; i++) {
+        uint64_t around = span(&f, fetch, 0, i * 100 * MS, 60 * MS, NULL, 0);
+        span(&f, http, around, i * 100 * MS, 50 * MS, (fact[]){{"url", 0, "http://h/"}, {"connects", 1, NULL}}, 2);
+    }
+    expect(ask(&f, "no-connection-reuse"), QL__SEVERITY_HIGH, 0.2, "download", 5); /* the library's stage is no place to look at */
+}
+
 /* --- stages ------------------------------------------------------------------------------------------------------------------------------- */
 
 static found embeds(uint64_t texts, bool one_parent)
@@ -289,6 +390,34 @@ static found contents(bool repeated, bool asked)
         span(&f, store, parent, i * 100 * MS + 20 * MS, 60 * MS, NULL, 0);
     }
     return ask(&f, "repeated-content");
+}
+
+static found embeds_alone(bool sampled)
+{
+    fixture f;
+    uint32_t inner, outer, path[2], both;
+    begin(&f, "");
+    uint32_t embed = site(&f, "forward", "encoder", 5);
+    ql__profile_function callee = {.name = text(&f, "forward"), .file = text(&f, "/src/file.c")}, caller = {.name = text(&f, "embed_texts"), .file = text(&f, "/src/other.c")};
+    assert_int_equal(ql__profile_function_add(f.p, &callee, &inner, NULL), QL_OK);
+    assert_int_equal(ql__profile_function_add(f.p, &caller, &outer, NULL), QL_OK);
+    assert_int_equal(ql__profile_location_add(f.p, 0, 1, (ql__profile_line[]){{inner, 9}, {outer, 61}}, 2, &path[0], NULL), QL_OK); /* inlined */
+    assert_int_equal(ql__profile_location_add(f.p, 0, 2, &(ql__profile_line){outer, 99}, 1, &path[1], NULL), QL_OK);
+    assert_int_equal(ql__profile_stack_add(f.p, path, 2, false, &both, NULL), QL_OK);
+    for (uint64_t i = 0; i < 50; i++) {
+        uint64_t id = span(&f, embed, 0, i * 100 * MS, 80 * MS, (fact[]){{"texts", 1, NULL}}, 1);
+        if (sampled) assert_int_equal(ql__profile_sample_add(f.p, QL__SAMPLE_CPU, &(ql__profile_sample){.stack = both, .thread = 1, .span = id}, (int64_t[]){1, 10 * (int64_t)MS}, NULL), QL_OK);
+    }
+    return ask(&f, "single-item");
+}
+
+static void test_report__names_who_calls_with_one_text(void **state)
+{
+    (void)state;
+    found got = embeds_alone(true);
+    expect(got, QL__SEVERITY_CRITICAL, 0.4, "embed_texts", 61);
+    assert_string_equal(got.file, "other.c"); /* as the span's file.c */
+    expect(embeds_alone(false), QL__SEVERITY_CRITICAL, 0.4, "forward", 5);
 }
 
 static void test_report__names_content_that_is_worked_through_again(void **state)
@@ -605,6 +734,37 @@ static void test_report__a_share_of_a_batch_is_its_documents(void **state)
     ql__profile_free(f.p);
 }
 
+static void test_report__stages_of_a_program_are_there(void **state)
+{
+    (void)state;
+    fixture f;
+    ql__report *report = ql__alloc_zero(1, sizeof *report);
+    begin(&f, "");
+    span(&f, site(&f, "embed", "stage", 1), 0, 0, 50 * MS, NULL, 0);
+    uint32_t render = site(&f, "render", "print shop", 2);
+    span(&f, render, 0, 0, 80 * MS, NULL, 0);
+    span(&f, render, 0, 40 * MS, 80 * MS, NULL, 0);
+    span(&f, site(&f, "SELECT", "sqlite", 3), 0, 0, 90 * MS, NULL, 0);
+    span(&f, site(&f, "GET", "http", 4), 0, 0, 90 * MS, NULL, 0);
+    char name[16];
+    for (uint64_t i = 0; i < 40; i++) { /* more than a table has rows: the least are left out */
+        snprintf(name, sizeof name, "step %d", (int)i);
+        span(&f, site(&f, name, "work", 5), 0, 0, (i + 1) * MS, NULL, 0);
+    }
+    assert_int_equal(ql__report_make(f.p, report, NULL), QL_OK);
+    assert_int_equal(report->stage_count, QL__STAGES_MAX);
+    assert_string_equal(f.p->strings[report->stages[0].name].ptr, "render");
+    assert_string_equal(f.p->strings[report->stages[0].category].ptr, "print shop");
+    assert_int_equal(report->stages[0].count, 2);
+    assert_int_equal(report->stages[0].covered_ns, 120 * MS);
+    assert_int_equal(report->stages[0].sum_ns, 160 * MS);
+    assert_string_equal(f.p->strings[report->stages[1].name].ptr, "embed");
+    assert_int_equal(report->stages[QL__STAGES_MAX - 1].covered_ns, 11 * MS);
+    ql__report_dispose(report);
+    ql__free(report);
+    ql__profile_free(f.p);
+}
+
 static void test_report__severity_is_by_share(void **state)
 {
     (void)state;
@@ -623,8 +783,14 @@ int main(void)
         cmocka_unit_test(test_report__names_a_query_in_a_loop),
         cmocka_unit_test(test_report__counts_rows_of_short_statements),
         cmocka_unit_test(test_report__names_a_commit_for_every_row),
+        cmocka_unit_test(test_report__knows_what_waits_for_a_fast_disk),
+        cmocka_unit_test(test_report__understands_how_others_tell_of_databases),
+        cmocka_unit_test(test_report__says_no_number_of_rows_that_nobody_told),
         cmocka_unit_test(test_report__names_retries_and_new_connections),
         cmocka_unit_test(test_report__knows_a_try_again_by_its_address),
+        cmocka_unit_test(test_report__understands_how_others_tell_of_requests),
+        cmocka_unit_test(test_report__names_who_calls_with_one_text),
+        cmocka_unit_test(test_report__stages_of_a_program_are_there),
         cmocka_unit_test(test_report__names_one_text_at_a_time),
         cmocka_unit_test(test_report__names_content_that_is_worked_through_again),
         cmocka_unit_test(test_report__names_a_task_that_blocks_its_thread),

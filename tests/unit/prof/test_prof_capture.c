@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "prof/collector.h"
 #include "prof/prof_place.h"
 #include "prof/span.h"
 #include "sys/pool.h"
@@ -283,6 +284,11 @@ static void test_prof_capture__spans_nest_and_carry_what_is_known(void **state)
     ql_buf file = end(prof);
     qprof_cursor cursor = qprof_begin(ql_buf_str(&file));
     qprof_row row;
+    ql_str start = qprof_meta(ql_buf_str(&file), "start_monotonic_ns");
+    char digits[24] = "";
+    memcpy(digits, start.ptr, start.len < sizeof digits ? start.len : 0);
+    uint64_t start_ns = strtoull(digits, NULL, 10);
+    assert_true(start_ns != 0);
     size_t seen = 0;
     while (qprof_next(&cursor, &row)) {
         ql__qprof_span span;
@@ -291,6 +297,7 @@ static void test_prof_capture__spans_nest_and_carry_what_is_known(void **state)
         qprof_get(&row, &span);
         seen++;
         assert_true(span.end_ns >= span.begin_ns && span.site != 0 && span.thread != 0);
+        assert_true(span.begin_ns >= start_ns); /* it was begun as soon as it could be */
         if (span.id == outer_id) {
             assert_int_equal(span.parent, 0);
             assert_int_equal(span.labels, 0);
@@ -399,6 +406,78 @@ static void test_prof_capture__long_waits_have_a_stack(void **state)
     }
     assert_int_equal(waits, 1);
     ql_buf_dispose(&file);
+}
+
+__attribute__((noinline)) static void run_here(ql_task *task)
+{
+    ql_task_run(task);
+    __asm__ volatile(""); /* no tail call: it is to be on the stack */
+}
+
+/* Waits of a task: for a lock, too short for one, for something else, and one whose end ql_task_ready() told. */
+static void test_prof_capture__a_task_waits_for_a_lock(void **state)
+{
+    (void)state;
+    static ql_site site = QL_SITE_INIT("change", "board");
+    static const struct {
+        ql_task_wait_kind kind;
+        const char *what;
+        unsigned us;
+        bool ready;
+    } turns[] = {{QL_TASK_WAIT_LOCK, "board", 5000, false}, {QL_TASK_WAIT_LOCK, "short", 0, false}, {QL_TASK_WAIT_TIMER, "nap", 3000, false}, {QL_TASK_WAIT_LOCK, "handed on", 3000, true}, {QL_TASK_WAIT_LOCK, NULL, 5000, false}};
+    ql_prof *prof = begin(QL_PROF_SPANS, 0);
+    ql_task outer = ql_task_begin(&site, QL_STR("outer"), 0), task = ql_task_begin(&site, QL_STR("one"), 0);
+    ql_task_run(&outer); /* so that there is one to go back to */
+    ql_task_run(&task);
+    for (size_t i = 0; i < sizeof turns / sizeof *turns; i++) {
+        ql_task_wait(&task, turns[i].kind, turns[i].what);
+        if (turns[i].us != 0) usleep(turns[i].us);
+        if (turns[i].ready) ql_task_ready(&task);
+        run_here(&task);
+    }
+    ql_task_run(&task); /* nothing was waited for */
+    uint64_t id = task.id;
+    ql_task_end(&task);
+    ql_task_end(&outer);
+    ql_buf file = end(prof);
+    qprof_cursor cursor = qprof_begin(ql_buf_str(&file));
+    qprof_row row;
+    const char *const subjects[] = {"board", "a lock"};
+    size_t waits = 0;
+    while (qprof_next(&cursor, &row)) {
+        ql__qprof_sample sample;
+        ql__qprof_stack stack;
+        ql__qprof_frame frames[QL__QPROF_FRAMES_MAX];
+        if (row.kind != QL__QPROF_SAMPLE) continue;
+        qprof_get(&row, &sample);
+        ql_str subject = qprof_string(ql_buf_str(&file), sample.subject);
+        if (ql_str_equal(subject, QL_STR("short"))) continue; /* a busy machine may make it long */
+        assert_true(waits < 2);
+        assert_int_equal(sample.kind, QL__QPROF_LOCK);
+        assert_true(sample.weight_ns >= 5000000);
+        assert_int_equal(sample.task, id);
+        assert_true(ql_str_equal(subject, ql_str_of(subjects[waits])));
+        assert_true(qprof_stack(ql_buf_str(&file), sample.stack, &stack, frames) > 1);
+        assert_in_range(frames[0].pc, (uintptr_t)run_here, (uintptr_t)run_here + 256); /* who ran the task, not a function of the library */
+        waits++;
+    }
+    assert_int_equal(waits, 2);
+    ql_buf_dispose(&file);
+}
+
+/* Rounds follow each other faster while rings are full by then, and slow down when they are not. */
+static void test_prof_capture__rounds_keep_up(void **state)
+{
+    (void)state;
+    int pause_ms = QL__COLLECTOR_PERIOD_MS;
+    assert_int_equal(ql__collector_pause(pause_ms, 0), QL__COLLECTOR_PERIOD_MS);
+    assert_int_equal(ql__collector_pause(pause_ms, 25), QL__COLLECTOR_PERIOD_MS);
+    assert_int_equal(ql__collector_pause(pause_ms, 100), QL__COLLECTOR_PERIOD_MS / 4);
+    for (int round = 0; round < 5; round++) pause_ms = ql__collector_pause(pause_ms, 100);
+    assert_int_equal(pause_ms, 1);
+    assert_int_equal(ql__collector_pause(pause_ms, 20), 1);
+    for (int round = 0; round < 10; round++) pause_ms = ql__collector_pause(pause_ms, 3);
+    assert_int_equal(pause_ms, QL__COLLECTOR_PERIOD_MS);
 }
 
 static atomic_int told[5];
@@ -736,6 +815,8 @@ int main(void)
         cmocka_unit_test(test_prof_capture__stages_of_the_library_are_spans_and_labels),
         cmocka_unit_test(test_prof_capture__tasks_add_up_their_states),
         cmocka_unit_test(test_prof_capture__long_waits_have_a_stack),
+        cmocka_unit_test(test_prof_capture__a_task_waits_for_a_lock),
+        cmocka_unit_test(test_prof_capture__rounds_keep_up),
         cmocka_unit_test(test_prof_capture__a_listener_is_told),
         cmocka_unit_test(test_prof_capture__is_one_at_a_time),
         cmocka_unit_test(test_prof_capture__leaves_the_signal_to_who_has_it),
