@@ -66,7 +66,7 @@ static inline void ql_live_options_init(ql_live_options *options)
  *                 the next one that starts.
  * Errors:  QL_E_BUSY (this process has one), QL_E_AUTH (the folder is not the user's alone), QL_E_LIMIT (its name is too long), QL_E_IO, QL_E_INVALID, QL_E_NOMEM.
  * Threads: safe.
- * Since:   0.2
+ * Since:   0.1
  */
 QL_API QL_MUST_USE ql_status ql_live_start(const ql_live_options *options, ql_live **out, ql_error *err);
 /** Ends the view and whatever it captures; NULL is fine. In a child of fork() only the memory is given back. Since 0.1. */
@@ -81,7 +81,7 @@ QL_API void ql_live_free(ql_live *self);
  * Errors:  QL_E_NOTFOUND (no such process, it has ended, or it shows nothing), QL_E_UNSUPPORTED (of another version), QL_E_CORRUPT (the page is damaged),
  *          QL_E_AUTH (another user's), QL_E_IO, QL_E_INVALID, QL_E_NOMEM.
  * Threads: safe.
- * Since:   0.2
+ * Since:   0.1
  */
 QL_API QL_MUST_USE ql_status ql_live_stats_json(int64_t pid, const char *folder, ql_buf *out, ql_error *err);
 
@@ -91,7 +91,7 @@ QL_API QL_MUST_USE ql_status ql_live_stats_json(int64_t pid, const char *folder,
  * @param out     replaced by a JSON object, described by docs/schema/monitor.schema.json under "tasks".
  * Errors:  as ql_live_ask().
  * Threads: safe.
- * Since:   0.2
+ * Since:   0.1
  */
 QL_API QL_MUST_USE ql_status ql_live_tasks_json(int64_t pid, const char *folder, ql_buf *out, ql_error *err);
 
@@ -108,7 +108,7 @@ QL_API QL_MUST_USE ql_status ql_live_tasks_json(int64_t pid, const char *folder,
  *          another owner, or too many ask), QL_E_INVALID (the request), QL_E_UNSUPPORTED (it cannot be asked that), QL_E_PARTIAL (it ended while it was recorded;
  *          what was handed over is readable).
  * Threads: safe.
- * Since:   0.2
+ * Since:   0.1
  */
 QL_API QL_MUST_USE ql_status ql_live_ask(int64_t pid, const char *folder, ql_str request, ql_prof_write_fn write_fn, void *user, ql_error *err);
 

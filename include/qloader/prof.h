@@ -117,7 +117,7 @@ typedef struct ql_prof ql_prof;
  * Errors:  QL_E_BUSY (a capture runs; one of another process is written to this folder; or SIGPROF has a handler or a timer of somebody else, which is left in place), QL_E_INVALID, QL_E_UNSUPPORTED (a
  *          value of the options that this build does not know), QL_E_NOMEM, QL_E_IO (folder, thread, timers).
  * Threads: safe.
- * Since:   0.2
+ * Since:   0.1
  */
 QL_API QL_MUST_USE ql_status ql_prof_start(const ql_prof_options *options, ql_prof **out, ql_error *err);
 
@@ -126,7 +126,7 @@ QL_API QL_MUST_USE ql_status ql_prof_start(const ql_prof_options *options, ql_pr
  *
  * @param write_fn  called in this thread, no lock held. Not with a capture that has a write_fn of its own: QL_E_INVALID.
  * Errors:  QL_E_INVALID, QL_E_CALLBACK (write_fn stopped), QL_E_IO, QL_E_NOSPACE.
- * Since:   0.2
+ * Since:   0.1
  */
 QL_API QL_MUST_USE ql_status ql_prof_snapshot(ql_prof *self, ql_prof_write_fn write_fn, void *user, ql_error *err);
 

@@ -11,7 +11,7 @@
 #include "capture/report_internal.h"
 
 #define REPEATS_MIN 20            /* of one statement under one span */
-#define COMMIT_NS_MIN 60000       /* mean: what waits for a disk takes 80 us and more on a fast one; in memory it takes 2 to 45 */
+#define COMMIT_NS_MIN 60000       /* mean: a commit that waits for a disk took 150 us and more; one that does not 2 to 45, on tmpfs with a journal 160 on a busy machine */
 #define WRITES_A_COMMIT_MAX 2
 
 typedef enum verb { VERB_OTHER, VERB_SELECT, VERB_WRITE, VERB_BEGIN, VERB_COMMIT } verb;

@@ -15,7 +15,7 @@ for header in glob.glob(source + "/include/**/*.h", recursive=True):
     text = re.sub(r"/\*.*?\*/", "", open(header).read(), flags=re.S)
     declared |= set(re.findall(r"QL_API\b[^;{]*?\b(ql_\w+)\s*\(", text))
 version = re.search(r"project\(qloader VERSION (\d+)\.(\d+)", open(source + "/CMakeLists.txt").read()).groups()
-sinces = re.findall(r"\bSince (\d+)\.(\d+)", "".join(open(name).read() for name in glob.glob(source + "/include/**/*.h", recursive=True)))
+sinces = re.findall(r"\bSince:? +(\d+)\.(\d+)", "".join(open(name).read() for name in glob.glob(source + "/include/**/*.h", recursive=True)))
 late = {since for since in re.findall(r"^QLOADER_(\d+)\.(\d+)", symbol_map, re.M) + sinces if tuple(map(int, since)) > tuple(map(int, version))}
 failed = False
 for what, names in (("in the map, not exported", listed - exported), ("exported, not in the map", exported - listed),

@@ -8,6 +8,9 @@
  * A span is a stretch of one thread's time with a name; a task is a piece of work that moves between threads and waits; labels say on what a
  * thread works, and are in every sample. While no capture runs each of them costs a load and a branch. Nothing here calls back in a signal handler.
  *
+ * The report of a capture draws conclusions from what spans are called and tell: a statement as the text "sql" in a span of category "sqlite", a request's
+ * "url" and "connects" in one of category "http", a task's wait for a lock. docs/profiling.md has the table, "What a program tells".
+ *
  *     #include <qloader.h>
  *     #include <stdio.h>
  *     int main(int argc, char **argv) {
@@ -114,7 +117,7 @@ typedef struct ql_prof ql_prof;
  * Errors:  QL_E_BUSY (a capture runs; one of another process is written to this folder; or SIGPROF has a handler or a timer of somebody else, which is left in place), QL_E_INVALID, QL_E_UNSUPPORTED (a
  *          value of the options that this build does not know), QL_E_NOMEM, QL_E_IO (folder, thread, timers).
  * Threads: safe.
- * Since:   0.2
+ * Since:   0.1
  */
 QL_API QL_MUST_USE ql_status ql_prof_start(const ql_prof_options *options, ql_prof **out, ql_error *err);
 
@@ -123,7 +126,7 @@ QL_API QL_MUST_USE ql_status ql_prof_start(const ql_prof_options *options, ql_pr
  *
  * @param write_fn  called in this thread, no lock held. Not with a capture that has a write_fn of its own: QL_E_INVALID.
  * Errors:  QL_E_INVALID, QL_E_CALLBACK (write_fn stopped), QL_E_IO, QL_E_NOSPACE.
- * Since:   0.2
+ * Since:   0.1
  */
 QL_API QL_MUST_USE ql_status ql_prof_snapshot(ql_prof *self, ql_prof_write_fn write_fn, void *user, ql_error *err);
 
@@ -214,7 +217,7 @@ static inline void ql_span_end(ql_span *span)
     if (span->id != 0) ql_span_finish(span);
 }
 
-/** Declares a static site and begins a span in the variable; end it with ql_span_end(&variable). */
+/** Declares a static site and begins a span in the variable; end it with ql_span_end(&variable). Name and category are texts of the program's choice; the report knows "http" and the names of databases. */
 #define QL_PROF_SPAN(variable, name, category) \
     static ql_site variable##_site = QL_SITE_INIT(name, category); \
     ql_span variable = ql_span_begin(&variable##_site)
@@ -257,7 +260,8 @@ static inline ql_task ql_task_begin(ql_site *site, ql_str name, uint64_t parent)
 QL_API void ql_task_run(ql_task *task);
 /** It runs no more and could at once. Since 0.1. */
 QL_API void ql_task_ready(ql_task *task);
-/** It runs no more, and waits: for what, in a few words that are copied (63 bytes). Since 0.1. */
+/** It runs no more, and waits: for what, in a few words that are copied (63 bytes). A wait for a lock that ql_task_run() ends after 1 ms or more is a sample of
+ * contention as well, with the stack of that call. Since 0.1. */
 QL_API void ql_task_wait(ql_task *task, ql_task_wait_kind kind, const char *what);
 /** It is over, from any state. Since 0.1. */
 QL_API void ql_task_end(ql_task *task);
