@@ -113,7 +113,7 @@ static ql_status begin(run *self, ql_workspace *workspace, const ql_ingest_optio
     ingest->extensions = &workspace->runtime->extensions;
     ingest->options = options;
     ingest->report = &self->report;
-    ql_status status = ql__memory_plan_make(ingest->sys, options->memory_max, &ingest->memory, err);
+    ql_status status = ql__memory_plan_make(ingest->sys, options->memory_max, ql__pool_size(ingest->pool), &ingest->memory, err);
     if (status >= 0) status = ql__workspace_embedder_open(workspace, &ingest->embedder, &ingest->embedder_self, err);
     if (status >= 0) {
         choose_chunk_size(self);

@@ -18,7 +18,7 @@ ql_status ql__ingest_init(ql__ingest *self)
 {
     atomic_init(&self->stop, false);
     atomic_init(&self->cancelled, false);
-    (void)ql__memory_plan_make(NULL, 0, &self->memory, NULL); /* no limit: cannot fail */
+    (void)ql__memory_plan_make(NULL, 0, 1, &self->memory, NULL); /* no limit: cannot fail */
     return pthread_mutex_init(&self->event_lock, NULL) == 0 ? QL_OK : QL_E_NOMEM;
 }
 

@@ -11,7 +11,8 @@
 #define MEGABYTE ((uint64_t)1 << 20)
 #define QUEUE_BYTES ((size_t)16 << 20)
 #define COMMIT_BYTES ((size_t)8 << 20)
-#define RESERVE_BYTES (48 * MEGABYTE) /* embedding (weights while they are packed: 42 MB in float32; then 3 MB a thread) and the store's cache */
+#define RESERVE_BYTES (42 * MEGABYTE) /* weights while they are packed, in float32; then there is room for the store's cache */
+#define THREAD_BYTES (3 * MEGABYTE)   /* of each that embeds */
 #define SHARE_LEAST (16 * MEGABYTE)
 #define STATUS_BYTES_MAX (64 << 10)
 #define SIZE_UNKNOWN ((uint64_t)64 << 10)
@@ -42,16 +43,16 @@ static void divide(ql__memory_plan *self, uint64_t share)
     if (share / 16 < self->commit_bytes) self->commit_bytes = (size_t)(share / 16);
 }
 
-ql_status ql__memory_plan_make(const ql__sys *sys, uint64_t max, ql__memory_plan *out, ql_error *err)
+ql_status ql__memory_plan_make(const ql__sys *sys, uint64_t max, size_t threads, ql__memory_plan *out, ql_error *err)
 {
     uint64_t used = 0;
     *out = (ql__memory_plan){.max = max, .share = UINT64_MAX, .beside = UINT64_MAX, .queue_bytes = QUEUE_BYTES, .commit_bytes = COMMIT_BYTES};
     if (max == 0) return QL_OK;
     QL_TRY(memory_used(sys, &used, err));
-    uint64_t least = used + RESERVE_BYTES + SHARE_LEAST;
+    uint64_t reserve = RESERVE_BYTES + threads * THREAD_BYTES, least = used + reserve + SHARE_LEAST;
     if (max < least)
-        return ql__fail(err, QL_E_LIMIT, "a limit of %llu MB on memory is too low: at least %llu MB are needed here", megabytes(max), megabytes(least));
-    divide(out, max - used - RESERVE_BYTES);
+        return ql__fail(err, QL_E_LIMIT, "a limit of %llu MB on memory is too low: at least %llu MB are needed here with %zu thread%s", megabytes(max), megabytes(least), threads, threads == 1 ? "" : "s");
+    divide(out, max - used - reserve);
     return QL_OK;
 }
 

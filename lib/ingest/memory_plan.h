@@ -16,8 +16,8 @@ typedef struct ql__memory_plan {
     size_t queue_bytes, commit_bytes;
 } ql__memory_plan;
 
-/* max: bytes, 0: no limit. QL_E_LIMIT: less than the process has and needs; the message says how much that is. */
-ql_status ql__memory_plan_make(const ql__sys *sys, uint64_t max, ql__memory_plan *out, ql_error *err);
+/* max: bytes, 0: no limit. threads: that embed. QL_E_LIMIT: less than the process has and needs; the message says how much that is. */
+ql_status ql__memory_plan_make(const ql__sys *sys, uint64_t max, size_t threads, ql__memory_plan *out, ql_error *err);
 /* Bytes of the process that count against a limit, to see what something took; 0 without a limit. */
 ql_status ql__memory_plan_look(const ql__memory_plan *self, const ql__sys *sys, uint64_t *out, ql_error *err);
 /* The list of a source stays while its documents are under way: *out is the plan with `bytes` less. QL_E_LIMIT: too little is left; the message says how much would do. */

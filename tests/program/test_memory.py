@@ -14,14 +14,14 @@ def code(functions):
 
 
 class Memory(harness.Case):
-    def least(self):
+    def least(self, *options):
         """The figure that a limit too low is refused with, in MB."""
-        done = self.ws.run("ingest", "--mem", "1M")
+        done = self.ws.run("ingest", "--mem", "1M", *options)
         self.assertEqual(done.returncode, 1, done.stderr)
         return int(re.search(r"too low: at least (\d+) MB", done.stderr).group(1))
 
     def test_what_is_no_size(self):
-        for text in ("", "12Q", "M", "-1", "0", "1.5G", "99999999999999G", "256MiB2"):
+        for text in ("", "12Q", "M", "-1", "0", "1.5G", "99999999999999G", "256MiB2", "18446744073709551615", "99999999999999999999999", "16777215T"):
             done = self.ws.run("ingest", "--mem", text)
             self.assertEqual(done.returncode, 2, (text, done.stderr))
         for text in ("4096M", "4G", "4gib", "4GB", "4294967296"):
@@ -32,6 +32,23 @@ class Memory(harness.Case):
         least = self.least()
         self.assertEqual(self.ws.run("search", "index").returncode, 4)  # nothing was begun
         self.assertEqual(self.ws.ingest("--mem", "%dM" % (least + 4))["added"], 3)
+
+    def test_events_of_a_large_source_are_whole(self):
+        """They are printed as they come: held, they would take more than there is."""
+        for i in range(3000):
+            self.ws.write("f%d.md" % i, "a")
+        report = self.ws.ingest("-n", "--mem", "%dM" % (self.least() + 4))
+        self.assertEqual((report["status"], report["added"]), ("ok", 3000))
+        self.assertEqual(len({event["url"] for event in report["events"]}), 3000)
+
+    def test_another_precision_is_told(self):
+        harness.fill(self.ws, 3)
+        self.ws.ingest()
+        done = self.ws.run("ingest", "--precision", "fp32")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("3 of 3 documents of localfile/", done.stderr)
+        self.assertIn("made anew", done.stderr)
+        self.assertNotIn("made anew", self.ws.run("ingest", "--precision", "fp32").stderr)
 
     def test_a_document_that_takes_more_than_is_left_fails_alone(self):
         harness.fill(self.ws, 5)
@@ -53,7 +70,7 @@ class Memory(harness.Case):
         expected = self.ws.dump()
         for threads in ("1", "3"):
             self.ws.drop_index()
-            limit = self.least() + 2
+            limit = self.least("--threads", threads) + 2
             self.assertEqual(self.ws.ingest("--mem", "%dM" % limit, "--threads", threads)["added"], 42)
             self.assertEqual(self.ws.dump(), expected)
 
