@@ -192,6 +192,13 @@ typedef struct ql__profile_drop {
     uint64_t count;
 } ql__profile_drop;
 
+/* Looks at the process's TCP connections, from the first HTTP span on. All 0: there were none. */
+typedef struct ql__profile_connections {
+    uint64_t looks, looks_new; /* that saw a connection; that saw one which was not there before */
+    uint64_t seen, seen_new;   /* connections, added up over the looks, and those of them that were not there before */
+    uint64_t machine;          /* made by everybody on the machine during the capture, 0: not known */
+} ql__profile_connections;
+
 typedef struct ql__profile_numbers { /* of the capture as a whole */
     int64_t started_unix_ms;
     uint64_t duration_ns;
@@ -201,6 +208,7 @@ typedef struct ql__profile_numbers { /* of the capture as a whole */
     uint64_t dropped;      /* events that were lost, of any kind; `drops` has them by kind */
     uint64_t pid;
     uint64_t memory_peak_bytes; /* the largest resident size that was measured */
+    ql__profile_connections connections;
     bool complete;         /* its end was written; false: the process ended first, or the file is cut */
     bool cut;              /* the limit of bytes was reached */
 } ql__profile_numbers;

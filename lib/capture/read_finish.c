@@ -151,6 +151,9 @@ static void sum_up(ql__reader *self)
     numbers->complete = self->end.complete != 0;
     numbers->cut = self->end.complete == 2;
     numbers->pid = meta_number(profile, "pid");
+    numbers->connections = (ql__profile_connections){.looks = meta_number(profile, "connection_looks"), .looks_new = meta_number(profile, "connection_looks_new"),
+                                                     .seen = meta_number(profile, "connections_seen"), .seen_new = meta_number(profile, "connections_seen_new"),
+                                                     .machine = meta_number(profile, "machine_connections")};
     uint64_t started = meta_number(profile, "start_unix_ms");
     numbers->started_unix_ms = started < UINT64_C(1) << 43 ? (int64_t)started : 0; /* the year 2248; nanoseconds of it still fit */
     for (size_t i = 0; i < profile->memory_count; i++)

@@ -1,7 +1,8 @@
 /*
  * Rules over HTTP: tries again and again, and a new connection for each request. Evidence: spans of category "http" with "host" or "url", "try" (1 the
- * first), "status", "new_connection" (1: one was made) or "connects" (how many were made). Where nobody says which try it is, a request for the same "url"
- * as one that was answered 429 or 5xx before is one more. Threads: any. Cost: passes over the spans.
+ * first), "status", "new_connection" (1: one was made) or "connects" (how many were made); where no span tells of connections, the capture's looks at
+ * them. Where nobody says which try it is, a request for the same "url" as one that was answered 429 or 5xx before is one more. Threads: any. Cost:
+ * passes over the spans.
  */
 #include <stdio.h>
 #include <string.h>
@@ -12,9 +13,13 @@
 
 #define TRIES_MIN 5
 #define REQUESTS_MIN 10
+#define LOOKS_MIN 10
+#define NOT_TOLD UINT64_MAX
+#define KEEP_ONE "Keep one client (one handle, one session) for all requests to a host, with keep-alive."
 
 typedef struct host_sums {
     uint64_t requests, retries, limited, connections;
+    uint64_t told;           /* requests that tell whether they made a connection */
     ql__stretches waits;     /* from the end of the try before to the end of the retry */
     ql__stretches requests_time;
     uint64_t last_end;       /* of the try before */
@@ -65,6 +70,7 @@ static ql_status add_span(const ql__evidence *self, uint32_t index, ql__tallies 
     sums->span = index + 1;
     if (code == 429 || code == 503) sums->limited++;
     if (ql__span_number(self, span, self->key_connection, 0) == 1 || ql__span_number(self, span, self->key_connects, 0) > 0) sums->connections++;
+    if (ql__span_number(self, span, self->key_connection, NOT_TOLD) != NOT_TOLD || ql__span_number(self, span, self->key_connects, NOT_TOLD) != NOT_TOLD) sums->told++;
     QL_TRY(ql__stretch_add(&sums->requests_time, span->begin_ns, span->end_ns, err));
     if (number > 1) {
         sums->retries++;
@@ -96,7 +102,39 @@ static ql_status add_connections(ql__evidence *self, ql_str host, host_sums *sum
     ql__finding_site(self->profile, &finding, ql__span_outer_site(self, sums->span - 1));
     (void)snprintf(issue, sizeof issue, "%llu of %llu requests to '%.*s' made a connection of their own: each pays for TCP and TLS again.", (unsigned long long)sums->connections,
                    (unsigned long long)sums->requests, (int)(host.len < 100 ? host.len : 100), host.ptr);
-    return ql__finding_add(self->report, finding, QL__SEVERITY_HIGH, issue, "Keep one client (one handle, one session) for all requests to a host, with keep-alive.", err);
+    return ql__finding_add(self->report, finding, QL__SEVERITY_HIGH, issue, KEEP_ONE, err);
+}
+
+/* The host with the most requests, where looks found other connections again and again; NULL: they did not, or the requests tell themselves. */
+static const host_sums *of_new_connections(const ql__profile_connections *looks, const host_sums *sums, size_t count)
+{
+    const host_sums *most = NULL;
+    uint64_t requests = 0, told = 0;
+    for (size_t h = 0; h < count; h++) {
+        requests += sums[h].requests;
+        told += sums[h].told;
+        if (most == NULL || sums[h].requests > most->requests) most = &sums[h];
+    }
+    if (most == NULL || told > 0 || most->requests < REQUESTS_MIN) return NULL;
+    if (looks->looks_new < LOOKS_MIN || looks->looks_new > looks->looks || looks->seen_new > looks->seen) return NULL; /* few, or damage */
+    if (looks->looks_new < looks->looks - looks->looks_new) return NULL;
+    if (looks->seen_new < looks->seen - looks->seen_new) return NULL; /* a pool: most of it was there before */
+    return looks->machine >= requests - requests / 5 ? most : NULL; /* that serve some requests each look the same, but cannot be as many as the requests */
+}
+
+static ql_status add_seen_connections(ql__evidence *self, ql_str host, host_sums *sums, ql_error *err)
+{
+    char issue[500];
+    const ql__profile_connections *looks = &self->profile->numbers.connections;
+    uint64_t time = ql__stretches_covered(&sums->requests_time);
+    ql__finding finding = {.rule = "no-connection-reuse", .share = (double)time / (double)self->report->time_ns, .count = looks->looks_new, .value = time};
+    ql__finding_site(self->profile, &finding, ql__span_outer_site(self, sums->span - 1));
+    (void)snprintf(issue, sizeof issue,
+                   "At %llu of %llu looks a TCP connection was open that was not there before, and %llu were made on this machine meanwhile: "
+                   "it seems that each of the %llu requests to '%.*s' made its own, and paid for TCP and TLS again.",
+                   (unsigned long long)looks->looks_new, (unsigned long long)looks->looks, (unsigned long long)looks->machine, (unsigned long long)sums->requests,
+                   (int)(host.len < 100 ? host.len : 100), host.ptr);
+    return ql__finding_add(self->report, finding, QL__SEVERITY_HIGH, issue, KEEP_ONE, err);
 }
 
 ql_status ql__rules_http(ql__evidence *evidence, ql_error *err)
@@ -115,10 +153,11 @@ ql_status ql__rules_http(ql__evidence *evidence, ql_error *err)
         const ql__tally *host = tally_of_host(evidence, &hosts, &p->spans[i]); /* there: found, not made */
         status = add_span(evidence, (uint32_t)i, &urls, &sums[host - hosts.items], err);
     }
+    const host_sums *seen = status >= 0 ? of_new_connections(&p->numbers.connections, sums, hosts.count) : NULL;
     for (size_t h = 0; sums != NULL && h < hosts.count; h++) {
         ql_str name = sums[h].span != 0 ? host_of(evidence, &p->spans[sums[h].span - 1]) : (ql_str){0};
         if (status >= 0) status = add_retries(evidence, name, &sums[h], err);
-        if (status >= 0) status = add_connections(evidence, name, &sums[h], err);
+        if (status >= 0) status = &sums[h] == seen ? add_seen_connections(evidence, name, &sums[h], err) : add_connections(evidence, name, &sums[h], err);
         ql__free(sums[h].waits.items);
         ql__free(sums[h].requests_time.items);
     }

@@ -22,6 +22,7 @@
 #define STACKS_MAX (1u << 20)
 #define TASKS_MAX (1u << 18)
 #define SCAN_NS UINT64_C(100000000)
+#define LOOK_NS UINT64_C(40000000) /* every round, but for hurried ones */
 #define SLOW_NS UINT64_C(1000000000)
 
 /* --- ids ----------------------------------------------------------------------------------------------------------------------- */
@@ -157,6 +158,10 @@ void ql__collector_round(ql__collector *self)
         ql__mapping_refresh(&self->mappings, &self->writer, string_of_path, self);
     }
     ql__collector_drain(self);
+    if (self->connections.wanted && now >= self->look_due_ns) {
+        ql__connection_look(&self->connections);
+        self->look_due_ns = now + LOOK_NS;
+    }
     if (self->sources & QL_PROF_MEMORY && now >= self->memory_due_ns) {
         ql__collector_memory(self, now);
         self->memory_due_ns = now + SCAN_NS;
@@ -185,6 +190,7 @@ static bool serve(ql__collector *self)
         ql__collector_round(self);
         if (self->sources & QL_PROF_HEAP) ql__heap_write(self, QL__QPROF_HEAP_SNAPSHOT);
         ql__collector_threads_write(self);
+        ql__collector_connections(self);
         write_end(self, 0);
         ql__qprof_flush(&self->writer);
     }
@@ -206,6 +212,7 @@ static void last_words(ql__collector *self)
     ql__qprof_finish(&self->writer);
     if (cut) ql__collector_note(self, "the capture reached its limit of bytes: what came later is not in it");
     ql__collector_threads_write(self);
+    ql__collector_connections(self);
     ql__collector_meta_number(self, "stop_monotonic_ns", ql__monotonic_ns(self->sys));
     write_end(self, cut ? 2 : 1);
     ql__qprof_flush(&self->writer);
@@ -291,6 +298,7 @@ ql_status ql__collector_open(ql__collector *self, const ql__sys *sys, const ql_p
     ql__labels_reset();
     ql__prof_threads_reset();
     self->begin_ns = ql__monotonic_ns(sys); /* here, not when the control thread first runs: on a busy machine the first spans are over by then */
+    self->opens_before = ql__collector_machine_opens(self); /* here as well */
     atomic_store(&ql__prof_on, self->capture);
     if (status >= 0) return QL_OK;
     close_sources(self);

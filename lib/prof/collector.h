@@ -7,6 +7,7 @@
 
 #include <pthread.h>
 
+#include "prof/connection_count.h"
 #include "prof/mapping_table.h"
 #include "prof/place_table.h"
 #include "prof/prof_event.h"
@@ -58,9 +59,11 @@ typedef struct ql__collector {
     ql__pending_span pending[QL__PENDING_SPANS];
     uint32_t pending_next;
 
-    uint64_t begin_ns, scan_due_ns, slow_due_ns, memory_due_ns;
+    uint64_t begin_ns, scan_due_ns, slow_due_ns, memory_due_ns, look_due_ns;
     ql__memory_state memory;
     ql__vm counters; /* last value of each counter, by its string's id */
+    ql__connection_count connections; /* wanted: a span of HTTP was seen */
+    uint64_t opens_before; /* of connections, on this machine, when the capture began; UINT64_MAX: not known */
     uint64_t gone_handler_ns; /* of threads that ended */
 
     /* Told to ql_prof_info_read by any thread. */
@@ -126,6 +129,8 @@ void ql__collector_disarm_all(ql__collector *self);
 void ql__collector_memory(ql__collector *self, uint64_t now);
 void ql__collector_counters(ql__collector *self, uint64_t now);
 void ql__collector_meta(ql__collector *self);           /* what the process and the machine are */
+void ql__collector_connections(ql__collector *self);    /* written down: what the looks at them saw, if there were any */
+uint64_t ql__collector_machine_opens(const ql__collector *self); /* connections asked for on this machine or in this container since it began; UINT64_MAX: not known */
 void ql__collector_meta_number(ql__collector *self, const char *key, uint64_t value);
 
 #endif

@@ -5,6 +5,7 @@
 #include "prof/collector.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "prof/prof_event.h"
 
@@ -129,12 +130,20 @@ static void tell(const ql__collector *self, ql_prof_event *event, const ql__prof
     self->options.listener_fn(self->options.listener_user, event);
 }
 
+/* As the reader of a capture tells them. */
+static bool is_http(uint32_t site)
+{
+    const ql__site_copy *copy = ql__site_get(site);
+    return copy != NULL && strncasecmp(copy->category, "http", 4) == 0;
+}
+
 static void take_span(ql__collector *self, ql__prof_thread *thread, const ql__event_span *event)
 {
     const ql__qprof_span record = {.id = event->id, .parent = event->parent, .task = event->task, .begin_ns = event->begin_ns, .end_ns = event->end_ns,
                                    .cpu_ns = event->cpu_ns, .site = ql__collector_site(self, event->site), .thread = thread->control.id,
                                    .labels = ql__collector_labels(self, event->labels)};
     ql__pending_span *pending = pending_find(self, event->id);
+    if (!self->connections.wanted) self->connections.wanted = is_http(event->site);
     if (self->span_fn != NULL) self->span_fn(self->watch_user, event);
     if (pending != NULL) {
         ql__qprof_put(&self->writer, QL__QPROF_SPAN, &record, sizeof record, pending->attributes, sizeof *pending->attributes, pending->count);

@@ -89,6 +89,38 @@ static void command_line(ql__collector *self)
     meta(self, "command_line", (ql_str){out, used});
 }
 
+static const char *take_number(const char *at, uint64_t *out)
+{
+    while (*at == ' ' || *at == '\t') at++;
+    for (*out = 0; *at >= '0' && *at <= '9'; at++) *out = *out * 10 + (uint64_t)(*at - '0');
+    return at;
+}
+
+/* RFC 4022, tcpActiveOpens. */
+uint64_t ql__collector_machine_opens(const ql__collector *self)
+{
+    static const char head[] = "\nTcp: RtoAlgorithm RtoMin RtoMax MaxConn ActiveOpens ";
+    char text[4096];
+    uint64_t opens;
+    if (read_small(self, "/proc/thread-self/net/snmp", text, sizeof text) <= 0) return UINT64_MAX;
+    const char *at = strstr(text, head);
+    if (at == NULL || (at = strstr(at + sizeof head, "\nTcp:")) == NULL) return UINT64_MAX;
+    for (int i = 0; i < 5 && at != NULL; i++) at = strchr(at + 1, ' ');
+    return at != NULL && take_number(at, &opens) != at + 1 ? opens : UINT64_MAX;
+}
+
+void ql__collector_connections(ql__collector *self)
+{
+    const ql__connection_count *count = &self->connections;
+    if (count->looks == 0) return;
+    uint64_t opens = ql__collector_machine_opens(self);
+    ql__collector_meta_number(self, "connection_looks", count->looks);
+    ql__collector_meta_number(self, "connection_looks_new", count->new_looks);
+    ql__collector_meta_number(self, "connections_seen", count->seen);
+    ql__collector_meta_number(self, "connections_seen_new", count->seen_new);
+    if (opens != UINT64_MAX && opens >= self->opens_before) ql__collector_meta_number(self, "machine_connections", opens - self->opens_before);
+}
+
 void ql__collector_meta(ql__collector *self)
 {
     static const char *const engines[] = {"none", "ctimer", "perf", "wall"};
@@ -114,13 +146,6 @@ void ql__collector_meta(ql__collector *self)
 }
 
 /* --- memory -------------------------------------------------------------------------------------------------------------------- */
-
-static const char *take_number(const char *at, uint64_t *out)
-{
-    while (*at == ' ' || *at == '\t') at++;
-    for (*out = 0; *at >= '0' && *at <= '9'; at++) *out = *out * 10 + (uint64_t)(*at - '0');
-    return at;
-}
 
 static void read_pss(ql__collector *self)
 {

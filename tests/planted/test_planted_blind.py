@@ -55,7 +55,6 @@ class PlantedBlind(unittest.TestCase):
         report, _ = self.report("ticket_source")
         self.check(report, "ticket_source.c", ["read_worklog", "read_entry"], r"quer")
 
-    @unittest.expectedFailure  # the program tells nothing of connections (no "connects"), and nothing else that a capture holds does: the report does not guess
     def test_a_connection_a_request(self):
         report, server = self.report("page_source")
         self.assertEqual((server.requests, server.connections), (400, 400))
@@ -76,7 +75,7 @@ class PlantedBlind(unittest.TestCase):
     def test_nothing_is_wrong(self):
         report, server = self.report("nightly_import")
         self.assertEqual((server.requests, server.connections), (200, 1))
-        self.assertEqual([finding for finding in report["findings"] if finding["severity"] == "CRITICAL"], [])
+        self.assertEqual([finding for finding in report["findings"] if finding["severity"] == "CRITICAL" or finding["rule"] == "no-connection-reuse"], [])
 
 
 if __name__ == "__main__":

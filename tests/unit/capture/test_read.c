@@ -78,6 +78,22 @@ static void test_read__gives_every_record(void **state)
     ql__profile_free(p);
 }
 
+static void test_read__knows_what_looks_at_connections_saw(void **state)
+{
+    (void)state;
+    static const char *const meta[][2] = {{"connection_looks", "25"}, {"connection_looks_new", "20"}, {"connections_seen", "40"}, {"connections_seen_new", "32"}, {"machine_connections", "many"}};
+    qprof_build build;
+    ql__profile *p = NULL;
+    qprof_build_init(&build);
+    for (size_t i = 0; i < sizeof meta / sizeof *meta; i++) qprof_build_meta(&build, meta[i][0], meta[i][1]);
+    assert_int_equal(read_bytes(qprof_build_finish(&build), false, &p, NULL), QL_OK);
+    qprof_build_dispose(&build);
+    const ql__profile_connections looks = p->numbers.connections;
+    assert_true(looks.looks == 25 && looks.looks_new == 20 && looks.seen == 40 && looks.seen_new == 32);
+    assert_int_equal(looks.machine, 0); /* no number: not known */
+    ql__profile_free(p);
+}
+
 static void test_read__orders_by_time_and_ends_open_spans(void **state)
 {
     (void)state;
@@ -430,6 +446,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_read__gives_every_record),
+        cmocka_unit_test(test_read__knows_what_looks_at_connections_saw),
         cmocka_unit_test(test_read__orders_by_time_and_ends_open_spans),
         cmocka_unit_test(test_read__names_functions_lines_and_what_is_inlined),
         cmocka_unit_test(test_read__memory_belongs_to_who_asked_for_it),

@@ -354,6 +354,52 @@ static void test_report__understands_how_others_tell_of_requests(void **state)
     expect(ask(&f, "no-connection-reuse"), QL__SEVERITY_HIGH, 0.2, "download", 5); /* the library's stage is no place to look at */
 }
 
+static found looked_at(ql__profile_connections looks, uint64_t requests, size_t facts)
+{
+    fixture f;
+    char url[40];
+    begin(&f, "");
+    f.p->numbers.connections = looks;
+    uint32_t outer = site(&f, "fetch_all", "work", 12), http = site(&f, "GET", "http", 5), other = site(&f, "POST", "http", 8);
+    uint64_t parent = span(&f, outer, 0, 0, 9000 * MS, NULL, 0);
+    for (uint64_t i = 0; i < requests; i++) {
+        snprintf(url, sizeof url, "http://h/%d", (int)i);
+        span(&f, http, parent, i * 4000 * MS / requests, 2000 * MS / requests, (fact[]){{"url", 0, url}, {"connects", 0, NULL}}, facts);
+    }
+    span(&f, other, 0, 0, MS, (fact[]){{"url", 0, "http://other/"}}, 1);
+    return ask(&f, "no-connection-reuse");
+}
+
+static void test_report__sees_new_connections_that_nobody_tells_of(void **state)
+{
+    (void)state;
+    const ql__profile_connections always = {.looks = 25, .looks_new = 20, .seen = 40, .seen_new = 32, .machine = 41};
+    found got = looked_at(always, 40, 1);
+    expect(got, QL__SEVERITY_HIGH, 0.2, "fetch_all", 12);
+    assert_int_equal(got.count, 20);
+    assert_non_null(strstr(got.issue, "At 20 of 25 looks"));
+    assert_non_null(strstr(got.issue, "'h'"));
+    assert_false(looked_at(always, 40, 2).there);  /* the program tells that it made none */
+    assert_false(looked_at(always, 9, 1).there);   /* few requests */
+    assert_false(looked_at(always, 400, 1).there); /* ten requests a connection */
+    ql__profile_connections looks = always;
+    looks.looks_new = 9; /* few looks */
+    assert_false(looked_at(looks, 40, 1).there);
+    looks = always;
+    looks.seen = 100; /* a pool of three beside the new ones */
+    assert_false(looked_at(looks, 40, 1).there);
+    looks = always;
+    looks.looks = 100; /* idle connections most of the time, a burst of new ones */
+    assert_false(looked_at(looks, 40, 1).there);
+    looks = always;
+    looks.machine = 0; /* nobody knows how many were made */
+    assert_false(looked_at(looks, 40, 1).there);
+    looks = (ql__profile_connections){.looks = 25, .looks_new = 1, .seen = 100, .seen_new = 4, .machine = 4}; /* kept */
+    assert_false(looked_at(looks, 40, 1).there);
+    looks = (ql__profile_connections){.looks = 1, .looks_new = UINT64_MAX, .seen = 1, .seen_new = UINT64_MAX, .machine = UINT64_MAX}; /* damage */
+    assert_false(looked_at(looks, 40, 1).there);
+}
+
 /* --- stages ------------------------------------------------------------------------------------------------------------------------------- */
 
 static found embeds(uint64_t texts, bool one_parent)
@@ -787,6 +833,7 @@ int main(void)
         cmocka_unit_test(test_report__understands_how_others_tell_of_databases),
         cmocka_unit_test(test_report__says_no_number_of_rows_that_nobody_told),
         cmocka_unit_test(test_report__names_retries_and_new_connections),
+        cmocka_unit_test(test_report__sees_new_connections_that_nobody_tells_of),
         cmocka_unit_test(test_report__knows_a_try_again_by_its_address),
         cmocka_unit_test(test_report__understands_how_others_tell_of_requests),
         cmocka_unit_test(test_report__names_who_calls_with_one_text),
