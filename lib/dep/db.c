@@ -243,6 +243,12 @@ int64_t ql__db_last_rowid(const ql__db *self)
     return sqlite3_last_insert_rowid(self->handle);
 }
 
+ql_status ql__db_begin(ql__db *self, bool write, ql_error *err)
+{
+    if (ql__db_in_transaction(self)) QL_TRY(ql__db_exec(self, "ROLLBACK", err));
+    return ql__db_exec(self, write ? "BEGIN IMMEDIATE" : "BEGIN", err);
+}
+
 bool ql__db_in_transaction(const ql__db *self)
 {
     return sqlite3_get_autocommit(self->handle) == 0;

@@ -32,6 +32,11 @@ ql_status ql__db_open(const ql__db_options *options, ql__db **out, ql_error *err
 void ql__db_close(ql__db *self); /* statements must be freed before; NULL is fine */
 ql_status ql__db_exec(ql__db *self, const char *sql, ql_error *err);
 int64_t ql__db_last_rowid(const ql__db *self);
+/*
+ * A transaction, of a writer at once. One that is still there is ended first: the caller knows of none, so its end failed for want of memory, and nothing of it
+ * was meant to stay.
+ */
+ql_status ql__db_begin(ql__db *self, bool write, ql_error *err);
 bool ql__db_in_transaction(const ql__db *self);
 ql_status ql__db_bytes(ql__db *self, uint64_t *out, ql_error *err); /* pages in use times page size, as this connection sees it */
 ql_status ql__db_checkpoint(ql__db *self, ql_error *err); /* copies the WAL into the file as far as readers allow, and empties it if it can */

@@ -254,7 +254,7 @@ static ql_status ack_check(const ql__store *self, uint64_t store_id, uint64_t ac
 static ql_status schema_make(ql__store *self, ql_error *err)
 {
     char sql[64];
-    QL_TRY(ql__db_exec(self->db, "BEGIN IMMEDIATE", err));
+    QL_TRY(ql__db_begin(self->db, true, err));
     snprintf(sql, sizeof sql, "PRAGMA user_version=%d", STORE_VERSION);
     ql_status st = ql__db_exec(self->db, schema_sql, err);
     if (st == QL_OK) st = ql__db_exec(self->db, sql, err);

@@ -478,7 +478,7 @@ ql_status ql__store_compact_now(ql__store *self, ql_error *err)
     if (self->meta.dims == 0) return QL_OK;
     if (self->fence_needed) QL_TRY(ql__store_fence(self, err));
     self->fence_needed = false;
-    QL_TRY(ql__db_exec(self->db, "BEGIN IMMEDIATE", err));
+    QL_TRY(ql__db_begin(self->db, true, err));
     ql_status st = ql__view_load(self, &self->meta, err);
     if (st == QL_OK) return compact(self, err);
     (void)ql__db_exec(self->db, "ROLLBACK", NULL);

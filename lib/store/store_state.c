@@ -146,7 +146,7 @@ ql_status ql__store_clear(ql__store *self, ql_error *err)
     if (!self->write || self->in_transaction || self->snapshots) return ql__fail(err, QL_E_INVALID, "store: clear needs a writer without open transaction or snapshot");
     /* The number of the vector file is kept, so that the next one gets a name no reader has open. */
     ql__store_meta meta = {.store_id = self->meta.store_id, .generation = self->meta.generation + 1, .file = self->meta.file};
-    QL_TRY(ql__db_exec(self->db, "BEGIN IMMEDIATE", err));
+    QL_TRY(ql__db_begin(self->db, true, err));
     ql_status st = clear_steps(self, &meta, err);
     if (st != QL_OK) {
         if (ql__db_in_transaction(self->db)) (void)ql__db_exec(self->db, "ROLLBACK", NULL);

@@ -246,7 +246,7 @@ ql_status ql__view_verify(ql__store *self, size_t first, size_t count, ql_error 
 static ql_status open_view(ql__store *self, ql_error *err)
 {
     ql__store_meta meta;
-    QL_TRY(ql__db_exec(self->db, "BEGIN", err));
+    QL_TRY(ql__db_begin(self->db, false, err));
     ql_status st = ql__store_meta_read(self, &meta, err);
     if (st == QL_OK) st = ql__view_load(self, &meta, err);
     if (st == QL_OK && !self->write) self->meta = meta;

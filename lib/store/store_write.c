@@ -49,7 +49,7 @@ ql_status ql__store_begin(ql__store *self, ql_error *err)
         self->fence_needed = false;
     }
     if (self->tail_stale) QL_TRY(ql__store_tail_load(self, err));
-    QL_TRY(ql__db_exec(self->db, "BEGIN IMMEDIATE", err));
+    QL_TRY(ql__db_begin(self->db, true, err));
     self->in_transaction = true;
     self->changed = false;
     self->vectors_dirty = false;
@@ -581,7 +581,7 @@ ql_status ql__store_fence(ql__store *self, ql_error *err)
 {
     ql__store_meta meta = self->meta;
     meta.generation++;
-    QL_TRY(ql__db_exec(self->db, "BEGIN IMMEDIATE", err));
+    QL_TRY(ql__db_begin(self->db, true, err));
     ql_status st = ql__store_meta_write(self, &meta, err);
     if (st == QL_OK) st = ql__db_exec(self->db, "COMMIT", err);
     if (st == QL_OK) self->meta = meta;

@@ -110,9 +110,12 @@ static void test_db__names_constraint_lock_and_syntax(void **state)
     expect(ql__db_exec(db, "INSERT INTO t VALUES(1)", &err), QL_E_EXISTS);
     expect(ql__db_prepare(db, "SELEKT", &stmt, &err), QL_E_INTERNAL);
     expect(open_db(path, true, &other, &err), QL_OK);
-    expect(ql__db_exec(db, "BEGIN IMMEDIATE", &err), QL_OK);
+    expect(ql__db_begin(db, true, &err), QL_OK);
     assert_true(ql__db_in_transaction(db));
-    expect(ql__db_exec(other, "BEGIN IMMEDIATE", &err), QL_E_BUSY);
+    expect(ql__db_begin(other, true, &err), QL_E_BUSY);
+    expect(ql__db_exec(db, "INSERT INTO t VALUES(2)", &err), QL_OK);
+    expect(ql__db_begin(db, false, &err), QL_OK); /* whose end failed is over */
+    expect(ql__db_exec(other, "INSERT INTO t VALUES(2)", &err), QL_OK);
     expect(ql__db_exec(db, "ROLLBACK", &err), QL_OK);
     assert_false(ql__db_in_transaction(db));
     expect(ql__db_checkpoint(db, &err), QL_OK);
