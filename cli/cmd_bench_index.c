@@ -242,10 +242,12 @@ static int search_warm(cli *self, const questions *asked, bench_result *result)
     unsigned long warmup = cli_number(self, OPT_WARMUP), runs = cli_number(self, OPT_RUNS);
     int code = session_open(self, true, &session);
     if (code >= 0) return code;
+    ql_live *live = live_show(&session);
     for (unsigned long i = 0; i < warmup + runs && code < 0; i++) {
         show_progress(self, "round", i + 1, warmup + runs);
         for (size_t q = 0; q < asked->count && code < 0; q++) code = search_once(self, &session, asked->texts[q], i >= warmup ? result : NULL);
     }
+    ql_live_free(live);
     session_close(&session);
     return code;
 }

@@ -120,6 +120,12 @@ static bool wait_for_view(pid_t pid, int *wait_status)
     }
 }
 
+/* As a shell tells it. */
+static int program_code(int wait_status)
+{
+    return WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
+}
+
 static int record_program(const cli *self)
 {
     ql_error err = {0};
@@ -139,7 +145,7 @@ static int record_program(const cli *self)
     int code = record_pid(self, pid);
     while (waitpid(pid, &wait_status, 0) < 0 && errno == EINTR) {
     }
-    return code;
+    return code != EXIT_OK ? code : program_code(wait_status);
 }
 
 int cmd_record(cli *self)

@@ -327,7 +327,8 @@ const cli_command cli_commands[] = {
      "  qloader top 4242\n  qloader top --passive --json 4242\n", live_top_options, live_common, cmd_top},
     {"record", &process_or_program, 1, CLI_NO_LIMIT, "record a running process, or a program that it starts",
      "The file's name says what is written: .qprof everything (for qloader prof), .pb.gz pprof, .speedscope.json speedscope, .collapsed stacks a line, else a flame\n"
-     "graph as SVG. A program must show itself, as 'qloader ingest' does; what it did before that is missing.",
+     "graph as SVG. A program must show itself, as 'qloader ingest' and 'qloader bench search' do; what it did before that is missing. When it was recorded\n"
+     "the exit code is the program's.",
      "  qloader record --output flame.svg --seconds 10 4242\n  qloader record --output run.qprof -- qloader ingest --workspace ~/kb\n", record_options, live_common, cmd_record},
     {"dump", &process, 1, 1, "print the stacks and tasks of a running process",
      "Takes a fifth of a second, or two where a thread was not seen in it; waits that cannot go on by themselves (poll, sleep) are interrupted meanwhile (EINTR).",

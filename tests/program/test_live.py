@@ -210,6 +210,10 @@ class Live(harness.Case):
         self.assertIn("written", done.stdout)
         self.assertTrue(os.path.getsize(out))
         self.assertEqual(self.files(), [])
+        self.ws.write("two.txt", "two")
+        self.q("record", "--output", out, "--", *self.ws.command("bench", "search", "-n", "20", "--quiet", "pump", "two"))
+        self.ws.write("large.py", "def f(a):\n    return a\n\n\n" * 40000)
+        self.q("record", "--output", out, "--", *self.ws.command("ingest", "--quiet", "--mem", "72M"), code=5)  # a document failed
         self.assertIn("ended before it showed itself", self.q("record", "--output", out, "--", "true", code=4).stderr)
         self.assertIn("No such file", self.q("record", "--output", out, "--", "/no/such/program", code=4).stderr)
 
