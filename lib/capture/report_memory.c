@@ -94,16 +94,31 @@ static ql_status add_churn(ql__evidence *self, size_t sample, ql_error *err)
     return ql__finding_add(self->report, finding, QL__SEVERITY_MEDIUM, issue, "Keep one buffer and use it for every item, or work in pieces that need no such buffer.", err);
 }
 
-static ql_status add_large(ql__evidence *self, size_t sample, ql_error *err)
+/* To what its place has: ways that lead there are no matter. */
+static ql_status count_large(ql__evidence *self, ql__tallies *places, size_t sample, ql_error *err)
+{
+    const ql__profile *p = self->profile;
+    uint32_t line;
+    int64_t bytes = heap_value(p, sample, QL__HEAP_PEAK_BYTES), objects = heap_value(p, sample, QL__HEAP_PEAK_OBJECTS);
+    if (objects <= 0 || bytes / objects < LARGE_BYTES || p->heap.peak_bytes == 0) return QL_OK;
+    bool known = ql__heap_place(p, p->sets[QL__SAMPLE_HEAP].samples[sample].stack, &line);
+    ql__tally *place = known ? ql__tally_of(places, p->lines[line].function, p->lines[line].line) : ql__tally_of(places, UINT64_MAX, sample);
+    if (place == NULL) return ql__fail_nomem(err);
+    place->count += (uint64_t)objects;
+    place->value_ns += (uint64_t)bytes; /* a tally's value, whatever its unit */
+    place->other += (uint64_t)heap_value(p, sample, QL__HEAP_SAMPLED);
+    place->span = (uint32_t)sample + 1;
+    return QL_OK;
+}
+
+static ql_status add_large(ql__evidence *self, const ql__tally *place, ql_error *err)
 {
     const ql__profile *p = self->profile;
     char issue[200];
-    int64_t bytes = heap_value(p, sample, QL__HEAP_PEAK_BYTES), objects = heap_value(p, sample, QL__HEAP_PEAK_OBJECTS);
-    if (objects <= 0 || bytes / objects < LARGE_BYTES || p->heap.peak_bytes == 0) return QL_OK;
-    ql__finding finding = {.rule = "large-allocation", .memory = true, .share = (double)bytes / (double)p->heap.peak_bytes, .count = (uint64_t)objects,
-                           .samples = (uint64_t)heap_value(p, sample, QL__HEAP_SAMPLED), .value = (uint64_t)bytes};
-    set_place(p, &finding, p->sets[QL__SAMPLE_HEAP].samples[sample].stack);
-    (void)snprintf(issue, sizeof issue, "Large allocations: %lld KiB in %lld pieces when most memory was in use.", (long long)(bytes / 1024), (long long)objects);
+    unsigned long long pieces = place->count;
+    ql__finding finding = {.rule = "large-allocation", .memory = true, .share = (double)place->value_ns / (double)p->heap.peak_bytes, .count = place->count, .samples = place->other, .value = place->value_ns};
+    set_place(p, &finding, p->sets[QL__SAMPLE_HEAP].samples[place->span - 1].stack);
+    (void)snprintf(issue, sizeof issue, "Large allocations: %llu KiB in %llu piece%s when most memory was in use.", (unsigned long long)(place->value_ns / 1024), pieces, pieces == 1 ? "" : "s");
     return ql__finding_add(self->report, finding, QL__SEVERITY_LOW, issue, "Ask whether all of it is needed at once; a buffer that is used again, or pieces, take less.", err);
 }
 
@@ -141,10 +156,14 @@ static ql_status add_batch(ql__evidence *self, ql_error *err)
 ql_status ql__rules_memory(ql__evidence *evidence, ql_error *err)
 {
     double growth = steady_growth(evidence->profile);
-    QL_TRY(add_batch(evidence, err));
-    for (size_t i = 0; i < evidence->profile->sets[QL__SAMPLE_HEAP].count; i++) {
-        QL_TRY(add_leak(evidence, i, growth, err));
-        QL_TRY(is_churn(evidence->profile, evidence->report, i) ? add_churn(evidence, i, err) : add_large(evidence, i, err));
+    ql__tallies large;
+    ql__tallies_init(&large);
+    ql_status status = add_batch(evidence, err);
+    for (size_t i = 0; status >= 0 && i < evidence->profile->sets[QL__SAMPLE_HEAP].count; i++) {
+        status = add_leak(evidence, i, growth, err);
+        if (status >= 0) status = is_churn(evidence->profile, evidence->report, i) ? add_churn(evidence, i, err) : count_large(evidence, &large, i, err);
     }
-    return QL_OK;
+    for (size_t i = 0; status >= 0 && i < large.count; i++) status = add_large(evidence, &large.items[i], err);
+    ql__tallies_dispose(&large);
+    return status;
 }

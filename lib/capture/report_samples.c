@@ -32,6 +32,23 @@ static void set_share(const ql__report *report, ql__finding *finding, int64_t va
 
 #define HOT_SHARE 0.15
 
+/* A function of the compiler's own headers stands for one instruction of whoever uses it. */
+static bool is_intrinsic(const ql__profile *p, uint32_t line)
+{
+    const ql_str end = QL_STR("intrin.h"), neon = QL_STR("arm_neon.h");
+    ql_str file = ql__path_base(ql__profile_text(p, p->functions[p->lines[line].function].file));
+    return ql_str_equal(file, neon) || (file.len >= end.len && memcmp(file.ptr + file.len - end.len, end.ptr, end.len) == 0);
+}
+
+/* Where a stack ends, in code that somebody wrote. False: an empty one. */
+static bool leaf_of(const ql__profile *p, size_t stack, uint32_t *line)
+{
+    ql__frame_iter frames = ql__frames_of(p, (uint32_t)stack);
+    if (!ql__frame_next(&frames, line)) return false;
+    for (uint32_t next = *line; is_intrinsic(p, *line) && ql__frame_next(&frames, &next);) *line = next;
+    return true;
+}
+
 /* The line of a function that has most samples. */
 static uint32_t hottest_line(const ql__profile *p, const ql__stack_sums *sums, uint32_t function)
 {
@@ -40,8 +57,7 @@ static uint32_t hottest_line(const ql__profile *p, const ql__stack_sums *sums, u
     /* Few functions are asked for, and each has few lines: a vote in two passes is enough (Boyer and Moore), since what matters is a line that dominates. */
     for (size_t i = 0; i < p->stacks_count; i++) {
         uint32_t line;
-        ql__frame_iter frames = ql__frames_of(p, (uint32_t)i);
-        if (sums->items[i].value == 0 || !ql__frame_next(&frames, &line) || p->lines[line].function != function || p->lines[line].line == 0) continue;
+        if (sums->items[i].value == 0 || !leaf_of(p, i, &line) || p->lines[line].function != function || p->lines[line].line == 0) continue;
         if (p->lines[line].line == best_line) best += sums->items[i].value;
         else if (best >= sums->items[i].value) best -= sums->items[i].value;
         else best = sums->items[i].value - best, best_line = p->lines[line].line;
@@ -50,23 +66,34 @@ static uint32_t hottest_line(const ql__profile *p, const ql__stack_sums *sums, u
     return here > 0 ? best_line : 0;
 }
 
+/* What ends in each function (functions_count), to be freed; NULL: no memory. */
+static ql__stack_sum *sums_by_function(const ql__profile *p, const ql__stack_sums *sums)
+{
+    ql__stack_sum *made = ql__alloc_zero(p->functions_count > 0 ? p->functions_count : 1, sizeof *made);
+    for (size_t i = 0; made != NULL && i < p->stacks_count; i++) {
+        uint32_t line;
+        if (sums->items[i].samples == 0 || !leaf_of(p, i, &line)) continue;
+        made[p->lines[line].function].value += sums->items[i].value;
+        made[p->lines[line].function].samples += sums->items[i].samples;
+    }
+    return made;
+}
+
 static ql_status add_hot_functions(ql__evidence *self, const ql__stack_sums *sums, ql_error *err)
 {
-    ql__grouping groups = {0};
-    ql__totals totals = {0};
-    ql_status status = ql__grouping_new(self->profile, QL__GROUP_FUNCTION, &groups, err);
-    if (status >= 0) status = ql__totals_of(self->profile, sums, &groups, &totals, err);
-    for (size_t g = 0; status >= 0 && g < groups.count; g++) {
+    ql_status status = QL_OK;
+    ql__stack_sum *functions = sums_by_function(self->profile, sums);
+    if (functions == NULL) return ql__fail_nomem(err);
+    for (size_t f = 0; status >= 0 && f < self->profile->functions_count; f++) {
         char issue[200];
-        ql__finding finding = {.rule = "hot-function", .samples = totals.items[g].samples_self};
-        set_share(self->report, &finding, totals.items[g].self, sums->value, sums->samples);
+        ql__finding finding = {.rule = "hot-function", .samples = functions[f].samples};
+        set_share(self->report, &finding, functions[f].value, sums->value, sums->samples);
         if (finding.share - finding.error < HOT_SHARE) continue;
-        ql__finding_function(self->profile, &finding, groups.keys[g].function, hottest_line(self->profile, sums, groups.keys[g].function));
+        ql__finding_function(self->profile, &finding, (uint32_t)f, hottest_line(self->profile, sums, (uint32_t)f));
         (void)snprintf(issue, sizeof issue, "%llu of %llu samples of processor time end in this function.", (unsigned long long)finding.samples, (unsigned long long)sums->samples);
         status = ql__finding_add(self->report, finding, QL__SEVERITY_MEDIUM, issue, "Look at its callers (prof convert --to flame): call it less often, or on less. Nothing shows that it does wrong.", err);
     }
-    ql__totals_free(&totals);
-    ql__grouping_free(&groups);
+    ql__free(functions);
     return status;
 }
 

@@ -612,6 +612,26 @@ static void test_report__names_compression_by_who_calls_it(void **state)
     expect(ask(&f, "compression"), QL__SEVERITY_CRITICAL, 0.45, "save_page", 91);
 }
 
+static void test_report__an_instruction_of_the_compilers_headers_is_its_users(void **state)
+{
+    (void)state;
+    fixture f;
+    begin(&f, "");
+    uint32_t one, two, user, place, both;
+    ql__profile_function inner = {.name = named(&f, "_mm512_fmadd_ps"), .file = text(&f, "/usr/lib/gcc/x/include/avx512fintrin.h"), .module = text(&f, "/bin/x")}, outer = inner, own = inner;
+    outer.name = named(&f, "_mm512_dpbf16_ps"), outer.file = text(&f, "/usr/lib/gcc/x/include/avx512bf16intrin.h");
+    own.name = named(&f, "multiply"), own.file = named(&f, "tile.h");
+    assert_int_equal(ql__profile_function_add(f.p, &inner, &one, NULL), QL_OK);
+    assert_int_equal(ql__profile_function_add(f.p, &outer, &two, NULL), QL_OK);
+    assert_int_equal(ql__profile_function_add(f.p, &own, &user, NULL), QL_OK);
+    const ql__profile_line lines[] = {{one, 50}, {two, 106}, {user, 39}};
+    assert_int_equal(ql__profile_location_add(f.p, 0, 1, lines, 3, &place, NULL), QL_OK);
+    assert_int_equal(ql__profile_stack_add(f.p, &place, 1, false, &both, NULL), QL_OK);
+    samples(&f, QL__SAMPLE_CPU, both, 0, 1, 900, 10 * MS);
+    samples(&f, QL__SAMPLE_CPU, stack(&f, "other", "/bin/x", 3), 0, 1, 100, 10 * MS);
+    expect(ask(&f, "hot-function"), QL__SEVERITY_MEDIUM, 0.9, "multiply", 39);
+}
+
 static void test_report__hot_functions_are_no_fault_and_few_samples_prove_nothing(void **state)
 {
     (void)state;
@@ -661,6 +681,30 @@ static void test_report__names_a_leak_that_grows(void **state)
     assert_false(leak(false, 900, 100).there); /* loaded once and kept */
     assert_false(leak(true, 900, 5).there);    /* seen too seldom */
     assert_false(leak(true, 200, 100).there);  /* mostly freed */
+}
+
+/* Two ways to one place are one finding. */
+static void test_report__large_allocations_add_up_by_place(void **state)
+{
+    (void)state;
+    fixture f;
+    begin(&f, "");
+    f.p->heap = (ql__profile_heap){.known = true, .final = true, .peak_bytes = 100 << 20, .peak_ns = 9999 * MS};
+    const int64_t values[QL__SAMPLE_VALUES_MAX] = {[QL__HEAP_ALLOC_OBJECTS] = 2, [QL__HEAP_ALLOC_BYTES] = 12 << 20, [QL__HEAP_PEAK_OBJECTS] = 2, [QL__HEAP_PEAK_BYTES] = 12 << 20, [QL__HEAP_SAMPLED] = 2};
+    uint32_t path[2] = {0, 0}, way;
+    ql__profile_line row = {0, 19}, callers[2] = {{0, 1}, {0, 2}};
+    ql__profile_function reader = {.name = named(&f, "read_all"), .file = named(&f, "code.c"), .module = text(&f, "/bin/x")};
+    assert_int_equal(ql__profile_function_add(f.p, &reader, &row.function, NULL), QL_OK);
+    assert_int_equal(ql__profile_location_add(f.p, 0, 19, &row, 1, &path[0], NULL), QL_OK);
+    for (uint64_t i = 0; i < 2; i++) {
+        callers[i].function = row.function;
+        assert_int_equal(ql__profile_location_add(f.p, 0, 100 + i, &callers[i], 1, &path[1], NULL), QL_OK);
+        assert_int_equal(ql__profile_stack_add(f.p, path, 2, false, &way, NULL), QL_OK);
+        assert_int_equal(ql__profile_sample_add(f.p, QL__SAMPLE_HEAP, &(ql__profile_sample){.stack = way}, values, NULL), QL_OK);
+    }
+    found got = ask(&f, "large-allocation");
+    expect(got, QL__SEVERITY_LOW, 0.24, "read_all", 19);
+    assert_int_equal(got.count, 4);
 }
 
 static found churn(int64_t count, int64_t bytes_each, int64_t peak_pieces, int64_t left)
@@ -845,9 +889,11 @@ int main(void)
         cmocka_unit_test(test_report__names_waits),
         cmocka_unit_test(test_report__names_what_makes_a_queue_full),
         cmocka_unit_test(test_report__names_compression_by_who_calls_it),
+        cmocka_unit_test(test_report__an_instruction_of_the_compilers_headers_is_its_users),
         cmocka_unit_test(test_report__hot_functions_are_no_fault_and_few_samples_prove_nothing),
         cmocka_unit_test(test_report__names_page_faults),
         cmocka_unit_test(test_report__names_a_leak_that_grows),
+        cmocka_unit_test(test_report__large_allocations_add_up_by_place),
         cmocka_unit_test(test_report__names_large_buffers_taken_again_and_again),
         cmocka_unit_test(test_report__names_the_batch_that_makes_the_peak),
         cmocka_unit_test(test_report__ledger_and_stages),
