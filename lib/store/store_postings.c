@@ -273,14 +273,26 @@ void ql__terms_log_at(const ql__terms_log *self, uint32_t index, ql__log_entry *
     entry_parse(data, offset_at(data, index), offset_at(data, index + 1), out);
 }
 
+/* The rest of an entry is not worth a look before its term is the one. */
+static ql_str term_at(ql_str data, uint32_t index)
+{
+    const unsigned char *at = (const unsigned char *)data.ptr + offset_at(data, index), *stop = (const unsigned char *)data.ptr + offset_at(data, index + 1);
+    uint64_t len = 0;
+    (void)varint_get(&at, stop, &len); /* valid since it was opened */
+    return (ql_str){(const char *)at, (size_t)len};
+}
+
 bool ql__terms_log_find(const ql__terms_log *self, ql_str term, ql__log_entry *out)
 {
+    ql_str data = ql_buf_str(&self->data);
     uint32_t low = 0, high = self->count;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        ql__terms_log_at(self, middle, out);
-        int order = ql_str_compare(out->term, term);
-        if (order == 0) return true;
+        int order = ql_str_compare(term_at(data, middle), term);
+        if (order == 0) {
+            ql__terms_log_at(self, middle, out);
+            return true;
+        }
         if (order < 0) low = middle + 1;
         else high = middle;
     }
