@@ -154,7 +154,7 @@ static void print_event(ingest_view *self, const ql_ingest_event *event)
     json_t *object = ingest_event_json(event);
     printf(self->events++ == 0 ? "{\n  \"events\": [\n    " : ",\n    ");
     if (object == NULL || json_dumpf(object, stdout, 0) < 0) {
-        self->event_lost = true;
+        self->event_lost = self->event_lost || ferror(stdout) == 0; /* what cannot be written is told at the end, for all of it */
         printf("{}");
     }
     json_decref(object);
@@ -199,8 +199,10 @@ static void print_summary(const ingest_view *self, const ql_ingest_report *repor
            (unsigned long long)(report->elapsed_ms / 1000), (unsigned long long)(report->elapsed_ms % 1000));
 }
 
-static void print_json(ingest_view *self, const cli_session *session, const ql_ingest_report *report, ql_status status, const ql_error *err)
+/* False: there is no memory for it; what stands there says so. */
+static bool print_json(ingest_view *self, const cli_session *session, const ql_ingest_report *report, ql_status status, const ql_error *err)
 {
+    static const char no_memory[] = "\n  \"status\": \"out of memory\"\n}";
     json_t *object = json_object();
     json_object_set_new(object, "status", json_string(status >= 0 ? "ok" : ql_status_name(status)));
     json_object_set_new(object, "dry_run", json_boolean(self->dry_run));
@@ -209,9 +211,11 @@ static void print_json(ingest_view *self, const cli_session *session, const ql_i
     if (cli_has(self->cli, OPT_PROFILE)) json_object_set_new(object, "stages", bench_stages(session->runtime));
     if (status < 0) json_object_set_new(object, "message", text_json(ql_str_of(err->message)));
     char *text = json_dumps(object, JSON_INDENT(2));
-    printf(self->events == 0 ? "{\n  \"events\": [],%s\n" : "\n  ],%s\n", text != NULL ? text + 1 : "}"); /* without the brace that is printed already */
+    printf(self->events == 0 ? "{\n  \"events\": [],%s\n" : "\n  ],%s\n", text != NULL ? text + 1 : no_memory); /* without the brace that is printed already */
+    bool whole = text != NULL;
     free(text);
     json_decref(object);
+    return whole;
 }
 
 static void print_profile(const ql_runtime *runtime)
@@ -260,11 +264,16 @@ static int tell_end(ingest_view *self, const ql_ingest_report *report, ql_status
 
 static int finish(ingest_view *self, const cli_session *session, cli_profile *profile, ql_status status, const ql_ingest_report *report, const ql_error *err)
 {
+    static const ql_error no_memory = {.status = QL_E_NOMEM, .message = "out of memory while the report was printed"};
     bool stopped = ql_status_kind(status) == QL_E_CANCELLED;
     clear_line(self);
     log_summary(self, report, status);
-    if (self->json) print_json(self, session, report, status, err);
-    else if (!self->quiet && (status >= 0 || stopped || ql_status_kind(status) == QL_E_PARTIAL)) print_summary(self, report, stopped);
+    bool told = !self->json || print_json(self, session, report, status, err);
+    if (!told && status >= 0) {
+        status = QL_E_NOMEM;
+        err = &no_memory;
+    }
+    if (!self->json && !self->quiet && (status >= 0 || stopped || ql_status_kind(status) == QL_E_PARTIAL)) print_summary(self, report, stopped);
     if (cli_has(self->cli, OPT_PROFILE)) {
         if (self->progress == PROGRESS_LINES) line_profile(session->runtime);
         else if (!self->quiet) print_profile(session->runtime);
@@ -335,10 +344,10 @@ int cmd_ingest(cli *self)
     if (memory_max > 0) memory_bound(memory_max, &memory_before);
     ql_status status = ql_ingest(session.workspace, &options, &report, &err);
     if (bring_missing_model(self, !view.dry_run, &status, &err)) status = ql_ingest(session.workspace, &options, &report, &err);
-    if (memory_max > 0) memory_free(&memory_before);
+    if (memory_max > 0) memory_unbound(&memory_before);
     if (view.event_lost && status >= 0) {
         status = err.status = QL_E_NOMEM;
-        snprintf(err.message, sizeof err.message, "out of memory while the events were printed; the index is complete");
+        snprintf(err.message, sizeof err.message, "out of memory while the events were printed%s", view.dry_run ? "" : "; the index is complete");
     }
     code = finish(&view, &session, &profile, status, &report, &err);
     ql_live_free(live);

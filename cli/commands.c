@@ -115,7 +115,7 @@ const cli_option cli_options[] = {
     {OPT_SINCE, "since", 0, &when, "only documents changed since: 2026-01-31, 2026-01-31T12:00:00+01:00, or 7d, 12h, 2w ago"},
     {OPT_MODE, "mode", 0, &mode, "what is compared"},
     {OPT_PRUNE, "prune", 0, NULL, "delete documents of sources that are not configured any more"},
-    {OPT_MEM, "mem", 0, &size, "memory this process may take, as 256M or 2G; what is mapped from files does not count, and about 66M are the least. A document that would take more than is left fails"},
+    {OPT_MEM, "mem", 0, &size, "memory this process may take, as 256M or 2G; what is mapped from files does not count, and about 60M and 3M a thread are the least. A document that would take more than is left fails"},
     {OPT_PULL, "pull", 0, NULL, "bring the embedding model first if it is not on this machine; at a terminal that is the default"},
     {OPT_PULL_FROM, "pull-from", 0, &place, "the same, from this folder, file, wheel, zip or URL"},
     {OPT_FORMAT, "format", 'f', &format, "how hits are printed"},

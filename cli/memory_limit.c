@@ -62,7 +62,7 @@ void memory_bound(uint64_t bytes, struct rlimit *before)
     (void)setrlimit(RLIMIT_DATA, &limit);
 }
 
-void memory_free(const struct rlimit *before)
+void memory_unbound(const struct rlimit *before)
 {
     (void)setrlimit(RLIMIT_DATA, before);
 }

@@ -286,29 +286,52 @@ static ql_str root_of(ql_str path, ql_str relative)
     return ends ? (ql_str){path.ptr, path.len - relative.len - 1} : (ql_str){0};
 }
 
-/* Where compilers ran: a function's file as debug information has it, and the same file as a span of the function (or with a folder) has it. */
-static size_t find_roots(const ql__profile *p, ql_str roots[ROOTS_MAX])
+static uint64_t hash_of_base(ql_str path)
 {
-    size_t count = 0;
+    return ql__hash_bytes(ql__path_base(path), 0x5eed);
+}
+
+/* Relative files of sites by the hash of their base name, and, where no folder tells them apart, by the function: other is the site. Of several with one key the first. */
+static ql_status index_sites(const ql__profile *p, ql__tallies *sites, ql_error *err)
+{
     for (size_t s = 0; s < p->sites_count; s++) {
         ql_str file = ql__profile_text(p, p->sites[s].file);
         bool folder = file.len > 0 && memchr(file.ptr, '/', file.len) != NULL;
-        for (size_t f = 0; f < p->functions_count && count < ROOTS_MAX && file.len > 0 && file.ptr[0] != '/'; f++) {
-            if (!folder && p->functions[f].name != p->sites[s].function) continue;
-            ql_str root = root_of(ql__profile_text(p, p->functions[f].file), file);
-            bool known = root.len == 0;
-            for (size_t i = 0; i < count && !known; i++) known = ql_str_equal(roots[i], root);
-            if (!known) roots[count++] = root;
-        }
+        if (file.len == 0 || file.ptr[0] == '/') continue;
+        ql__tally *site = ql__tally_of(sites, hash_of_base(file), folder ? 0 : p->sites[s].function);
+        if (site == NULL) return ql__fail_nomem(err);
+        if (site->count++ == 0) site->other = s;
+    }
+    return QL_OK;
+}
+
+/* Where compilers ran: a function's file as debug information has it, and the same file as a span of the function (or with a folder) has it. */
+static size_t find_roots(const ql__profile *p, const ql__tallies *sites, ql_str roots[ROOTS_MAX])
+{
+    size_t count = 0;
+    for (size_t f = 0; f < p->functions_count && count < ROOTS_MAX; f++) {
+        ql_str file = ql__profile_text(p, p->functions[f].file), root = {0};
+        uint64_t base = hash_of_base(file);
+        const ql__tally *found[] = {ql__tally_find(sites, base, 0), p->functions[f].name != 0 ? ql__tally_find(sites, base, p->functions[f].name) : NULL};
+        for (size_t i = 0; i < 2 && root.len == 0; i++)
+            if (found[i] != NULL) root = root_of(file, ql__profile_text(p, p->sites[found[i]->other].file));
+        bool known = root.len == 0;
+        for (size_t i = 0; i < count && !known; i++) known = ql_str_equal(roots[i], root);
+        if (!known) roots[count++] = root;
     }
     return count;
 }
 
 /* Spans have files as the compiler was given them, samples as debug information has them, which is absolute: findings have the first. */
-static void unify_files(ql__report *report)
+static ql_status unify_files(ql__report *report, ql_error *err)
 {
     ql_str roots[ROOTS_MAX];
-    size_t count = find_roots(report->profile, roots);
+    ql__tallies sites;
+    if (report->finding_count == 0) return QL_OK;
+    ql__tallies_init(&sites);
+    ql_status status = index_sites(report->profile, &sites, err);
+    size_t count = status >= 0 ? find_roots(report->profile, &sites, roots) : 0;
+    ql__tallies_dispose(&sites);
     for (size_t i = 0; i < report->finding_count; i++) {
         ql_str *file = &report->findings[i].file;
         size_t longest = 0;
@@ -316,6 +339,7 @@ static void unify_files(ql__report *report)
             if (roots[r].len > longest && file->len > roots[r].len + 1 && file->ptr[roots[r].len] == '/' && memcmp(file->ptr, roots[r].ptr, roots[r].len) == 0) longest = roots[r].len;
         if (longest > 0) *file = (ql_str){file->ptr + longest + 1, file->len - longest - 1};
     }
+    return status;
 }
 
 /* --- stages --------------------------------------------------------------------------------------------------------------------------------- */
@@ -478,7 +502,7 @@ ql_status ql__report_make(const ql__profile *profile, ql__report *out, ql_error 
     ql_status status = ql__evidence_open(out, &evidence, err);
     for (size_t i = 0; i < sizeof rules / sizeof *rules && status >= 0; i++) status = rules[i](&evidence, err);
     ql__evidence_close(&evidence);
-    unify_files(out);
+    if (status >= 0) status = unify_files(out, err);
     if (status < 0) ql__report_dispose(out);
     else qsort(out->findings, out->finding_count, sizeof *out->findings, compare_findings);
     return status;

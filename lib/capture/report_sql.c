@@ -97,13 +97,6 @@ static ql_status tally_statements(ql__evidence *self, ql__tallies *queries, comm
     return QL_OK;
 }
 
-/* The site of the span around a span, or its own where nothing is around. */
-static uint32_t outer_site(const ql__evidence *self, uint32_t span)
-{
-    uint32_t outer = self->parent[span - 1];
-    return self->profile->spans[(outer != 0 ? outer : span) - 1].site;
-}
-
 /* By site of the span around, and text. Where the span around was lost it is taken for one of the site that others of the statement are under. */
 static ql_status tally_places(const ql__evidence *self, const ql__tallies *queries, ql__tallies *places, ql_error *err)
 {
@@ -160,7 +153,7 @@ static ql_status add_commits(ql__evidence *self, const commits *all, ql_error *e
     if (!each && !automatic) return QL_OK;
     uint64_t time = each ? all->commit_ns : all->write_ns, count = each ? all->commits : all->writes;
     ql__finding finding = {.rule = "commit-per-row", .share = (double)time / (double)self->report->time_ns, .count = count, .value = time};
-    ql__finding_site(self->profile, &finding, outer_site(self, each ? all->commit_span : all->write_span));
+    ql__finding_site(self->profile, &finding, ql__span_outer_site(self, (each ? all->commit_span : all->write_span) - 1));
     /* Where no statement that writes was told, the time of the commits is all that is known. */
     bool told = all->writes > 0;
     if (!told)

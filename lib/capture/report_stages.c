@@ -1,6 +1,6 @@
 /*
  * Rules over what is worked on: one text at a time through the model, the same content again. Evidence: spans with "texts", spans with "content" (a hash).
- * Threads: any. Cost: passes over the spans.
+ * Threads: any. Cost: passes over the spans, and one over the samples.
  */
 #include <stdio.h>
 
@@ -28,42 +28,50 @@ static bool caller_of_site(const ql__profile *p, uint32_t stack, const ql__profi
     return false;
 }
 
-/* Where spans of a site that no program's span is around are made, as most samples inside them see it; false: no sample does. */
-static ql_status find_caller(const ql__evidence *self, uint32_t site, ql__finding *finding, bool *known, ql_error *err)
+/* Where the spans of sites that no program's span is around are made, as most samples inside them see it: by site, count of samples, other the line. One pass over samples. */
+static ql_status find_callers(const ql__evidence *self, ql__tallies *callers, ql_error *err)
 {
     const ql__profile *p = self->profile;
     const ql__profile_set *set = &p->sets[QL__SAMPLE_CPU];
-    ql__tallies lines;
-    uint64_t most = 0;
+    ql__tallies lines; /* by site and line */
     ql_status status = QL_OK;
-    *known = false;
     ql__tallies_init(&lines);
-    for (size_t i = 0; site != 0 && p->sites[site - 1].function != 0 && i < set->count && status >= 0; i++) {
+    for (size_t i = 0; i < set->count && status >= 0; i++) {
         uint32_t line;
         const uint64_t *span = set->samples[i].span != 0 ? ql__map_find(&self->span_ids, (ql_str){(const char *)&set->samples[i].span, sizeof set->samples[i].span}) : NULL;
-        if (span == NULL || p->spans[*span].site != site || !caller_of_site(p, set->samples[i].stack, &p->sites[site - 1], &line)) continue;
-        ql__tally *tally = ql__tally_of(&lines, line, 0);
-        if (tally == NULL) status = ql__fail_nomem(err);
-        else if (++tally->count > most) {
-            const ql__profile_function *function = &p->functions[p->lines[line].function];
-            most = tally->count;
-            finding->function = ql__profile_text(p, function->name);
-            finding->file = ql__profile_text(p, function->file);
-            finding->line = p->lines[line].line;
-            *known = true;
+        uint32_t site = span != NULL ? p->spans[*span].site : 0;
+        if (site == 0 || p->sites[site - 1].function == 0 || !caller_of_site(p, set->samples[i].stack, &p->sites[site - 1], &line)) continue;
+        ql__tally *tally = ql__tally_of(&lines, site, line), *most = ql__tally_of(callers, site, 0);
+        if (tally == NULL || most == NULL) status = ql__fail_nomem(err);
+        else if (++tally->count > most->count) {
+            most->count = tally->count;
+            most->other = line;
         }
     }
     ql__tallies_dispose(&lines);
     return status;
 }
 
+/* False: no sample saw who makes spans of that site. */
+static bool set_caller(const ql__profile *p, const ql__tallies *callers, uint32_t site, ql__finding *finding)
+{
+    const ql__tally *most = ql__tally_find(callers, site, 0);
+    if (most == NULL) return false;
+    const ql__profile_function *function = &p->functions[p->lines[most->other].function];
+    finding->function = ql__profile_text(p, function->name);
+    finding->file = ql__profile_text(p, function->file);
+    finding->line = p->lines[most->other].line;
+    return true;
+}
+
 static ql_status add_singles(ql__evidence *self, ql_error *err)
 {
     const ql__profile *p = self->profile;
-    ql__tallies calls; /* by the span around and the site */
-    ql_status status = QL_OK;
+    ql__tallies calls, callers; /* by the span around and the site; by site */
     if (self->key_texts == 0) return QL_OK;
     ql__tallies_init(&calls);
+    ql__tallies_init(&callers);
+    ql_status status = find_callers(self, &callers, err);
     for (size_t i = 0; i < p->spans_count && status >= 0; i++) {
         const ql__profile_span *span = &p->spans[i];
         uint64_t texts = ql__span_number(self, span, self->key_texts, UINT64_MAX);
@@ -84,15 +92,15 @@ static ql_status add_singles(ql__evidence *self, ql_error *err)
         if (call->count < SINGLES_MIN || call->other * 2 > call->count * 3) continue; /* more than one and a half on average */
         ql__finding finding = {.rule = "single-item", .share = (double)call->value_ns / (double)self->report->time_ns, .count = call->count, .value = call->value_ns};
         uint32_t outer = ql__span_outer_site(self, call->span - 1);
-        bool sampled = false;
-        if (outer == (uint32_t)call->key[1]) status = find_caller(self, outer, &finding, &sampled, err);
-        if (!sampled) ql__finding_site(p, &finding, outer);
+        bool own = outer == (uint32_t)call->key[1]; /* nothing of the program is around */
+        if (!own || !set_caller(p, &callers, outer, &finding)) ql__finding_site(p, &finding, outer);
         ql_str name = ql__span_title(p, &p->spans[call->span - 1]);
         (void)snprintf(issue, sizeof issue, "'%.*s' is called %llu times with one text: a call costs nearly as much as one with a full batch.", (int)(name.len < 60 ? name.len : 60), name.ptr,
                        (unsigned long long)call->count);
-        if (status >= 0) status = ql__finding_add(self->report, finding, QL__SEVERITY_CRITICAL, issue, "Gather texts and hand over a batch of them (32 to 128) a call.", err);
+        status = ql__finding_add(self->report, finding, QL__SEVERITY_CRITICAL, issue, "Gather texts and hand over a batch of them (32 to 128) a call.", err);
     }
     ql__tallies_dispose(&calls);
+    ql__tallies_dispose(&callers);
     return status;
 }
 

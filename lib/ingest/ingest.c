@@ -194,7 +194,7 @@ static bool keep_all(ql__ingest *self, const ql__ingest_source *source, ql__plan
 static void tell_remade(ql__ingest *self, const ql__ingest_source *source, const ql__plan *plan)
 {
     if (plan->remade == 0 || self->options->force) return;
-    ql__log_write(self->log, QL_LOG_WARNING, "ingest", "%llu of %llu documents of %.*s/%.*s are made anew: the model, its precision, the size of chunks or the way they are made is another than it was",
+    ql__log_write(self->log, QL_LOG_WARNING, "ingest", "%llu of %llu documents of %.*s/%.*s are made anew: the model, its precision, the size of chunks or the way they are made is another than it was, or a grammar was installed",
                   (unsigned long long)plan->remade, (unsigned long long)plan->listed, (int)source->source_type.len, source->source_type.ptr, (int)source->source.len, source->source.ptr);
 }
 

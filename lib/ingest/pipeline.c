@@ -463,7 +463,7 @@ static void embed_hand_on(pipeline *self, size_t done, bool short_of_memory)
     for (size_t i = 0; i < self->batch_count; i++) {
         ql__prepared *document = self->batch[i];
         whole = whole && document->chunk_count <= done;
-        if (whole) {
+        if (whole || (short_of_memory && document->chunk_count == 0)) {
             done -= document->chunk_count;
             hand_to_write(self, document);
         } else if (short_of_memory) {

@@ -177,7 +177,8 @@ static uint32_t wait_subject(ql__collector *self, const ql__event_wait *event)
 {
     if (event->subject[0] != '\0') return ql__collector_string(self, ql_str_of(event->subject));
     const ql__task_state *task = event->task != 0 ? task_of(self, event->task) : NULL;
-    return task != NULL && task->record.wait_on != 0 ? task->record.wait_on : ql__collector_string(self, QL_STR("a lock"));
+    bool told = task != NULL && task->record.state == QL__QPROF_TASK_WAITING && task->record.wait == QL__QPROF_WAIT_LOCK && task->record.wait_on != 0; /* of this wait, not of one before */
+    return told ? task->record.wait_on : ql__collector_string(self, QL_STR("a lock"));
 }
 
 static void take_wait(ql__collector *self, ql__prof_thread *thread, const ql__event_wait *event)

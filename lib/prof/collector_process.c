@@ -104,7 +104,7 @@ uint64_t ql__collector_machine_opens(const ql__collector *self)
     uint64_t opens;
     if (read_small(self, "/proc/thread-self/net/snmp", text, sizeof text) <= 0) return UINT64_MAX;
     const char *at = strstr(text, head);
-    if (at == NULL || (at = strstr(at + sizeof head, "\nTcp:")) == NULL) return UINT64_MAX;
+    if (at == NULL || (at = strstr(at + sizeof head - 1, "\nTcp:")) == NULL) return UINT64_MAX;
     for (int i = 0; i < 5 && at != NULL; i++) at = strchr(at + 1, ' ');
     return at != NULL && take_number(at, &opens) != at + 1 ? opens : UINT64_MAX;
 }

@@ -412,6 +412,7 @@ static ql_status open_all(ql_live *self, ql_error *err)
     for (int i = 0; i < OPEN_TRIES && ql_status_kind(status) == QL_E_NOTFOUND; i++) {
         status = open_place(self, err);
         if (status >= 0) status = open_socket(self, err);
+        if (status >= 0) status = ql__live_folder_check(self->place.folder, geteuid(), err); /* with something in it nobody takes it away and puts another there */
         if (status >= 0) status = open_page(self, err);
         if (status < 0) close_place(self, true);
     }

@@ -212,8 +212,9 @@ class Live(harness.Case):
         self.assertEqual(self.files(), [])
         self.ws.write("two.txt", "two")
         self.q("record", "--output", out, "--", *self.ws.command("bench", "search", "-n", "20", "--quiet", "pump", "two"))
-        self.ws.write("large.py", "def f(a):\n    return a\n\n\n" * 40000)
-        self.q("record", "--output", out, "--", *self.ws.command("ingest", "--quiet", "--mem", "72M"), code=5)  # a document failed
+        harness.fill(self.ws, 12, 8)
+        self.ws.configure("sources:\n  localfile:\n    docs:\n      base_url: \"file://%s\"\n    gone:\n      base_url: \"file:///no/such/folder\"\n" % self.ws.docs)
+        self.q("record", "--output", out, "--", *self.ws.command("ingest", "--quiet", "--force"), code=5)  # a source failed
         self.assertIn("ended before it showed itself", self.q("record", "--output", out, "--", "true", code=4).stderr)
         self.assertIn("No such file", self.q("record", "--output", out, "--", "/no/such/program", code=4).stderr)
 

@@ -96,7 +96,8 @@ typedef struct ql_ingest_options {
     void *user;
     uint64_t memory_max;      /**< bytes that this process shall not exceed while it ingests, what is mapped from files not counted; 0: no limit. Documents
                                    are admitted by what reading them is known to take: one that would take more than is left fails with QL_E_LIMIT,
-                                   and the run goes on. Want of memory is handled everywhere, so a program may set RLIMIT_DATA as well, which
+                                   one that embedding finds no room for with QL_E_NOMEM, a source whose list takes too much with QL_E_LIMIT, and the
+                                   run goes on. Want of memory is handled everywhere, so a program may set RLIMIT_DATA as well, which
                                    binds for any file, also hostile ones */
     uint64_t reserved[3];
 } ql_ingest_options;
