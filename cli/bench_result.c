@@ -11,6 +11,7 @@
 
 #include "exit_code.h"
 #include "output.h"
+#include "output_file.h"
 #include "statistics.h"
 
 #define FORMAT_NAME "qloader-bench"
@@ -277,19 +278,18 @@ static bool print_table(const bench_result *self)
 static int save(const cli *program, const json_t *object, const char *path)
 {
     ql_error err = {.status = QL_E_IO};
-    ql_buf temporary = QL_BUF_INIT;
-    ql_buf_printf(&temporary, "%s.tmp", path);
-    FILE *file = fopen(ql_buf_cstr(&temporary), "we");
-    bool written = file != NULL && json_dumpf(object, file, JSON_INDENT(1)) == 0 && fputc('\n', file) != EOF && fflush(file) == 0 && fsync(fileno(file)) == 0;
-    if (file != NULL && fclose(file) != 0) written = false;
-    if (written && rename(ql_buf_cstr(&temporary), path) == 0) {
-        ql_buf_dispose(&temporary);
-        return EXIT_OK;
+    output_file file;
+    int os_code = output_file_open(&file, path);
+    if (os_code == 0) {
+        errno = 0;
+        bool written = json_dumpf(object, file.stream, JSON_INDENT(1)) == 0 && fputc('\n', file.stream) != EOF;
+        int failed = written ? 0 : errno != 0 ? errno : EIO;
+        os_code = output_file_close(&file, written);
+        if (failed != 0) os_code = failed;
     }
-    snprintf(err.message, sizeof err.message, "cannot write '%.200s': %s", path, strerror(errno));
-    if (file != NULL) (void)unlink(ql_buf_cstr(&temporary));
-    ql_buf_dispose(&temporary);
-    return cli_fail(program, errno == ENOSPC ? QL_E_NOSPACE : QL_E_IO, &err);
+    if (os_code == 0) return EXIT_OK;
+    snprintf(err.message, sizeof err.message, "cannot write '%.200s': %s", path, strerror(os_code));
+    return cli_fail(program, os_code == ENOSPC ? QL_E_NOSPACE : QL_E_IO, &err);
 }
 
 int bench_finish(const cli *program, const bench_result *self)

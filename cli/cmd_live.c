@@ -333,6 +333,7 @@ int cmd_monitor(cli *self)
     const char *command = self->positional_count > 1 ? self->positional[1] : NULL;
     if (pid == 0) return code;
     stop_install_silent(NULL);
+    if (command != NULL && strcmp(command, "cancel") == 0 && self->positional_count > 2) return cli_usage_error(self, "'cancel' takes nothing behind it");
     if (command == NULL) return monitor_state(self, pid);
     if (strcmp(command, "ps") == 0) return monitor_tasks(self, pid);
     if (strcmp(command, "where") == 0) return monitor_where(self, pid);

@@ -37,8 +37,8 @@ static int job_open(const cli *self, prof_job *job)
     stop_install(self);
     *job = (prof_job){.view = QL_CAPTURE_VIEW_INIT};
     if (cli_takes(self->command, OPT_KIND)) job->view.kind = cli_chosen(self, OPT_KIND)->value;
-    ql_status status = self->positional_count > 1 ? ql_capture_open(self->positional[0], flags, &job->before, &err) : QL_OK;
-    if (status >= 0) status = ql_capture_open(last, flags, &job->capture, &err);
+    ql_status status = self->positional_count > 1 ? prof_set_open(self->positional[0], flags, &job->before, &err) : QL_OK;
+    if (status >= 0) status = prof_set_open(last, flags, &job->capture, &err);
     return status < 0 ? cli_fail(self, status, &err) : -1;
 }
 

@@ -11,6 +11,7 @@
 #include "exit_code.h"
 #include "output.h"
 #include "prof_output.h"
+#include "prof_set.h"
 #include "session.h"
 
 extern char **environ;
@@ -107,8 +108,8 @@ int cmd_prof_view(cli *self)
     if (cli_has(self, OPT_HTML) && (cli_has(self, OPT_VIEW_PORT) || cli_has(self, OPT_NO_OPEN)))
         return cli_usage_error(self, "--html writes the page: nothing is served or opened");
     stop_install(self);
-    ql_status status = cli_has(self, OPT_DIFF) ? ql_capture_open(self->values[OPT_DIFF], flags, &job.before, &err) : QL_OK;
-    if (status >= 0) status = ql_capture_open(self->positional_count > 0 ? self->positional[0] : "capture.qprof", flags, &job.capture, &err);
+    ql_status status = cli_has(self, OPT_DIFF) ? prof_set_open(self->values[OPT_DIFF], flags, &job.before, &err) : QL_OK;
+    if (status >= 0) status = prof_set_open(self->positional_count > 0 ? self->positional[0] : "capture.qprof", flags, &job.capture, &err);
     if (status < 0) code = cli_fail(self, status, &err);
     else code = cli_has(self, OPT_HTML) ? write_file(self, &job, self->values[OPT_HTML]) : serve(self, &job);
     ql_capture_free(job.before);

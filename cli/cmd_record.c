@@ -150,7 +150,7 @@ static int record_program(const cli *self)
 
 int cmd_record(cli *self)
 {
-    if (self->values[OPT_WRITE] == NULL || strcmp(self->values[OPT_WRITE], "-") == 0) return cli_usage_error(self, "--output FILE is missing: its name says what is written");
+    if (self->values[OPT_WRITE] == NULL || strcmp(self->values[OPT_WRITE], "-") == 0) return cli_usage_error(self, "--output FILE is missing: its name says what is written, so standard output ('-') cannot be it");
     stop_install_silent(NULL);
     int64_t pid = self->positional_count == 1 ? live_pid(self->positional[0]) : 0;
     return pid != 0 ? record_pid(self, pid) : record_program(self);

@@ -9,6 +9,7 @@
 
 #include "exit_code.h"
 #include "output.h"
+#include "output_file.h"
 #include "session.h"
 
 typedef struct file_target {
@@ -70,22 +71,16 @@ static int write_stdout(const cli *self, prof_write_fn write, void *user, unsign
 
 ql_status prof_write_path(const char *path, prof_write_fn write, void *user, unsigned long long *bytes, ql_error *err)
 {
-    ql_buf part = QL_BUF_INIT;
-    file_target target = {0};
+    output_file file;
+    file_target target = {.os_code = output_file_open(&file, path)};
     ql_status status = QL_OK;
-    (void)ql_buf_printf(&part, "%s.part-%ld", path, (long)getpid());
-    int fd = open(ql_buf_cstr(&part), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-    FILE *stream = fd >= 0 ? fdopen(fd, "wb") : NULL;
-    if (stream == NULL) target.os_code = errno;
-    else {
-        status = write_stream(stream, write, user, &target, err);
-        if (fclose(stream) != 0 && target.os_code == 0) target.os_code = errno;
+    if (target.os_code == 0) {
+        status = write_stream(file.stream, write, user, &target, err);
         bool whole = status >= 0 && target.os_code == 0 && !stop_asked();
-        if (whole && rename(ql_buf_cstr(&part), path) != 0) target.os_code = errno;
-        if (!whole || target.os_code != 0) (void)unlink(ql_buf_cstr(&part));
+        int code = output_file_close(&file, whole);
+        if (whole) target.os_code = code;
         if (!whole && status >= 0 && target.os_code == 0) status = err->status = QL_E_CANCELLED;
     }
-    ql_buf_dispose(&part);
     *bytes = target.bytes;
     return outcome(status, path, target.os_code, err);
 }

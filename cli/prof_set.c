@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "prof_output.h"
@@ -120,4 +121,15 @@ ql_status prof_write_set(const ql_capture *capture, const char *folder, bool who
     }
     ql_buf_dispose(&path);
     return status < 0 ? status : missing;
+}
+
+ql_status prof_set_open(const char *path, uint32_t flags, ql_capture **out, ql_error *err)
+{
+    struct stat facts;
+    if (stat(path, &facts) != 0 || !S_ISDIR(facts.st_mode)) return ql_capture_open(path, flags, out, err);
+    ql_buf inner = QL_BUF_INIT;
+    ql_buf_printf(&inner, "%s/capture.qprof", path);
+    ql_status status = ql_capture_open(ql_buf_cstr(&inner), flags, out, err);
+    ql_buf_dispose(&inner);
+    return status;
 }

@@ -187,6 +187,7 @@ class Live(harness.Case):
     def test_record_ends_with_ctrl_c_and_with_the_process(self):
         running = self.start()
         for end in ("ctrl-c", "killed"):
+            self.until_state(running.pid, lambda s: s["mode"] != "recording")  # the one before is over
             out = os.path.join(self.ws.dir, end + ".qprof")
             recording = subprocess.Popen([harness.QLOADER, "record", "--wall", "--output", out, str(running.pid)], env=dict(os.environ, **self.env), stdout=subprocess.PIPE,
                                          stderr=subprocess.PIPE, text=True)

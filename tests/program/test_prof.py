@@ -314,6 +314,26 @@ class Prof(harness.Captures):
         self.assertIn("not whole", text)
         self.assertIn("it has no end", text)
 
+    def test_output_to_what_is_no_regular_file(self):
+        """A pipe is written into, a link leads to its file, and nothing of either is replaced."""
+        pipe, link, file = self.path("pipe"), self.path("link"), self.path("behind")
+        os.mkfifo(pipe)
+        os.symlink(file, link)
+        reader = subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE)
+        self.run_prof("report", "--output", pipe, self.path("capture.qprof"))
+        self.assertIn(b"# Performance report", reader.communicate(timeout=60)[0])
+        self.assertTrue(stat.S_ISFIFO(os.stat(pipe).st_mode))
+        for _ in range(2):  # one that leads nowhere yet, and then to a file
+            self.run_prof("report", "--output", link, self.path("capture.qprof"))
+            self.assertTrue(os.path.islink(link))
+            with open(file) as text:
+                self.assertIn("# Performance report", text.read())
+        self.run_prof("report", "--output", self.dir, self.path("capture.qprof"), code=7)
+        self.assertEqual([name for name in os.listdir(self.dir) if ".part-" in name], [])
+
+    def test_a_folder_stands_for_the_capture_in_it(self):
+        self.assertEqual(self.run_prof("report", self.dir), self.run_prof("report", self.path("capture.qprof")))
+
     def test_output_goes_to_pipes_and_full_disks(self):
         done = subprocess.run("%s prof convert --quiet --to json %s | head -c 10" % (harness.QLOADER, self.path("capture.qprof")), shell=True, capture_output=True)
         self.assertEqual((done.returncode, len(done.stdout), done.stderr), (0, 10, b""))

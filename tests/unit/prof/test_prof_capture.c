@@ -231,6 +231,14 @@ static void *wait_in_thread(void *user)
     return NULL;
 }
 
+static long worked_ms(pthread_t thread)
+{
+    clockid_t clock;
+    struct timespec used = {0, 0};
+    if (pthread_getcpuclockid(thread, &clock) == 0) (void)clock_gettime(clock, &used);
+    return used.tv_sec * 1000 + used.tv_nsec / 1000000;
+}
+
 static void test_prof_capture__wall_samples_tell_waiting_from_running(void **state)
 {
     (void)state;
@@ -239,7 +247,7 @@ static void test_prof_capture__wall_samples_tell_waiting_from_running(void **sta
     atomic_store(&stop_workers, false);
     pthread_create(&waiting, NULL, wait_in_thread, NULL);
     pthread_create(&running, NULL, work_in_thread, NULL);
-    while (samples_of(prof) < 400) usleep(10000);
+    while (samples_of(prof) < 400 || worked_ms(running) < 1000) usleep(10000); /* on a busy machine it stands in line most of the time */
     atomic_store(&stop_workers, true);
     pthread_join(waiting, NULL);
     pthread_join(running, NULL);
