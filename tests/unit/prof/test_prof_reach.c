@@ -109,6 +109,9 @@ static void expect_reach(const char *name, const char *library, void (*work)(voi
     }
     print_message("%s: %llu of %llu samples reach the root\n", name, (unsigned long long)seen.rooted, (unsigned long long)seen.samples);
     assert_true(seen.samples >= WANTED);
+#if defined(__SANITIZE_THREAD__)
+    return; /* it delivers signals later, with the registers of before */
+#endif
     if (seen.rooted * 100 < seen.samples * 99) fail_msg("%s: too few; one that does not:%s", name, seen.lost);
 }
 
