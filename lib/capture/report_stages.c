@@ -71,7 +71,8 @@ static ql_status add_singles(ql__evidence *self, ql_error *err)
     if (self->key_texts == 0) return QL_OK;
     ql__tallies_init(&calls);
     ql__tallies_init(&callers);
-    ql_status status = find_callers(self, &callers, err);
+    ql_status status = QL_OK;
+    bool looked = false;
     for (size_t i = 0; i < p->spans_count && status >= 0; i++) {
         const ql__profile_span *span = &p->spans[i];
         uint64_t texts = ql__span_number(self, span, self->key_texts, UINT64_MAX);
@@ -93,6 +94,9 @@ static ql_status add_singles(ql__evidence *self, ql_error *err)
         ql__finding finding = {.rule = "single-item", .share = (double)call->value_ns / (double)self->report->time_ns, .count = call->count, .value = call->value_ns};
         uint32_t outer = ql__span_outer_site(self, call->span - 1);
         bool own = outer == (uint32_t)call->key[1]; /* nothing of the program is around */
+        if (own && !looked) status = find_callers(self, &callers, err); /* the samples are many, and this is rare */
+        looked = looked || own;
+        if (status < 0) break;
         if (!own || !set_caller(p, &callers, outer, &finding)) ql__finding_site(p, &finding, outer);
         ql_str name = ql__span_title(p, &p->spans[call->span - 1]);
         (void)snprintf(issue, sizeof issue, "'%.*s' is called %llu times with one text: a call costs nearly as much as one with a full batch.", (int)(name.len < 60 ? name.len : 60), name.ptr,

@@ -140,20 +140,20 @@ static void test_read__names_functions_lines_and_what_is_inlined(void **state)
     ql__profile_free(p);
 }
 
-static void test_read__memory_belongs_to_who_asked_for_it(void **state)
+/* An allocation with the stack that build_stack makes belongs to two frames, the inner one first. */
+static void expect_asker(void (*build_stack)(qprof_build *, const char *, uint32_t), const char *inner, const char *outer)
 {
-    (void)state;
     qprof_build build;
     ql__profile *p = NULL;
     qprof_build_sample(&build, QL_CAPTURE_TARGET, 1);
-    qprof_build_allocator_stack(&build, QL_CAPTURE_TARGET, 5);
+    build_stack(&build, QL_CAPTURE_TARGET, 5);
     const ql__qprof_alloc alloc = {.alloc_count = 1, .alloc_bytes = 77, .heap = 1, .stack = 5, .sampled = 1};
     qprof_build_record(&build, QL__QPROF_ALLOC, &alloc, sizeof alloc, NULL, 0, 0);
     assert_int_equal(read_bytes(qprof_build_finish(&build), true, &p, NULL), QL_OK);
     const ql__profile_set *set = &p->sets[QL__SAMPLE_HEAP];
     assert_int_equal(set->count, 3);
     ql__frame_iter frames = ql__frames_of(p, set->samples[2].stack);
-    static const char *const expected[] = {"capture_keep", "capture_entry"};
+    const char *const expected[] = {inner, outer};
     uint32_t line;
     for (size_t i = 0; i < 2; i++) {
         assert_true(ql__frame_next(&frames, &line));
@@ -164,26 +164,16 @@ static void test_read__memory_belongs_to_who_asked_for_it(void **state)
     qprof_build_dispose(&build);
 }
 
+static void test_read__memory_belongs_to_who_asked_for_it(void **state)
+{
+    (void)state;
+    expect_asker(qprof_build_allocator_stack, "capture_keep", "capture_entry");
+}
+
 static void test_read__what_a_malloc_tells_with_is_the_allocator(void **state)
 {
     (void)state;
-    qprof_build build;
-    ql__profile *p = NULL;
-    qprof_build_sample(&build, QL_CAPTURE_TARGET, 1);
-    qprof_build_told_stack(&build, QL_CAPTURE_TARGET, 5);
-    const ql__qprof_alloc alloc = {.alloc_count = 1, .alloc_bytes = 77, .heap = 1, .stack = 5, .sampled = 1};
-    qprof_build_record(&build, QL__QPROF_ALLOC, &alloc, sizeof alloc, NULL, 0, 0);
-    assert_int_equal(read_bytes(qprof_build_finish(&build), true, &p, NULL), QL_OK);
-    ql__frame_iter frames = ql__frames_of(p, p->sets[QL__SAMPLE_HEAP].samples[2].stack);
-    static const char *const expected[] = {"capture_remember", "capture_entry"};
-    uint32_t line;
-    for (size_t i = 0; i < 2; i++) {
-        assert_true(ql__frame_next(&frames, &line));
-        assert_string_equal(text(p, p->functions[p->lines[line].function].name), expected[i]);
-    }
-    assert_false(ql__frame_next(&frames, &line));
-    ql__profile_free(p);
-    qprof_build_dispose(&build);
+    expect_asker(qprof_build_told_stack, "capture_remember", "capture_entry");
 }
 
 static void test_read__another_build_is_refused_with_a_note(void **state)
