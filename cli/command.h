@@ -62,6 +62,7 @@ typedef enum cli_option_id {
     OPT_GIT,
     OPT_METRICS_PORT,
     OPT_METRICS_ADDRESS,
+    OPT_DEBUG_HTTP,
     OPT_RUNS,
     OPT_WARMUP,
     OPT_NAME,

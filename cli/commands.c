@@ -138,6 +138,7 @@ const cli_option cli_options[] = {
     {OPT_OVERWRITE, "force", 0, NULL, "write over a config.yaml that is there; an .env that is there is only added to"},
     {OPT_METRICS_PORT, "metrics-port", 0, &port, "serve metrics for Prometheus while it runs, on this port; 0: one that is free"},
     {OPT_METRICS_ADDRESS, "metrics-address", 0, &address, "IPv4 or IPv6 address for --metrics-port (default: 127.0.0.1)"},
+    {OPT_DEBUG_HTTP, "debug-http", 0, NULL, "serve profiles of the process under /debug/pprof/ too; needs --metrics-port on a loopback address, and a token"},
     {OPT_RUNS, "runs", 'n', &runs, "how often it is measured"},
     {OPT_WARMUP, "warmup", 0, &warmup, "how often it is done before that, without being measured"},
     {OPT_NAME, "name", 0, &name, "what the result is called"},
@@ -206,7 +207,7 @@ static const cli_option_id program_options[] = {OPT_VERSION, OPT_HELP, OPT_COUNT
 static const cli_option_id setup_options[] = {OPT_PLACE, OPT_OUTPUT_DIR, OPT_SETUP_MODE, OPT_LOCALFILE, OPT_GIT, OPT_SETUP_PROJECT, OPT_NON_INTERACTIVE, OPT_OVERWRITE, OPT_COUNT};
 static const cli_option_id init_options[] = {OPT_FORCE, OPT_PULL, OPT_PULL_FROM, OPT_COUNT};
 static const cli_option_id ingest_options[] = {OPT_PROJECT, OPT_SOURCE_TYPE, OPT_SOURCE, OPT_FORCE, OPT_PRUNE, OPT_DRY_RUN, OPT_PULL, OPT_PULL_FROM,
-                                               OPT_PRECISION, OPT_MEM, OPT_PROFILE, OPT_NO_PROFILE, OPT_METRICS_PORT, OPT_METRICS_ADDRESS, OPT_RESUME, OPT_NO_RESUME, OPT_PROGRESS, OPT_COUNT};
+                                               OPT_PRECISION, OPT_MEM, OPT_PROFILE, OPT_NO_PROFILE, OPT_METRICS_PORT, OPT_METRICS_ADDRESS, OPT_DEBUG_HTTP, OPT_RESUME, OPT_NO_RESUME, OPT_PROGRESS, OPT_COUNT};
 static const cli_option_id search_options[] = {OPT_LIMIT, OPT_PROJECT, OPT_SOURCE_TYPE, OPT_SOURCE, OPT_PATH, OPT_SINCE, OPT_MODE,
                                                OPT_FORMAT, OPT_EXPLAIN, OPT_FULL, OPT_PRECISION, OPT_PROFILE, OPT_COUNT};
 static const cli_option_id config_options[] = {OPT_CONFIG_FORMAT, OPT_COUNT};

@@ -12,7 +12,7 @@ const gen_fact gen_variables[] = {
     {"https_proxy, http_proxy, no_proxy", {OPT_PULL, OPT_FROM, OPT_NETWORK}, "the proxy for git repositories and models behind https: or http:, and the hosts that need none"},
     {"QLOADER_ISA", {OPT_CONFIG, OPT_COUNT, OPT_COUNT}, "arithmetic no newer than this: generic, avx2, avx512, avx512vnni or avx512bf16; to compare them"},
     {"QLOADER_CORE_DUMP", {OPT_CONFIG, OPT_COUNT, OPT_COUNT}, "1: where the program crashes, the system may keep its memory, in which the tokens of the configuration are"},
-    {"QLOADER_METRICS_TOKEN", {OPT_METRICS_PORT, OPT_COUNT, OPT_COUNT}, "token that whoever reads the metrics must send as \"Authorization: Bearer TOKEN\""},
+    {"QLOADER_METRICS_TOKEN", {OPT_METRICS_PORT, OPT_DEBUG_HTTP, OPT_COUNT}, "token that whoever reads the metrics or a profile must send as \"Authorization: Bearer TOKEN\""},
     {"DISPLAY, WAYLAND_DISPLAY", {OPT_NO_OPEN, OPT_COUNT, OPT_COUNT}, "where one of them is set, a browser is opened for the page"},
     {"TMPDIR", {OPT_RUNS, OPT_COUNT, OPT_COUNT}, "folder for what is kept for a moment only; /tmp when it is not set"},
     {"NO_COLOR", {OPT_COLOR, OPT_COUNT, OPT_COUNT}, "no colors when it is not empty; --color always is stronger"},

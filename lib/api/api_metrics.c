@@ -1,4 +1,5 @@
 /* The public side of the metrics: on, written, served. */
+#include "api/debug_http.h"
 #include "api/handles.h"
 #include "base/abi.h"
 #include "base/alloc.h"
@@ -85,6 +86,7 @@ ql_status ql_metrics_describe_json(ql_buf *out, ql_error *err)
 struct ql_metrics_server {
     ql_runtime *runtime;
     ql__http_server *http;
+    bool debug;
 };
 
 static void on_request(void *user, const ql__http_request *request, ql__http_answer *answer)
@@ -96,9 +98,19 @@ static void on_request(void *user, const ql__http_request *request, ql__http_ans
         (void)ql__metrics_write(self->runtime->metrics, format, &answer->body, NULL); /* the buffer says how it went */
     } else if (ql_str_equal(request->path, QL_STR("/health"))) {
         ql_buf_append(&answer->body, QL_STR("ok\n"));
-    } else {
+    } else if (!self->debug || !ql__debug_http_answer(request, answer)) {
         answer->code = 404;
     }
+}
+
+/* Whoever profiles a process learns what it works on, and slows it down: of this machine, and known. */
+static ql_status check_debug(const ql_metrics_server_options *options, ql_error *err)
+{
+    if ((options->flags & ~(uint32_t)QL_METRICS_SERVER_DEBUG) != 0) return ql__fail(err, QL_E_UNSUPPORTED, "ql_metrics_server_options.flags has bits that this version does not know");
+    if ((options->flags & QL_METRICS_SERVER_DEBUG) == 0) return QL_OK;
+    if (options->token == NULL || *options->token == '\0') return ql__fail(err, QL_E_INVALID, "profiles are served to whoever has the token alone, and none is set");
+    if (options->address != NULL && !ql__http_loopback(options->address)) return ql__fail(err, QL_E_INVALID, "profiles are served on a loopback address alone, and %.100s is none", options->address);
+    return QL_OK;
 }
 
 ql_status ql_metrics_server_start(ql_runtime *runtime, const ql_metrics_server_options *given, ql_metrics_server **out, ql_error *err)
@@ -108,13 +120,14 @@ ql_status ql_metrics_server_start(ql_runtime *runtime, const ql_metrics_server_o
     if (out == NULL) return ql__fail(err, QL_E_INVALID, "out is NULL");
     if (given != NULL) QL_TRY(ql__struct_read(&options, sizeof options, sizeof options, given, "ql_metrics_server_options", err));
     QL_TRY(ql__reserved_check(options.reserved, sizeof options.reserved / sizeof *options.reserved, "ql_metrics_server_options", err));
-    if (options.reserved32 != 0) return ql__fail(err, QL_E_INVALID, "ql_metrics_server_options.reserved32 is set");
     if (options.port > UINT16_MAX) return ql__fail(err, QL_E_INVALID, "port %u is above %u", options.port, UINT16_MAX);
+    QL_TRY(check_debug(&options, err));
     ql_metrics_server *self = ql__alloc_zero(1, sizeof *self);
     if (self == NULL) return ql__fail_nomem(err);
     self->runtime = runtime;
-    const ql__http_server_options http = {.address = options.address != NULL ? options.address : "127.0.0.1", .port = (uint16_t)options.port, .token = options.token,
-                                          .connections_max = options.connections_max, .handler_fn = on_request, .user = self};
+    self->debug = (options.flags & QL_METRICS_SERVER_DEBUG) != 0;
+    const ql__http_server_options http = {.address = options.address != NULL ? options.address : "127.0.0.1", .port = (uint16_t)options.port, .token = options.token, .own_host_only = self->debug,
+                                          .connections_max = options.connections_max, .handler_fn = on_request, .late_fn = ql__debug_http_record, .user = self};
     ql_status status = ql__http_server_start(&http, &self->http, err);
     if (status < 0) ql__free(self);
     else *out = self;

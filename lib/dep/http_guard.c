@@ -13,13 +13,13 @@ static bool same_name(const char *a, const char *b)
     return b[0] != '\0' && strcasecmp(a, b) == 0;
 }
 
-static bool is_loopback(const char *name)
+bool ql__http_loopback(const char *address)
 {
     struct in_addr v4;
     struct in6_addr v6;
-    if (same_name(name, "localhost")) return true;
-    if (inet_pton(AF_INET, name, &v4) == 1) return (ntohl(v4.s_addr) >> 24) == 127;
-    return inet_pton(AF_INET6, name, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
+    if (same_name(address, "localhost")) return true;
+    if (inet_pton(AF_INET, address, &v4) == 1) return (ntohl(v4.s_addr) >> 24) == 127;
+    return inet_pton(AF_INET6, address, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
 }
 
 static bool is_numeric(const char *name)
@@ -61,7 +61,7 @@ bool ql__http_host_allowed(const ql__http_hosts *hosts, ql_str host)
     copy[host.len] = '\0';
     if (!split_port(copy, &name, &port)) return false;
     if (hosts->any) return true;
-    if (hosts->loopback) return is_loopback(name); /* whatever port: it may be forwarded */
+    if (hosts->loopback) return ql__http_loopback(name); /* whatever port: it may be forwarded */
     return is_numeric(name) || same_name(name, "localhost") || same_name(name, hosts->own_name);
 }
 
@@ -75,7 +75,7 @@ bool ql__http_origin_allowed(const ql__http_hosts *hosts, ql_str origin)
     memcpy(copy, host.ptr, host.len);
     copy[host.len] = '\0';
     if (!split_port(copy, &name, &port) || (port == 0 ? 80 : port) != hosts->port) return false; /* another port is another program */
-    return hosts->loopback ? is_loopback(name) : is_numeric(name) || same_name(name, hosts->own_name);
+    return hosts->loopback ? ql__http_loopback(name) : is_numeric(name) || same_name(name, hosts->own_name);
 }
 
 bool ql__http_token_matches(ql_str authorization, ql_str token)

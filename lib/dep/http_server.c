@@ -1,11 +1,11 @@
 /*
  * The server of http_server.h around libmicrohttpd's external event loop: this thread waits for its epoll descriptor and for ours that says stop,
- * lets it run, and cuts what took too long. So there are no threads but this one, and no signal is ever delivered to it.
+ * lets it run, and cuts what took too long. So there are no threads but this one and http_late.h's, and no signal is ever delivered to them.
  *
  * Invariants: slots belong to the server's thread; the handler is called for requests that passed check() only; a body of a request is never read.
  * Threads: start and stop from any one thread at a time. Cost: a connection takes 16 KiB, and what its answer is long.
  */
-#include "dep/http_server.h"
+#include "dep/http_late.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -36,14 +36,14 @@
 #define HEADER_BYTES_MAX ((size_t)16 << 10)
 #define TARGET_BYTES_MAX 2048
 #define ACCEPT_BYTES_MAX 4096
-#define BODY_BYTES_MAX ((size_t)64 << 20)
+#define QUERY_BYTES_MAX TARGET_BYTES_MAX
 #define BACKLOG 64
 #define SWEEP_MS 250
 #define HURRY_ROUNDS 3
 
 #define MHD_FUNCTIONS(X) \
     X(MHD_stop_daemon) X(MHD_run) X(MHD_get_timeout) X(MHD_get_connection_values_n) X(MHD_create_response_from_buffer) X(MHD_destroy_response) \
-    X(MHD_add_response_header) X(MHD_queue_response)
+    X(MHD_add_response_header) X(MHD_queue_response) X(MHD_suspend_connection) X(MHD_resume_connection)
 
 /* The variadic ones spelt out. */
 typedef struct mhd_functions {
@@ -96,6 +96,10 @@ struct ql__http_server {
     bool thread_started;
     atomic_bool stopping;
     slot *slots;
+    ql__http_late late;
+    struct MHD_Connection *waiting; /* suspended: for the late answer. NULL: none */
+    int waiting_fd;                 /* its, as long as the answer is not sent; -1 */
+    bool hung_up;                   /* whoever waited, which was told to late_fn */
     unsigned hurry; /* rounds that wait for nothing: the daemon closes what was cut in one and takes up accepting in the next, with no event for either */
 };
 
@@ -137,6 +141,25 @@ static enum MHD_Result on_header(void *user, enum MHD_ValueKind kind, const char
     return MHD_YES;
 }
 
+typedef struct query_text {
+    char text[QUERY_BYTES_MAX];
+    size_t len;
+} query_text;
+
+static enum MHD_Result on_argument(void *user, enum MHD_ValueKind kind, const char *key, size_t key_len, const char *value, size_t value_len)
+{
+    query_text *self = user;
+    (void)kind;
+    bool plain = value != NULL && memchr(key, '&', key_len) == NULL && memchr(key, '=', key_len) == NULL && memchr(value, '&', value_len) == NULL && memchr(value, '=', value_len) == NULL;
+    if (!plain || key_len + value_len + 2 > sizeof self->text - self->len) return MHD_YES;
+    if (self->len > 0) self->text[self->len++] = '&';
+    memcpy(self->text + self->len, key, key_len);
+    self->text[self->len + key_len] = '=';
+    memcpy(self->text + self->len + key_len + 1, value, value_len);
+    self->len += key_len + 1 + value_len;
+    return MHD_YES;
+}
+
 /* old: HTTP/1.0, which has no Host header. No browser speaks it, so none is tricked into it. */
 static unsigned check(const ql__http_server *self, const headers *sent, ql_str method, ql_str path, bool old)
 {
@@ -162,7 +185,7 @@ static const char *reason_of(unsigned code)
     case 413: return "no body is taken\n";
     case 421: return "this host is not served here\n";
     case 431: return "too many headers\n";
-    case 503: return "out of memory\n";
+    case 503: return "cannot answer now\n";
     default: return "cannot answer\n";
     }
 }
@@ -185,26 +208,66 @@ static enum MHD_Result send_answer(struct MHD_Connection *connection, const ql__
     return done;
 }
 
+static int fd_of(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info = mhd.connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    return info != NULL ? info->connect_fd : -1;
+}
+
+/* The connection rests until there is an answer; MHD then calls on_request again. */
+static void answer_later(ql__http_server *self, struct MHD_Connection *connection, const ql__http_request *request, void **state, ql__http_answer *answer)
+{
+    ql_error err = {0};
+    ql_status status = ql__http_late_begin(&self->late, request, &err);
+    answer->late = status >= 0;
+    if (status < 0) {
+        answer->code = 503;
+        (void)ql_buf_printf(&answer->body, "%s\n", err.message);
+        return;
+    }
+    *state = &self->late;
+    self->waiting = connection;
+    self->waiting_fd = fd_of(connection);
+    self->hung_up = false;
+    mhd.MHD_suspend_connection(connection);
+}
+
+static void make_answer(ql__http_server *self, struct MHD_Connection *connection, ql__http_request *request, void **state, ql__http_answer *answer)
+{
+    query_text query = {.len = 0};
+    (void)mhd.MHD_get_connection_values_n(connection, MHD_GET_ARGUMENT_KIND, on_argument, &query);
+    request->query = (ql_str){query.text, query.len};
+    self->handler_fn(self->user, request, answer);
+    if (answer->late) answer_later(self, connection, request, state, answer);
+}
+
+/* A body that could not be made says so. */
+static enum MHD_Result send_whole(struct MHD_Connection *connection, ql__http_answer *answer)
+{
+    if (answer->body.status < 0) {
+        answer->code = answer->body.status == QL_E_NOMEM ? 503 : 500;
+        ql_buf_clear(&answer->body);
+    }
+    return send_answer(connection, answer);
+}
+
 static enum MHD_Result on_request(void *user, struct MHD_Connection *connection, const char *url, const char *method, const char *version, const char *upload, size_t *upload_size,
                                   void **state)
 {
     ql__http_server *self = user;
     headers found = {0};
-    ql__http_answer answer = {.content_type = "text/plain; charset=utf-8"};
+    ql__http_answer answer = {.content_type = QL__HTTP_TEXT};
     (void)upload, (void)upload_size;
-    ql_buf_init(&answer.body, BODY_BYTES_MAX);
+    if (*state == &self->late) return send_whole(connection, ql__http_late_join(&self->late)); /* on_completed lets it go */
     (void)mhd.MHD_get_connection_values_n(connection, MHD_HEADER_KIND, on_header, &found);
-    ql__http_request request = {ql_str_of(method), ql_str_of(url), {found.accept, found.accept_len}};
+    ql__http_request request = {.method = ql_str_of(method), .path = ql_str_of(url), .accept = {found.accept, found.accept_len}};
     answer.code = check(self, &found, request.method, request.path, strcmp(version, "HTTP/1.0") == 0);
     bool first = *state == NULL; /* an answer at the first call ends the connection, which is right for what is refused */
     *state = self;
     if (answer.code == 200 && first) return MHD_YES;
-    if (answer.code == 200) self->handler_fn(self->user, &request, &answer);
-    if (answer.body.status < 0) {
-        answer.code = answer.body.status == QL_E_NOMEM ? 503 : 500;
-        ql_buf_clear(&answer.body);
-    }
-    enum MHD_Result done = send_answer(connection, &answer);
+    ql_buf_init(&answer.body, QL__HTTP_BODY_BYTES_MAX);
+    if (answer.code == 200) make_answer(self, connection, &request, state, &answer);
+    enum MHD_Result done = answer.late ? MHD_YES : send_whole(connection, &answer);
     ql_buf_dispose(&answer.body);
     return done;
 }
@@ -214,12 +277,6 @@ static enum MHD_Result on_request(void *user, struct MHD_Connection *connection,
 static uint64_t now_ns(void)
 {
     return ql__monotonic_ns(ql__sys_default());
-}
-
-static int fd_of(struct MHD_Connection *connection)
-{
-    const union MHD_ConnectionInfo *info = mhd.connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-    return info != NULL ? info->connect_fd : -1;
 }
 
 /*
@@ -232,6 +289,7 @@ static void make_room(ql__http_server *self)
     for (uint32_t i = 0; i < self->connections_max; i++) {
         slot *one = &self->slots[i];
         if (one->fd < 0 || one->cut) return; /* a place is free, or will be */
+        if (one->fd == self->waiting_fd) continue;
         if (oldest == NULL || one->since_ns < oldest->since_ns) oldest = one;
     }
     if (oldest == NULL || self->connections_max == 1) return;
@@ -262,7 +320,11 @@ static void on_completed(void *user, struct MHD_Connection *connection, void **s
 {
     ql__http_server *self = user;
     int fd = fd_of(connection);
-    (void)state, (void)how;
+    (void)how;
+    if (*state == &self->late) {
+        ql__http_late_let_go(&self->late);
+        self->waiting_fd = -1;
+    }
     for (uint32_t i = 0; i < self->connections_max; i++)
         if (self->slots[i].fd == fd) self->slots[i].since_ns = now_ns();
 }
@@ -272,7 +334,15 @@ static void cut_slow(ql__http_server *self)
 {
     uint64_t now = now_ns(), limit_ns = (uint64_t)self->request_ms * 1000000;
     for (uint32_t i = 0; i < self->connections_max; i++)
-        if (self->slots[i].fd >= 0 && now - self->slots[i].since_ns > limit_ns) (void)shutdown(self->slots[i].fd, SHUT_RDWR);
+        if (self->slots[i].fd >= 0 && self->slots[i].fd != self->waiting_fd && now - self->slots[i].since_ns > limit_ns) (void)shutdown(self->slots[i].fd, SHUT_RDWR);
+}
+
+/* The connection goes on: on_request() sends what is there, or the library finds that nobody is there to take it. */
+static void wake_waiting(ql__http_server *self)
+{
+    mhd.MHD_resume_connection(self->waiting);
+    self->waiting = NULL;
+    self->hurry = HURRY_ROUNDS;
 }
 
 static void *server_main(void *user)
@@ -282,11 +352,22 @@ static void *server_main(void *user)
     while (!atomic_load(&self->stopping)) {
         MHD_UNSIGNED_LONG_LONG asked_ms = 0;
         bool asked = mhd.MHD_get_timeout(self->daemon, &asked_ms) == MHD_YES;
-        struct pollfd wait[2] = {{.fd = info->epoll_fd, .events = POLLIN}, {.fd = self->wake_fd, .events = POLLIN}};
-        (void)poll(wait, 2, self->hurry > 0 ? 0 : asked && asked_ms < SWEEP_MS ? (int)asked_ms : SWEEP_MS);
+        struct pollfd wait[3] = {{.fd = info->epoll_fd, .events = POLLIN}, {.fd = self->wake_fd, .events = POLLIN}, {.fd = self->waiting != NULL && !self->hung_up ? self->waiting_fd : -1, .events = POLLRDHUP}};
+        (void)poll(wait, 3, self->hurry > 0 ? 0 : asked && asked_ms < SWEEP_MS ? (int)asked_ms : SWEEP_MS);
+        ql__wake_clear(self->wake_fd);
         if (self->hurry > 0) self->hurry--;
+        if (wait[2].revents != 0) {
+            self->hung_up = true;
+            ql__http_late_enough(&self->late);
+        }
+        if (self->waiting != NULL && ql__http_late_ready(&self->late)) wake_waiting(self);
         (void)mhd.MHD_run(self->daemon);
         cut_slow(self);
+    }
+    if (self->waiting != NULL) {
+        ql__http_late_enough(&self->late);
+        (void)ql__http_late_join(&self->late);
+        wake_waiting(self); /* the daemon must not be stopped while one is suspended */
     }
     return NULL;
 }
@@ -350,7 +431,7 @@ static ql_status listen_on(ql__http_server *self, const ql__http_server_options 
 
 static ql_status daemon_start(ql__http_server *self, ql_error *err)
 {
-    self->daemon = mhd.start(MHD_USE_EPOLL, 0, NULL, NULL, on_request, self, MHD_OPTION_LISTEN_SOCKET, self->listen_fd, MHD_OPTION_CONNECTION_LIMIT, self->connections_max,
+    self->daemon = mhd.start(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, self, MHD_OPTION_LISTEN_SOCKET, self->listen_fd, MHD_OPTION_CONNECTION_LIMIT, self->connections_max,
                              MHD_OPTION_CONNECTION_TIMEOUT, (self->idle_ms + 999) / 1000, MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_BYTES, MHD_OPTION_STRICT_FOR_CLIENT, 1,
                              MHD_OPTION_NOTIFY_CONNECTION, on_connection, self, MHD_OPTION_NOTIFY_COMPLETED, on_completed, self, MHD_OPTION_END);
     if (self->daemon == NULL) return ql__fail(err, QL_E_IO, "libmicrohttpd does not start on port %u", self->hosts.port);
@@ -364,9 +445,10 @@ static ql_status prepare(ql__http_server *self, const ql__http_server_options *o
     if (self->slots == NULL) return ql__fail_nomem(err);
     for (uint32_t i = 0; i < self->connections_max; i++) self->slots[i] = (slot){-1, 0, false};
     if (options->token != NULL && (self->token = ql__strdup(ql_str_of(options->token))) == NULL) return ql__fail_nomem(err);
-    self->hosts.any = options->token != NULL;
+    self->hosts.any = options->token != NULL && !options->own_host_only;
     if (gethostname(self->hosts.own_name, sizeof self->hosts.own_name - 1) != 0) self->hosts.own_name[0] = '\0';
     QL_TRY(ql__wake_open(&self->wake_fd, err));
+    QL_TRY(ql__http_late_init(&self->late, options->late_fn, options->user, self->wake_fd, err));
     QL_TRY(listen_on(self, options, err));
     QL_TRY(daemon_start(self, err));
     QL_TRY(ql__thread_start(&self->thread, server_main, self, err));
@@ -386,7 +468,7 @@ ql_status ql__http_server_start(const ql__http_server_options *options, ql__http
     self->connections_max = options->connections_max > 0 ? options->connections_max : CONNECTIONS_DEFAULT;
     self->idle_ms = options->idle_ms > 0 ? options->idle_ms : IDLE_MS;
     self->request_ms = options->request_ms > 0 ? options->request_ms : REQUEST_MS;
-    self->listen_fd = self->wake_fd = -1;
+    self->listen_fd = self->wake_fd = self->waiting_fd = self->late.enough_fd = -1;
     ql_status status = prepare(self, options, err);
     if (status < 0) ql__http_server_stop(self);
     else *out = self;
@@ -406,6 +488,7 @@ void ql__http_server_stop(ql__http_server *self)
     if (self->thread_started) pthread_join(self->thread, NULL);
     if (self->daemon != NULL) mhd.MHD_stop_daemon(self->daemon); /* calls on_connection for what is open */
     if (self->listen_fd >= 0) (void)close(self->listen_fd);
+    ql__http_late_dispose(&self->late);
     ql__wake_close(self->wake_fd);
     if (self->token != NULL) explicit_bzero(self->token, strlen(self->token));
     ql__free(self->token);

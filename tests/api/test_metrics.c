@@ -95,7 +95,14 @@ static void test_metrics__wrong_calls_are_named(void **state)
     where.port = 65536;
     assert_int_equal(ql_metrics_server_start(runtime, &where, &server, &err), QL_E_INVALID);
     where.port = 0;
-    where.reserved32 = 1;
+    where.flags = 2;
+    assert_int_equal(ql_metrics_server_start(runtime, &where, &server, &err), QL_E_UNSUPPORTED);
+    where.flags = QL_METRICS_SERVER_DEBUG; /* no token */
+    assert_int_equal(ql_metrics_server_start(runtime, &where, &server, &err), QL_E_INVALID);
+    where.token = "t";
+    where.address = "0.0.0.0";
+    assert_int_equal(ql_metrics_server_start(runtime, &where, &server, &err), QL_E_INVALID);
+    where.address = "::1%lo";
     assert_int_equal(ql_metrics_server_start(runtime, &where, &server, &err), QL_E_INVALID);
     assert_int_equal(ql_metrics_server_port(NULL), 0);
     ql_metrics_server_stop(NULL);

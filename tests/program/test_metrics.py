@@ -1,5 +1,7 @@
 """qloader ingest --metrics-port: what is served is read by the parsers that people read it with, says what the run did, and refuses strangers."""
+import gzip
 import http.client
+import json
 import os
 import re
 import shutil
@@ -147,6 +149,107 @@ class Metrics(unittest.TestCase):
         self.assertNotIn("Access-Control-Allow-Origin", headers)
 
 
+class Debug(unittest.TestCase):
+    """--debug-http: profiles of an ingest while it runs, for whoever has the token."""
+
+    TOKEN = {"Authorization": "Bearer s3cret-of-debug"}
+
+    @classmethod
+    def setUpClass(cls):
+        cls.workspace = harness.Workspace()
+        for i in range(400):
+            cls.workspace.write("%03d.md" % i, "# Chapter %d\n\n%s\n" % (i, " ".join("word%d is followed by another." % (i * 1000 + j) for j in range(1500))))
+        cls.running = Running(cls.workspace, "--debug-http", env={"QLOADER_METRICS_TOKEN": "s3cret-of-debug"})
+        cls.running.wait_until(lambda: b"qloader_chunks_total 0" not in cls.bytes_of("/metrics")[2])
+
+    @classmethod
+    def tearDownClass(cls):
+        code = cls.running.stop()
+        cls.workspace.close()
+        assert code == 130, code
+
+    @classmethod
+    def bytes_of(cls, path, headers=None, method="GET"):
+        connection = http.client.HTTPConnection(cls.running.host, cls.running.port, timeout=120)
+        try:
+            connection.request(method, path, headers=cls.TOKEN if headers is None else headers)
+            answer = connection.getresponse()
+            return answer.status, dict(answer.headers), answer.read()
+        finally:
+            connection.close()
+
+    def recorded(self, path, kind):
+        status, headers, body = self.bytes_of("/debug/pprof/" + path)
+        self.assertEqual((status, headers["Content-Type"]), (200, kind), body[:300])
+        return body
+
+    def pprof(self, path, *words):
+        file = os.path.join(self.workspace.dir, path.split("?")[0] + ".pb.gz")
+        with open(file, "wb") as out:
+            out.write(self.recorded(path, "application/gzip"))
+        done = subprocess.run(["go", "tool", "pprof", *words, file], capture_output=True, text=True, timeout=120, env=dict(os.environ, HOME=self.workspace.dir))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout
+
+    def test_it_is_told(self):
+        self.assertTrue(any("/metrics, profiles under /debug/pprof/" in line for line in self.running.told), self.running.told)
+        self.assertIn(b"trace ", self.bytes_of("/debug/pprof/")[2])
+
+    def test_where_processor_time_goes(self):
+        top = self.pprof("profile?seconds=2&hz=500", "-top")
+        self.assertIn("Type: cpu", top)
+        self.assertRegex(top, r"\bql__\w+")
+        self.assertIn("embed", self.pprof("profile?seconds=1", "-tags"))
+
+    def test_waiting_threads_too(self):
+        self.assertRegex(self.pprof("wall?seconds=1", "-top"), r"\b(main|server_main)\b")
+
+    def test_what_is_allocated(self):
+        self.assertRegex(self.pprof("heap?seconds=2", "-top", "-sample_index=alloc_space"), r"\b(ql__\w+|malloc)")
+
+    def test_a_trace(self):
+        events = json.loads(self.recorded("trace?seconds=1", "application/json"))["traceEvents"]
+        self.assertIn("embed", {event.get("name") for event in events})
+
+    def test_tasks_at_once(self):
+        told = json.loads(self.recorded("tasks", "application/json"))
+        self.assertTrue(told["tasks"], told)
+        self.assertTrue(any(".md" in task["name"] for task in told["tasks"]), told)
+
+    def test_one_at_a_time_and_the_metrics_go_on(self):
+        first = threading.Thread(target=self.bytes_of, args=("/debug/pprof/profile?seconds=2",))
+        first.start()
+        status, body = 200, b""
+        while first.is_alive() and status == 200:  # until the first has begun
+            status, _, body = self.bytes_of("/debug/pprof/wall?seconds=1")
+        self.assertEqual(self.bytes_of("/metrics")[0], 200)
+        first.join()
+        self.assertEqual(status, 503, body)
+
+    def test_whoever_hangs_up_ends_it(self):
+        with socket.create_connection((self.running.host, self.running.port)) as gone:
+            gone.sendall(b"GET /debug/pprof/profile?seconds=300 HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer s3cret-of-debug\r\n\r\n")
+            self.running.wait_until(lambda: self.bytes_of("/debug/pprof/heap?seconds=1")[0] == 503)
+        self.running.wait_until(lambda: self.bytes_of("/debug/pprof/heap?seconds=1")[0] == 200)
+
+    def test_strangers_and_nonsense(self):
+        self.assertEqual(self.bytes_of("/debug/pprof/tasks", {})[0], 401)
+        self.assertEqual(self.bytes_of("/debug/pprof/profile?seconds=1", {"Authorization": "Bearer wrong"})[0], 401)
+        self.assertEqual(self.bytes_of("/debug/pprof/tasks", dict(self.TOKEN, Host="evil.example"))[0], 421)
+        self.assertEqual(self.bytes_of("/debug/pprof/tasks", dict(self.TOKEN, Origin="http://evil.example"))[0], 403)
+        self.assertEqual(self.bytes_of("/debug/pprof/profile", method="HEAD")[0], 405)
+        self.assertEqual(self.bytes_of("/debug/pprof/nosuch")[0], 404)
+        for wrong in ("seconds=0", "seconds=301", "seconds=-1", "seconds=1e2", "seconds=", "seconds=99999999999999999999", "hz=0", "hz=1001", "hz=x"):
+            status, _, body = self.bytes_of("/debug/pprof/profile?" + wrong)
+            self.assertEqual(status, 400, wrong)
+            self.assertIn(b"whole number", body)
+
+    def test_nothing_secret_is_in_them(self):
+        for path in ("wall?seconds=1", "trace?seconds=1", "tasks"):
+            body = self.bytes_of("/debug/pprof/" + path)[2]
+            self.assertNotIn(b"s3cret-of-debug", gzip.decompress(body) if body[:2] == b"\x1f\x8b" else body, path)
+
+
 class Single(unittest.TestCase):
     def setUp(self):
         self.workspace = harness.Workspace()
@@ -166,6 +269,13 @@ class Single(unittest.TestCase):
     def test_words_that_do_not_fit(self):
         self.assertEqual(self.workspace.run("ingest", "--metrics-address", "127.0.0.1").returncode, 2)
         self.assertEqual(self.workspace.run("ingest", "--metrics-port", "70000").returncode, 2)
+        self.assertEqual(self.workspace.run("ingest", "--debug-http").returncode, 2)
+        self.assertIn("QLOADER_METRICS_TOKEN", self.workspace.run("ingest", "--debug-http", "--metrics-port", "0").stderr)
+        token = dict(os.environ, QLOADER_METRICS_TOKEN="t")
+        done = self.workspace.run("ingest", "--debug-http", "--metrics-port", "0", "--metrics-address", "0.0.0.0", env=token)
+        self.assertIn("0.0.0.0 is none", done.stderr)
+        self.assertNotEqual(done.returncode, 0)
+        self.assertEqual(self.workspace.run("ingest", "--debug-http", "--metrics-port", "0", "--metrics-address", "::1", env=token).returncode, 0)
         self.assertIn("no IPv4 or IPv6 address", self.workspace.run("ingest", "--metrics-port", "0", "--metrics-address", "localhost").stderr)
 
     def test_it_is_told_where_but_not_to_quiet_ones(self):

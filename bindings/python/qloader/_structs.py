@@ -40,6 +40,7 @@ METRICS_OPENMETRICS = 2
 METRIC_COUNTER = 1
 METRIC_GAUGE = 2
 METRIC_HISTOGRAM = 3
+METRICS_SERVER_DEBUG = 1
 PROF_CPU = 1
 PROF_WALL = 2
 PROF_HEAP = 4
@@ -139,7 +140,7 @@ class ql_metrics_server_options(Structure):
         ("address", c_char_p),
         ("token", c_char_p),
         ("connections_max", c_uint32),
-        ("reserved32", c_uint32),
+        ("flags", c_uint32),
         ("reserved", c_uint64 * 4),
     ]
 

@@ -34,6 +34,10 @@ static void answer(void *user, const ql__http_request *request, ql__http_answer 
     } else if (ql_str_equal(request->path, QL_STR("/lasting"))) {
         out->content_type = "text/html";
         out->lasting = lasting;
+    } else if (ql_str_equal(request->path, QL_STR("/late"))) {
+        out->late = true;
+    } else if (ql_str_equal(request->path, QL_STR("/query"))) {
+        ql_buf_printf(&out->body, "[%.*s]", (int)request->query.len, request->query.ptr);
     } else if (ql_str_equal(request->path, QL_STR("/nomem"))) {
         out->body.status = QL_E_NOMEM;
     } else {
@@ -41,11 +45,39 @@ static void answer(void *user, const ql__http_request *request, ql__http_answer 
     }
 }
 
+static atomic_int late_begun, late_ended;
+static atomic_bool late_goes_on; /* until this is false, or nobody waits any more */
+
+static void answer_late(void *user, const ql__http_request *request, int enough_fd, ql__http_answer *out)
+{
+    struct pollfd enough = {.fd = enough_fd, .events = POLLIN};
+    (void)user;
+    atomic_fetch_add(&late_begun, 1);
+    while (atomic_load(&late_goes_on) && poll(&enough, 1, 1) == 0) continue;
+    ql_buf_printf(&out->body, "late %.*s %.*s %.*s", (int)request->path.len, request->path.ptr, (int)request->query.len, request->query.ptr, (int)request->accept.len, request->accept.ptr);
+    atomic_fetch_add(&late_ended, 1);
+}
+
+static void late_begins(void)
+{
+    atomic_store(&late_begun, 0);
+    atomic_store(&late_ended, 0);
+    atomic_store(&late_goes_on, true);
+}
+
+static void wait_for(atomic_int *count)
+{
+    for (int waited = 0; atomic_load(count) == 0; waited++) {
+        if (waited == PATIENCE_MS) fail_msg("the late answer neither begins nor ends");
+        (void)poll(NULL, 0, 1);
+    }
+}
+
 static ql__http_server *started_with(const char *token, uint32_t connections, uint32_t idle_ms, uint32_t request_ms)
 {
     ql__http_server *self = NULL;
     ql_error err = {0};
-    const ql__http_server_options options = {.address = "127.0.0.1", .token = token, .connections_max = connections, .idle_ms = idle_ms, .request_ms = request_ms, .handler_fn = answer};
+    const ql__http_server_options options = {.address = "127.0.0.1", .token = token, .connections_max = connections, .idle_ms = idle_ms, .request_ms = request_ms, .handler_fn = answer, .late_fn = answer_late};
     if (ql__http_server_start(&options, &self, &err) < 0) fail_msg("%s", err.message);
     assert_true(ql__http_server_port(self) > 0);
     return self;
@@ -127,6 +159,82 @@ static void test_http_server__answers_what_it_serves(void **state)
     assert_int_equal(ask(port, "GET /nothing?x=1 HTTP/1.1\r\nHost: localhost\r\n" END, out, sizeof out), 404);
     assert_int_equal(ask(port, "GET /nomem HTTP/1.1\r\nHost: localhost\r\n" END, out, sizeof out), 503);
     ql__http_server_stop(self);
+}
+
+static void test_http_server__hands_on_the_query(void **state)
+{
+    (void)state;
+    char out[4096], request[2400], longest[2000];
+    ql__http_server *self = started(NULL, 0);
+    uint16_t port = ql__http_server_port(self);
+    assert_int_equal(ask(port, "GET /query?seconds=5&b=x%20y&c HTTP/1.1\r\nHost: localhost\r\n" END, out, sizeof out), 200);
+    assert_non_null(strstr(out, "[seconds=5&b=x y]"));
+    assert_int_equal(ask(port, "GET /query?a=1%262&b=%3d&%26=1&x=%00 HTTP/1.1\r\nHost: localhost\r\n" END, out, sizeof out), 200);
+    assert_null(strstr(out, "1&2"));
+    memset(longest, 'q', sizeof longest - 1);
+    longest[sizeof longest - 1] = '\0';
+    (void)snprintf(request, sizeof request, "GET /query?a=%s HTTP/1.1\r\nHost: localhost\r\n" END, longest);
+    assert_int_equal(ask(port, request, out, sizeof out), 200);
+    assert_non_null(strstr(out, longest));
+    ql__http_server_stop(self);
+}
+
+static void test_http_server__answers_late_and_others_meanwhile(void **state)
+{
+    (void)state;
+    char out[2048];
+    late_begins();
+    ql__http_server *self = started_with(NULL, 4, 1000, 300); /* the late answer takes longer than a request may */
+    uint16_t port = ql__http_server_port(self);
+    int fd = connected(port), silent[8];
+    put(fd, "GET /late?a=1 HTTP/1.1\r\nHost: localhost\r\nAccept: some\r\n" END);
+    wait_for(&late_begun);
+    assert_int_equal(ask(port, "GET /late HTTP/1.1\r\nHost: localhost\r\n" END, out, sizeof out), 503);
+    assert_non_null(strstr(out, "another answer is being made"));
+    for (size_t i = 0; i < sizeof silent / sizeof *silent; i++) silent[i] = connected(port); /* more than there are places: the one that waits stays */
+    for (int i = 0; i < 50; i++) {
+        assert_int_equal(ask(port, "GET /hello HTTP/1.1\r\nHost: localhost\r\n" END, out, sizeof out), 200);
+        (void)poll(NULL, 0, 10);
+    }
+    assert_int_equal(atomic_load(&late_ended), 0);
+    atomic_store(&late_goes_on, false);
+    take_all(fd, out, sizeof out);
+    assert_int_equal(code_of(out), 200);
+    assert_non_null(strstr(out, "\r\n\r\nlate /late a=1 some"));
+    close(fd);
+    for (size_t i = 0; i < sizeof silent / sizeof *silent; i++) close(silent[i]);
+    for (int i = 0; i < 3; i++) { /* and again, on connections that go on */
+        assert_int_equal(ask(port, "GET /late?b=2 HTTP/1.1\r\nHost: localhost\r\n" END, out, sizeof out), 200);
+        assert_non_null(strstr(out, "late /late b=2 "));
+    }
+    ql__http_server_stop(self);
+}
+
+static void test_http_server__late_answers_end_when_nobody_waits(void **state)
+{
+    (void)state;
+    char out[2048];
+    late_begins();
+    ql__http_server *self = started(NULL, 0);
+    uint16_t port = ql__http_server_port(self);
+    int fd = connected(port);
+    put(fd, "GET /late HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    wait_for(&late_begun);
+    close(fd);
+    wait_for(&late_ended);
+    int code = 503;
+    for (int tries = 0; code == 503 && tries < PATIENCE_MS; tries++) { /* its place is free again */
+        atomic_store(&late_goes_on, false);
+        code = ask(port, "GET /late HTTP/1.1\r\nHost: localhost\r\n" END, out, sizeof out);
+    }
+    assert_int_equal(code, 200);
+    late_begins();
+    fd = connected(port);
+    put(fd, "GET /late HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    wait_for(&late_begun);
+    ql__http_server_stop(self); /* does not wait for longer than the answer takes to end */
+    assert_int_equal(atomic_load(&late_ended), 1);
+    close(fd);
 }
 
 static void test_http_server__answers_with_what_lasts(void **state)
@@ -418,6 +526,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_http_server__answers_what_it_serves),
+        cmocka_unit_test(test_http_server__hands_on_the_query),
+        cmocka_unit_test(test_http_server__answers_late_and_others_meanwhile),
+        cmocka_unit_test(test_http_server__late_answers_end_when_nobody_waits),
         cmocka_unit_test(test_http_server__answers_with_what_lasts),
         cmocka_unit_test(test_http_server__keeps_a_connection),
         cmocka_unit_test(test_http_server__refuses_without_asking_the_handler),
