@@ -98,7 +98,7 @@ struct ql__http_server {
     slot *slots;
     ql__http_late late;
     struct MHD_Connection *waiting; /* suspended: for the late answer. NULL: none */
-    int waiting_fd;                 /* its, as long as the answer is not sent; -1 */
+    int waiting_fd;                 /* its; -1 */
     bool hung_up;                   /* whoever waited, which was told to late_fn */
     unsigned hurry; /* rounds that wait for nothing: the daemon closes what was cut in one and takes up accepting in the next, with no event for either */
 };
@@ -321,10 +321,7 @@ static void on_completed(void *user, struct MHD_Connection *connection, void **s
     ql__http_server *self = user;
     int fd = fd_of(connection);
     (void)how;
-    if (*state == &self->late) {
-        ql__http_late_let_go(&self->late);
-        self->waiting_fd = -1;
-    }
+    if (*state == &self->late) ql__http_late_let_go(&self->late);
     for (uint32_t i = 0; i < self->connections_max; i++)
         if (self->slots[i].fd == fd) self->slots[i].since_ns = now_ns();
 }
@@ -340,8 +337,11 @@ static void cut_slow(ql__http_server *self)
 /* The connection goes on: on_request() sends what is there, or the library finds that nobody is there to take it. */
 static void wake_waiting(ql__http_server *self)
 {
+    for (uint32_t i = 0; i < self->connections_max; i++)
+        if (self->slots[i].fd == self->waiting_fd) self->slots[i].since_ns = now_ns(); /* from here on its time is as short as others' */
     mhd.MHD_resume_connection(self->waiting);
     self->waiting = NULL;
+    self->waiting_fd = -1;
     self->hurry = HURRY_ROUNDS;
 }
 
@@ -352,7 +352,7 @@ static void *server_main(void *user)
     while (!atomic_load(&self->stopping)) {
         MHD_UNSIGNED_LONG_LONG asked_ms = 0;
         bool asked = mhd.MHD_get_timeout(self->daemon, &asked_ms) == MHD_YES;
-        struct pollfd wait[3] = {{.fd = info->epoll_fd, .events = POLLIN}, {.fd = self->wake_fd, .events = POLLIN}, {.fd = self->waiting != NULL && !self->hung_up ? self->waiting_fd : -1, .events = POLLRDHUP}};
+        struct pollfd wait[3] = {{.fd = info->epoll_fd, .events = POLLIN}, {.fd = self->wake_fd, .events = POLLIN}, {.fd = self->hung_up ? -1 : self->waiting_fd, .events = POLLRDHUP}};
         (void)poll(wait, 3, self->hurry > 0 ? 0 : asked && asked_ms < SWEEP_MS ? (int)asked_ms : SWEEP_MS);
         ql__wake_clear(self->wake_fd);
         if (self->hurry > 0) self->hurry--;

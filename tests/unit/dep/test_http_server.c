@@ -55,6 +55,8 @@ static void answer_late(void *user, const ql__http_request *request, int enough_
     atomic_fetch_add(&late_begun, 1);
     while (atomic_load(&late_goes_on) && poll(&enough, 1, 1) == 0) continue;
     ql_buf_printf(&out->body, "late %.*s %.*s %.*s", (int)request->path.len, request->path.ptr, (int)request->query.len, request->query.ptr, (int)request->accept.len, request->accept.ptr);
+    if (ql_str_equal(request->query, QL_STR("large=1")))
+        for (int i = 0; i < 1000000; i++) ql_buf_append(&out->body, QL_STR("0123456789"));
     atomic_fetch_add(&late_ended, 1);
 }
 
@@ -228,6 +230,12 @@ static void test_http_server__late_answers_end_when_nobody_waits(void **state)
         code = ask(port, "GET /late HTTP/1.1\r\nHost: localhost\r\n" END, out, sizeof out);
     }
     assert_int_equal(code, 200);
+    fd = connected(port); /* asks, and then takes nothing of the answer */
+    put(fd, "GET /late?large=1 HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    code = 503;
+    for (int tries = 0; code == 503 && tries < PATIENCE_MS; tries++) code = ask(port, "GET /late HTTP/1.1\r\nHost: localhost\r\n" END, out, sizeof out);
+    assert_int_equal(code, 200);
+    close(fd);
     late_begins();
     fd = connected(port);
     put(fd, "GET /late HTTP/1.1\r\nHost: localhost\r\n\r\n");
