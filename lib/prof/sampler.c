@@ -25,7 +25,6 @@
 #include "prof/qprof.h"
 
 #define PERF_FDS_MAX 4096 /* descriptors beyond are not used for events: the handler finds the thread by a table */
-#define AUTO_PERF_HZ 200
 #define TIMER_KIND_SHIFT 16
 
 #ifndef sigev_notify_thread_id
@@ -249,10 +248,19 @@ static ql_status signal_take(ql_error *err)
     return ql__fail(err, QL_E_BUSY, "another profiler of this process runs: SIGPROF has a handler");
 }
 
+uint32_t ql__sampler_tick_hz(void)
+{
+    struct timespec tick = {0, 0};
+    if (clock_getres(CLOCK_MONOTONIC_COARSE, &tick) != 0 || tick.tv_sec != 0 || tick.tv_nsec <= 0) return 0;
+    return (uint32_t)((1000000000 + tick.tv_nsec / 2) / tick.tv_nsec);
+}
+
 ql_status ql__sampler_open(ql__sampler *self, ql_prof_engine engine, bool cpu, bool wall, uint32_t rate_hz, ql_error *err)
 {
     *self = (ql__sampler){.engine = engine, .cpu = cpu, .wall = wall, .period_ns = 1000000000u / rate_hz};
-    if (engine == QL_PROF_AUTO) self->engine = rate_hz > AUTO_PERF_HZ ? QL_PROF_PERF : QL_PROF_CTIMER;
+    /* A timer on a CPU clock is looked at in the kernel's tick, which comes anyway and so costs next to nothing. A perf event has an interrupt of its own, some 30 us on
+     * a virtual machine: it is taken where the tick is too coarse. */
+    if (engine == QL_PROF_AUTO) self->engine = rate_hz > ql__sampler_tick_hz() ? QL_PROF_PERF : QL_PROF_CTIMER;
     if (self->engine == QL_PROF_PERF && cpu) {
         int fd = perf_open(self->period_ns, (pid_t)syscall(SYS_gettid));
         if (fd >= 0) close(fd);

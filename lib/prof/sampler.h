@@ -34,6 +34,8 @@ void ql__sampler_arm(ql__sampler *self, ql__prof_thread *thread, pid_t tid, uint
 void ql__sampler_disarm(ql__prof_thread *thread);
 /* CPU time of any thread of this process; 0: it is gone. */
 uint64_t ql__sampler_cpu_ns(pid_t tid);
+/* Of the kernel, a second: the most that CTIMER takes. 0: not known. */
+uint32_t ql__sampler_tick_hz(void);
 void ql__sampler_after_fork(void);
 
 #endif
