@@ -191,6 +191,10 @@ class Debug(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         return done.stdout
 
+    def seen(self, sees, name):
+        """Of a span only what begins and ends in the recording is told: on a slow machine that takes a longer one."""
+        return any(sees("%s?seconds=%d" % (name, seconds)) for seconds in (1, 3, 9, 27))
+
     def test_it_is_told(self):
         self.assertTrue(any("/metrics, profiles under /debug/pprof/" in line for line in self.running.told), self.running.told)
         self.assertIn(b"trace ", self.bytes_of("/debug/pprof/")[2])
@@ -199,7 +203,7 @@ class Debug(unittest.TestCase):
         top = self.pprof("profile?seconds=2&hz=500", "-top")
         self.assertIn("Type: cpu", top)
         self.assertRegex(top, r"\bql__\w+")
-        self.assertIn("embed", self.pprof("profile?seconds=1", "-tags"))
+        self.assertTrue(self.seen(lambda path: "embed" in self.pprof(path, "-tags"), "profile"))
 
     def test_waiting_threads_too(self):
         self.assertRegex(self.pprof("wall?seconds=1", "-top"), r"\b(main|server_main)\b")
@@ -208,8 +212,7 @@ class Debug(unittest.TestCase):
         self.assertRegex(self.pprof("heap?seconds=2", "-top", "-sample_index=alloc_space"), r"\b(ql__\w+|malloc)")
 
     def test_a_trace(self):
-        events = json.loads(self.recorded("trace?seconds=1", "application/json"))["traceEvents"]
-        self.assertIn("embed", {event.get("name") for event in events})
+        self.assertTrue(self.seen(lambda path: "embed" in {event.get("name") for event in json.loads(self.recorded(path, "application/json"))["traceEvents"]}, "trace"))
 
     def test_tasks_at_once(self):
         told = json.loads(self.recorded("tasks", "application/json"))
