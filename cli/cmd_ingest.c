@@ -26,6 +26,7 @@ typedef enum progress_form { PROGRESS_NONE, PROGRESS_PLAIN, PROGRESS_MOVING, PRO
 typedef struct ingest_view {
     cli *cli;
     const cli_session *session;
+    cli_profile *profile;
     bool quiet, verbose, json, dry_run;
     progress_form progress;
     bool line_open;      /* a progress line is on the terminal */
@@ -109,6 +110,7 @@ static void show_working(ingest_view *self, const ql_ingest_progress *progress)
 static int on_progress(void *user, const ql_ingest_progress *progress)
 {
     ingest_view *self = user;
+    profile_keep(self->profile); /* the index is ours, and whatever an ingest needs is there */
     if (self->progress == PROGRESS_LINES) {
         if (progress->source.len > 0) line_progress(progress);
     } else if (self->progress != PROGRESS_NONE) {
@@ -163,6 +165,7 @@ static void print_event(ingest_view *self, const ql_ingest_event *event)
 static int on_event(void *user, const ql_ingest_event *event)
 {
     ingest_view *self = user;
+    profile_keep(self->profile);
     keep_in_log(self, event);
     bool bad = event->action == QL_INGEST_FAIL || event->action == QL_INGEST_WARN || event->action == QL_INGEST_SOURCE_FAIL;
     bool wanted = bad || self->verbose || self->dry_run; /* by programs; people see what a dry run leaves out with --verbose only */
@@ -278,6 +281,7 @@ static int finish(ingest_view *self, const cli_session *session, cli_profile *pr
         if (self->progress == PROGRESS_LINES) line_profile(session->runtime);
         else if (!self->quiet) print_profile(session->runtime);
     }
+    if (status >= 0 || ql_status_kind(status) == QL_E_PARTIAL) profile_keep(profile); /* also a run that had nothing to tell */
     int profile_code = profile_end(self->cli, profile, EXIT_OK);
     return tell_end(self, report, status, profile_code, err);
 }
@@ -320,7 +324,7 @@ int cmd_ingest(cli *self)
         session_close(&session);
         return profile_end(self, &profile, code);
     }
-    ingest_view view = {.cli = self, .session = &session, .progress = progress, .quiet = cli_has(self, OPT_QUIET), .verbose = cli_has(self, OPT_VERBOSE), .json = cli_has(self, OPT_JSON),
+    ingest_view view = {.cli = self, .session = &session, .profile = &profile, .progress = progress, .quiet = cli_has(self, OPT_QUIET), .verbose = cli_has(self, OPT_VERBOSE), .json = cli_has(self, OPT_JSON),
                  .dry_run = cli_has(self, OPT_DRY_RUN)};
     ql_ingest_options options = QL_INGEST_OPTIONS_INIT;
     options.force = cli_has(self, OPT_FORCE);

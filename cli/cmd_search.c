@@ -242,6 +242,7 @@ int cmd_search(cli *self)
         snprintf(err.message, sizeof err.message, question.status < 0 ? "out of memory" : "cannot read the question from stdin");
     }
     if (status >= 0 && ql_results_count(results) == 0 && !self->json && !cli_has(self, OPT_QUIET)) fprintf(stderr, "nothing found\n");
+    if (status >= 0) profile_keep(&profile);
     code = status < 0 ? cli_fail(self, status, &err) : print_results(self, format, results);
     ql_results_free(results);
     ql_buf_dispose(&question);

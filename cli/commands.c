@@ -249,7 +249,8 @@ const cli_command cli_commands[] = {
      "Ctrl-C stops cleanly: what was stored stays, the next run goes on from there.\n"
      "--profile writes capture.qprof, for the commands of prof, and profile.out, for pstats and snakeviz. --profile=DIR writes every format into DIR, which is\n"
      "made: report.md (begin there), report.json, profile.html, flame.svg, memory.png and .svg, trace.json, *.pb.gz for pprof, *.speedscope.json, cpu.collapsed, mprofile_*.dat.\n"
-     "DIR holds one profile: what an earlier run left there is removed first, and a second run at the same time is refused (exit code 6).",
+     "DIR holds one profile: what an earlier run left there is removed when the next one begins to work, so not when that is refused (no index,\n"
+     "another ingest), and a second run at the same time is refused (exit code 6). A place that cannot be written is told before anything is done (exit code 7).",
      "  qloader ingest\n  qloader ingest --source-type git --source handbook\n  qloader ingest --dry-run --verbose\n"
      "  qloader ingest --json --progress json 2>progress.jsonl\n"
      "  qloader ingest --profile=profile && less profile/report.md\n"

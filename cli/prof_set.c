@@ -58,6 +58,22 @@ static ql_status remove_file(const char *path, ql_error *err)
     return err->status = QL_E_IO;
 }
 
+ql_status prof_check_set(const char *folder, bool whole, ql_error *err)
+{
+    ql_buf path = QL_BUF_INIT;
+    ql_status status = QL_OK;
+    struct stat facts;
+    for (size_t i = 0; i < (whole ? sizeof outputs / sizeof *outputs : 1) && status >= 0; i++) {
+        if (outputs[i].name == NULL) continue;
+        status = name_file(&path, folder, i, 0);
+        if (status < 0 || stat(ql_buf_cstr(&path), &facts) != 0 || !S_ISDIR(facts.st_mode)) continue;
+        (void)snprintf(err->message, sizeof err->message, "'%.300s' is a folder, a file is wanted there: move it away", ql_buf_cstr(&path));
+        status = err->status = QL_E_IO;
+    }
+    ql_buf_dispose(&path);
+    return status;
+}
+
 /* mprofile_<process>.dat or mprofile_capture.dat. mprof's own files have a time of 14 digits there: those are somebody's. */
 static bool is_mprof_file(const char *name)
 {

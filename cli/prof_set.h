@@ -12,6 +12,8 @@
 ql_status prof_write_set(const ql_capture *capture, const char *folder, bool whole, long pid, unsigned *count, ql_error *err);
 /* ql_capture_open(); a folder stands for the capture in it, as --profile=DIR leaves one. */
 ql_status prof_set_open(const char *path, uint32_t flags, ql_capture **out, ql_error *err);
+/* QL_E_IO: a folder stands where prof_write_set() will want a file. */
+ql_status prof_check_set(const char *folder, bool whole, ql_error *err);
 /* Removes from `folder` what an earlier call wrote there; whole as above. What is not there is fine. */
 ql_status prof_clear_set(const char *folder, bool whole, ql_error *err);
 

@@ -1,4 +1,4 @@
-/* See profile.h. The capture begins before the workspace is opened, so that loading the model is in it. */
+/* See profile.h. The capture begins before the workspace is opened, so that loading the model is in it; its files are replaced when the run is certain. */
 #include "profile.h"
 
 #include <stdio.h>
@@ -11,6 +11,20 @@
 
 #define CAPTURE_FILE "capture.qprof"
 
+/* What would keep a file from its place is told before anything is done. */
+static ql_status begin(cli_profile *self, ql_error *err)
+{
+    ql_prof_options options = QL_PROF_OPTIONS_INIT;
+    ql_status status = capture_file_open(&self->file, self->folder, err);
+    if (status < 0) return status;
+    options.write_fn = capture_file_write;
+    options.write_user = &self->file;
+    status = prof_check_set(self->folder, self->whole, err);
+    if (status >= 0) status = ql_prof_start(&options, &self->capture, err);
+    if (status < 0) capture_file_close(&self->file);
+    return status;
+}
+
 int profile_begin(const cli *self, cli_profile *out)
 {
     ql_error err = {0};
@@ -19,14 +33,15 @@ int profile_begin(const cli *self, cli_profile *out)
     ql_str folder = cli_str(self, OPT_PROFILE);
     out->whole = folder.len != 0;
     if (out->whole) out->folder = folder.ptr;
-    ql_prof_options options = QL_PROF_OPTIONS_INIT;
-    options.folder = out->folder;
-    ql_status status = ql_prof_start(&options, &out->capture, &err);
-    if (status >= 0) status = prof_clear_set(out->folder, out->whole, &err); /* whatever ends this run, nothing of an earlier one lies beside it */
-    if (status >= 0) return -1;
-    ql_prof_free(out->capture);
-    out->capture = NULL;
-    return cli_fail(self, status, &err);
+    ql_status status = begin(out, &err);
+    return status < 0 ? cli_fail(self, status, &err) : -1;
+}
+
+void profile_keep(cli_profile *self)
+{
+    if (self->capture == NULL || atomic_exchange(&self->asked, true)) return;
+    self->status = capture_file_keep(&self->file, &self->error);
+    if (self->status >= 0) self->status = prof_clear_set(self->folder, self->whole, &self->error); /* whatever ends this run, nothing of an earlier one lies beside it */
 }
 
 /* profile.out beside the capture; in a folder that was named, everything else too. Pictures whose library is missing are told of, and no failure. */
@@ -60,18 +75,31 @@ static void tell(const cli *self, const cli_profile *profile, const ql_prof_info
     ql_buf_dispose(&line);
 }
 
+/* Ends the capture and writes what is made of it. */
+static ql_status finish(cli_profile *self, ql_prof_info *info, bool *known, ql_error *err)
+{
+    ql_status status = ql_prof_stop(self->capture, err);
+    if (capture_file_status(&self->file, err) < 0) status = err->status; /* to the capture its receiver failed */
+    *known = ql_prof_info_read(self->capture, info, NULL) >= 0;
+    if (status >= 0 && self->status < 0) {
+        *err = self->error;
+        status = self->status;
+    }
+    return status >= 0 ? write_formats(self, err) : status;
+}
+
 int profile_end(const cli *self, cli_profile *profile, int code)
 {
     if (profile->capture == NULL) return code;
     ql_error err = {0};
     ql_prof_info info = {.struct_size = sizeof info};
-    bool stopped = stop_asked(); /* what ran until then is profiled all the same */
+    bool stopped = stop_asked(), known = false; /* what ran until then is profiled all the same */
+    bool ran = atomic_load(&profile->asked);
     stop_forget();
-    ql_status status = ql_prof_stop(profile->capture, &err);
-    bool known = ql_prof_info_read(profile->capture, &info, NULL) >= 0;
-    if (status >= 0) status = write_formats(profile, &err);
-    ql_prof_free(profile->capture); /* the lock on the folder ends here */
+    ql_status status = ran ? finish(profile, &info, &known, &err) : QL_OK;
+    ql_prof_free(profile->capture);
     profile->capture = NULL;
+    capture_file_close(&profile->file); /* the lock on the folder ends here */
     if (status < 0) {
         int failed = cli_fail(self, status, &err);
         return code == EXIT_OK ? failed : code;

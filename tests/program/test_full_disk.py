@@ -54,7 +54,7 @@ class FullDisk(harness.Case):
         try:
             done = self.ws.run("ingest", "--profile=" + out)
             self.assertEqual(done.returncode, 7, done.stderr)
-            self.assertRegex(done.stderr, r"error: '%s/capture\.qprof': .*space" % out)
+            self.assertRegex(done.stderr, r"error: cannot write '%s/capture\.qprof': .*space" % out)
             subprocess.run(["mount", "-i", "-t", "tmpfs", "-o", "remount,size=64m", "none", out], check=True)
             self.ws.ingest("--force", "--profile=" + out)
             room = os.path.getsize(os.path.join(out, "capture.qprof")) + (100 << 10)  # the next capture fits, and not all that is made of it

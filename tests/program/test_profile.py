@@ -1,6 +1,7 @@
 """ingest --profile and search --profile: a capture that can be read, private, told where it is; nothing secret and no question in it; and what
 cannot be written is an error before anything is done. The capture is read by this file's own reader (lib/prof/qprof.h)."""
 import fcntl
+import hashlib
 import json
 import os
 import signal
@@ -122,6 +123,45 @@ class Profile(unittest.TestCase):
             self.assertEqual(file.read(), b"what the other one has written so far")
         self.assertEqual(self.ws.run("ingest", "--profile=" + self.out).returncode, 0)
 
+    def contents(self, folder):
+        found = {}
+        for name in sorted(os.listdir(folder)):
+            with open(os.path.join(folder, name), "rb") as file:
+                found[name] = hashlib.sha256(file.read()).hexdigest()
+        return found
+
+    def test_a_run_that_is_refused_takes_nothing_of_the_earlier_profile(self):
+        self.assertEqual(self.ws.run("ingest", "--profile=" + self.out).returncode, 0)
+        before = self.contents(self.out)
+        fresh = os.path.join(self.ws.dir, "a", "b")
+
+        def refused(code, *words):
+            for place in (self.out, fresh):
+                done = self.ws.run(*words[:1], "--profile=" + place, *words[1:])
+                self.assertEqual(done.returncode, code, done.stderr)
+            self.assertEqual(self.contents(self.out), before)
+            self.assertFalse(os.path.exists(os.path.dirname(fresh)))
+
+        with open(os.path.join(self.ws.dir, "data", "qloader.lock"), "r+b") as file:
+            fcntl.fcntl(file, fcntl.F_OFD_SETLK, struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0))
+            refused(6, "ingest")
+        refused(2, "ingest", "--mem", "much")
+        refused(4, "ingest", "--project", "nobody")
+        refused(2, "search", "--since", "whenever", "tusks")
+        self.ws.drop_index()
+        refused(4, "search", "tusks")
+        os.rename(os.path.join(self.ws.dir, "config.yaml"), os.path.join(self.ws.dir, "elsewhere.yaml"))
+        refused(3, "ingest")
+        refused(3, "search", "tusks")
+
+    def test_a_killed_run_leaves_the_earlier_profile_and_the_next_sweeps(self):
+        os.mkdir(self.out)
+        for name in ("capture.qprof.part-12", "capture.qprof.part-x"):
+            with open(os.path.join(self.out, name), "w") as file:
+                file.write("rest")
+        self.assertEqual(self.ws.run("ingest", "--profile=" + self.out).returncode, 0)
+        self.assertEqual([name for name in os.listdir(self.out) if ".part" in name], ["capture.qprof.part-x"])
+
     def test_what_stands_in_the_place_is_named(self):
         os.mkdir(self.out)
         os.mkfifo(os.path.join(self.out, "capture.qprof"))
@@ -181,9 +221,14 @@ class Profile(unittest.TestCase):
 
     def test_a_folder_that_cannot_be_is_an_error_before_the_ingest(self):
         self.ws.write("plain", "a file")
-        done = self.ws.run("ingest", "--profile=" + os.path.join(self.ws.docs, "plain", "x"))
-        self.assertNotEqual(done.returncode, 0)
-        self.assertIn("plain", done.stderr)
+        for place in ("plain", os.path.join("plain", "x")):
+            for words in (["ingest"], ["search", "tusks"]):
+                done = self.ws.run(words[0], "--profile=" + os.path.join(self.ws.docs, place), *words[1:])
+                self.assertEqual(done.returncode, 7, done.stderr)
+                self.assertIn("plain", done.stderr)
+        bound = harness.without_write_permission(self, self.ws.docs)
+        done = subprocess.run(bound + self.ws.command("ingest", "--profile=" + os.path.join(self.ws.docs, "new")), capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        self.assertEqual(done.returncode, 7, done.stderr)
         self.assertFalse(os.path.exists(os.path.join(self.ws.dir, "data", "index.db")))
         self.assertEqual(self.ws.run("ingest", "--profile=").returncode, 2)
 
