@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "capture_name.h"
 #include "exit_code.h"
 #include "output.h"
 #include "prof_output.h"
@@ -133,7 +134,7 @@ static int write_output(const cli *self, prof_job *job, const char *output, cons
         json_decref(object);
     } else if (!cli_has(self, OPT_QUIET)) {
         text_put(stdout, ql_str_of(output));
-        printf(": written, %llu bytes of %s before compression\n", bytes, format);
+        printf(": written, %llu bytes of %s\n", bytes, format);
     }
     return EXIT_OK;
 }
@@ -198,17 +199,45 @@ static int convert_all(const cli *self, const prof_job *job)
     return EXIT_OK;
 }
 
+static const char *format_name(int32_t format)
+{
+    const cli_choice *choice = cli_option_of(OPT_CAPTURE_FORMAT)->value->choices;
+    while (choice->name != NULL && choice->value != format) choice++;
+    return choice->name;
+}
+
+/* What --to says, else the name of the file; CAPTURE_UNKNOWN after telling why. */
+static int32_t choose_format(const cli *self, const char **name, int *code)
+{
+    const char *output = self->values[OPT_WRITE];
+    if (cli_has(self, OPT_CAPTURE_FORMAT)) {
+        const cli_choice *chosen = cli_chosen(self, OPT_CAPTURE_FORMAT);
+        *name = chosen->name;
+        return chosen->value;
+    }
+    int32_t format = output != NULL ? capture_format_of(output) : CAPTURE_UNKNOWN;
+    if (output == NULL || strcmp(output, "-") == 0) *code = cli_usage_error(self, "what shall the capture become? Name it with --to, or a file with --output");
+    else if (format == CAPTURE_UNKNOWN || format == CAPTURE_AS_IT_IS) *code = capture_name_refuse(self, output, false, "; or name what it shall become with --to");
+    else {
+        *name = format_name(format);
+        return format;
+    }
+    return CAPTURE_UNKNOWN;
+}
+
 int cmd_prof_convert(cli *self)
 {
     prof_job job;
-    const cli_choice *format = cli_chosen(self, OPT_CAPTURE_FORMAT);
-    if (!cli_has(self, OPT_CAPTURE_FORMAT)) return cli_usage_error(self, "--to is missing: it says what the capture becomes");
-    int code = job_open(self, &job);
+    const char *name = NULL;
+    int code = EXIT_OK;
+    int32_t format = choose_format(self, &name, &code);
+    if (format == CAPTURE_UNKNOWN) return code;
+    code = job_open(self, &job);
     if (code >= 0) return job_close(&job, code);
-    if (format->value == 0) return job_close(&job, convert_all(self, &job));
-    job.format = format->value;
+    if (format == 0) return job_close(&job, convert_all(self, &job));
+    job.format = format;
     bool binary = job.format == QL_CAPTURE_PPROF || job.format == QL_CAPTURE_PSTATS;
-    return job_close(&job, write_output(self, &job, self->values[OPT_WRITE], format->name, binary));
+    return job_close(&job, write_output(self, &job, self->values[OPT_WRITE], name, binary));
 }
 
 int cmd_prof_report(cli *self)

@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "capture_name.h"
 #include "exit_code.h"
 #include "live_json.h"
 #include "output.h"
@@ -20,26 +21,8 @@ extern char **environ;
 typedef struct record_job {
     FILE *file;          /* the capture as it came */
     ql_capture *capture; /* NULL: written as it came */
-    int32_t format;
+    int32_t format;      /* capture_name.h */
 } record_job;
-
-static bool ends_in(const char *text, const char *end)
-{
-    size_t length = strlen(text), tail = strlen(end);
-    return length >= tail && strcmp(text + length - tail, end) == 0;
-}
-
-/* 0: as it came. */
-static int32_t format_of(const char *path)
-{
-    static const struct {
-        const char *end;
-        int32_t format;
-    } formats[] = {{".qprof", 0}, {".pb.gz", QL_CAPTURE_PPROF}, {".speedscope.json", QL_CAPTURE_SPEEDSCOPE}, {".collapsed", QL_CAPTURE_COLLAPSED}};
-    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
-        if (ends_in(path, formats[i].end)) return formats[i].format;
-    return QL_CAPTURE_FLAME_SVG;
-}
 
 static ql_status write_job(void *user, ql_capture_write_fn write_fn, void *target, ql_error *err)
 {
@@ -77,9 +60,9 @@ static int write_out(const cli *self, record_job *job, bool cut)
     ql_error err = {0};
     unsigned long long bytes = 0;
     const char *path = self->values[OPT_WRITE];
-    job->format = format_of(path);
+    job->format = capture_format_of(path);
     stop_forget(); /* Ctrl-C ended the recording, not the command */
-    ql_status status = job->format != 0 ? live_capture_open(job->file, &job->capture, &err) : QL_OK;
+    ql_status status = job->format != CAPTURE_AS_IT_IS ? live_capture_open(job->file, &job->capture, &err) : QL_OK;
     if (status < 0) return cli_fail(self, status, &err);
     int code = prof_write_file(self, path, write_job, job, &bytes);
     ql_capture_free(job->capture);
@@ -134,7 +117,9 @@ static int record_program(const cli *self)
     int failed = posix_spawnp(&pid, self->positional[0], NULL, NULL, self->positional, environ);
     if (failed != 0) {
         err.status = failed == ENOENT ? QL_E_NOTFOUND : QL_E_IO;
-        snprintf(err.message, sizeof err.message, "'%.200s': %s", self->positional[0], strerror(failed));
+        const char *name = self->positional[0], *number = self->positional_count == 1 && strchr(name, '/') == NULL ? "neither the number of a process nor a program" : "no program";
+        if (failed == ENOENT) snprintf(err.message, sizeof err.message, "'%.150s' is %s that is found: give a process's number, or '-- PROGRAM [WORD]...'", name, number);
+        else snprintf(err.message, sizeof err.message, "'%.150s' cannot be started: %s", name, strerror(failed));
         return cli_fail(self, err.status, &err);
     }
     if (!wait_for_view(pid, &wait_status)) {
@@ -151,6 +136,7 @@ static int record_program(const cli *self)
 int cmd_record(cli *self)
 {
     if (self->values[OPT_WRITE] == NULL || strcmp(self->values[OPT_WRITE], "-") == 0) return cli_usage_error(self, "--output FILE is missing: its name says what is written, so standard output ('-') cannot be it");
+    if (capture_format_of(self->values[OPT_WRITE]) == CAPTURE_UNKNOWN) return capture_name_refuse(self, self->values[OPT_WRITE], true, "");
     stop_install_silent(NULL);
     int64_t pid = self->positional_count == 1 ? live_pid(self->positional[0]) : 0;
     return pid != 0 ? record_pid(self, pid) : record_program(self);

@@ -314,10 +314,10 @@ const cli_command cli_commands[] = {
      "With the stages of the run and the peak. Without --output: memory.png.", "  qloader prof plot --output memory.svg capture.qprof\n", plot_options, prof_common, cmd_prof_plot},
     {"prof diff", &file, 2, 2, "compare two captures", "The first is before, the second after. Rows with the largest change of a function's own part come first.",
      "  qloader prof diff before.qprof after.qprof\n  qloader prof diff before.qprof after.qprof --svg flame-diff.svg\n", diff_options, prof_common, cmd_prof_diff},
-    {"prof convert", &file, 0, 1, "write a capture in the format of another tool", "Without --output it goes to standard output. 'all' takes --output as a folder and writes every\n"
-     "format that the capture has something for.",
+    {"prof convert", &file, 0, 1, "write a capture in the format of another tool", "Without --output it goes to standard output; without --to the end of\n"
+     "the file's name says the format, as with 'record'. 'all' takes --output as a folder and writes every format that the capture has something for.",
      "  qloader prof convert --to pprof --output cpu.pb.gz capture.qprof && go tool pprof -top cpu.pb.gz\n"
-     "  qloader prof convert --to pstats --output profile.out capture.qprof && snakeviz profile.out\n  qloader prof convert --to all --output profile/ capture.qprof\n", convert_options, prof_common, cmd_prof_convert},
+     "  qloader prof convert --output profile.out capture.qprof && snakeviz profile.out\n  qloader prof convert --to all --output profile/ capture.qprof\n", convert_options, prof_common, cmd_prof_convert},
     {"prof report", &file, 0, 1, "tell what takes time and memory, and what to do",
      "Looks for what usually goes wrong: a query in a loop, one text at a time through the model, a commit a row, tries again and again, waits for locks, calls that block, leaks.\n"
      "Each finding says how sure it is and what shows it. Without --output it goes to standard output.",
@@ -328,9 +328,9 @@ const cli_command cli_commands[] = {
      "a few seconds longer at most.",
      "  qloader top 4242\n  qloader top --passive --json 4242\n", live_top_options, live_common, cmd_top},
     {"record", &process_or_program, 1, CLI_NO_LIMIT, "record a running process, or a program that it starts",
-     "The file's name says what is written: .qprof everything (for qloader prof), .pb.gz pprof, .speedscope.json speedscope, .collapsed stacks a line, else a flame\n"
-     "graph as SVG. A program must show itself, as 'qloader ingest' and 'qloader bench search' do; what it did before that is missing. When it was recorded\n"
-     "the exit code is the program's.",
+     "The file's name says what is written: .qprof everything (for qloader prof), .pb.gz pprof, .speedscope.json speedscope, .collapsed stacks a line, .svg a flame\n"
+     "graph, .html the page, trace.json spans, .json everything, .out pstats, .dat mprof; another name is refused.\n"
+     "A program must show itself, as 'qloader ingest' and 'qloader bench search' do; what it did before that is missing. When it was recorded the exit code is the program's.",
      "  qloader record --output flame.svg --seconds 10 4242\n  qloader record --output run.qprof -- qloader ingest --workspace ~/kb\n", record_options, live_common, cmd_record},
     {"dump", &process, 1, 1, "print the stacks and tasks of a running process",
      "Takes a fifth of a second, or two where a thread was not seen in it; waits that cannot go on by themselves (poll, sleep) are interrupted meanwhile (EINTR).",

@@ -181,6 +181,13 @@ class Live(harness.Case):
         self.q("record", "--seconds", 1, "--output", out + ".collapsed", pid)
         self.assertEqual(os.stat(out + ".collapsed").st_mode & 0o777, 0o600)
         self.assertIn("--output", self.q("record", pid, code=2).stderr)
+        refused = self.q("record", "--output", out + ".unknown", pid, code=2).stderr
+        self.assertRegex(refused, r"x?out\.unknown'.*\.qprof, \.svg, \.pb\.gz, .*\.dat")
+        for end, begin in ((".html", b"<!"), (".trace.json", b"{"), (".out", b"{")):
+            self.q("record", "--seconds", 1, "--output", out + end, pid)
+            self.assertEqual(self.bytes_of(out + end)[:len(begin)].lower(), begin)
+        self.assertFalse(os.path.exists(out + ".unknown"))
+        self.assertIn("neither the number of a process nor a program", self.q("record", "--output", out + ".svg", "abc", code=4).stderr)
         self.assertIn("no/such", self.q("record", "--seconds", 1, "--output", "/no/such/folder/x.svg", pid, code=7).stderr)
         self.assertEqual([n for n in os.listdir(self.ws.dir) if ".part" in n], [])
 

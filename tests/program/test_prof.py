@@ -282,6 +282,15 @@ class Prof(harness.Captures):
         self.assertEqual(stat.S_IMODE(os.stat(folder).st_mode), 0o700)
         self.assertIn("--output", self.run_prof("convert", "--to", "all", code=2))
 
+    def test_a_name_says_the_format(self):
+        for name, form in (("a.svg", "flame"), ("a.pb.gz", "pprof"), ("a.speedscope.json", "speedscope"), ("trace.json", "trace"), ("a.json", "json"), ("a.collapsed", "collapsed"),
+                           ("a.html", "html"), ("a.out", "pstats"), ("a.dat", "mprof")):
+            told = self.run_prof("convert", "--output", self.path(name))
+            size = os.path.getsize(self.path(name))
+            self.assertIn(": written, %d bytes of %s\n" % (size, form), told)
+            with open(self.path(name), "rb") as f, open(self.convert(form, "same"), "rb") as same:
+                self.assertEqual(f.read(), same.read(), name)
+
     # --- manners ---
 
     def capture_of(self, chunks):
@@ -295,6 +304,8 @@ class Prof(harness.Captures):
         self.assertIn("no capture", self.run_prof("convert", "--to", "pprof", "--output", "x", "text.qprof", code=1))
         self.assertFalse(os.path.exists(self.path("x")))
         self.assertIn("--to", self.run_prof("convert", code=2))
+        self.assertRegex(self.run_prof("convert", "--output", "x.unknown", code=2), r"x\.unknown'.* \.svg, \.pb\.gz,.*--to")
+        self.assertRegex(self.run_prof("convert", "--output", "x.qprof", code=2), r"known are \.svg")
         self.assertIn("memory of the heap", self.run_prof("convert", "--to", "pstats", "--kind", "heap", code=2))
         with open(self.path("memory.qprof"), "wb") as f:  # nothing but a text
             f.write(self.capture_of([(2, struct.pack("<IHHI", 5, 4, 0, 1) + b"x")]))
