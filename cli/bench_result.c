@@ -234,14 +234,14 @@ int bench_load(const cli *program, const char *path, bench_result *out)
 
 void bench_format(const char *unit, double value, char out[32])
 {
-    static const char *const prefixes[] = {"B", "kB", "MB", "GB", "TB"};
+    static const char *const prefixes[] = {"B", "KiB", "MiB", "GiB", "TiB"};
     size_t prefix = 0;
     if (strcmp(unit, "s") == 0) {
         if (value < 0.001) snprintf(out, 32, "%.1f us", value * 1e6);
         else if (value < 1) snprintf(out, 32, "%.2f ms", value * 1e3);
         else snprintf(out, 32, "%.3f s", value);
     } else if (strcmp(unit, "bytes") == 0) {
-        for (; value >= 1000 && prefix < 4; prefix++) value /= 1000;
+        for (; value >= 1024 && prefix < 4; prefix++) value /= 1024; /* memory, as in profiles */
         snprintf(out, 32, prefix == 0 ? "%.0f %s" : "%.1f %s", value, prefixes[prefix]);
     } else if (strcmp(unit, "1/s") == 0) {
         snprintf(out, 32, "%.1f/s", value);

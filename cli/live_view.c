@@ -29,7 +29,7 @@ static void put_name(ql_buf *out, const char *name)
 
 static void put_bytes(ql_buf *out, const char *label, const json_t *value)
 {
-    if (json_is_integer(value)) (void)ql_buf_printf(out, "  %s %.1f MB", label, json_number_value(value) / 1e6);
+    if (json_is_integer(value)) (void)ql_buf_printf(out, "  %s %.1f MiB", label, json_number_value(value) / 1048576);
 }
 
 static void put_head(const live_view *self, const json_t *stats, const json_t *before, ql_buf *out)
