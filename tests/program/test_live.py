@@ -121,6 +121,10 @@ class Live(harness.Case):
         lines = top.screen().splitlines()
         self.assertLessEqual(len(lines), 23)
         self.assertLessEqual(max(map(len, lines)), 80)
+        # What matters is on it, whole: nothing is cut in the middle of a figure.
+        wanted = (r"tasks \d+ running, \d+ ready, \d+ waiting$", r"documents \d+\.\d/s", r"tokens \d+\.\d/s", r"commits \d+\.\d/s", r"queue\.embed\.bytes \d+\.\d MiB",
+                  r"^ +\d+\.\d +\d+\.\d\d +\d+\.\d\d  embed$", r"^  SELF %  TOTAL %  FUNCTION", r"^ +\d+ +\d+\.\d +[A-Z]  qloader")
+        harness.until(lambda: all(re.search(w, top.screen(), re.M) for w in wanted) or top.more())
         self.assertFalse(top.modes()[3] & (termios.ICANON | termios.ECHO))
         top.key(b"+")
         top.until(r"at 198 Hz")
