@@ -154,6 +154,14 @@ static void print_thread(const json_t *thread)
     print_stack(json_object_get(thread, "stack"));
 }
 
+static void print_task_name(const json_t *task)
+{
+    printf("task %lld ", (long long)json_integer_value(json_object_get(task, "task")));
+    put_text(json_object_get(task, "kind"), "?");
+    printf(" ");
+    put_text(json_object_get(task, "name"), "?");
+}
+
 static void print_tasks(const json_t *tasks)
 {
     size_t i;
@@ -162,10 +170,7 @@ static void print_tasks(const json_t *tasks)
     json_array_foreach(tasks, i, task)
     {
         const char *state = json_string_value(json_object_get(task, "state"));
-        printf("task %lld ", (long long)json_integer_value(json_object_get(task, "task")));
-        put_text(json_object_get(task, "kind"), "?");
-        printf(" ");
-        put_text(json_object_get(task, "name"), "?");
+        print_task_name(task);
         printf(": %s for %.1f s", state != NULL ? state : "?", json_number_value(json_object_get(task, "in_state_ns")) / 1e9);
         if (json_is_integer(json_object_get(task, "thread"))) printf(" on thread %lld", (long long)json_integer_value(json_object_get(task, "thread")));
         if (json_is_string(json_object_get(task, "waits_for"))) {
@@ -250,12 +255,13 @@ static int monitor_tasks(const cli *self, int64_t pid)
     return print_answer(self, "tasks", tasks);
 }
 
-static bool is_there(const json_t *tasks, int64_t number)
+/* NULL: there is none of that number. */
+static const json_t *task_of(const json_t *tasks, int64_t number)
 {
     size_t i;
     json_t *task;
-    json_array_foreach(tasks, i, task) if (json_integer_value(json_object_get(task, "task")) == number) return true;
-    return false;
+    json_array_foreach(tasks, i, task) if (json_integer_value(json_object_get(task, "task")) == number) return task;
+    return NULL;
 }
 
 /* What is left of the threads: those that run a task, or that task. */
@@ -280,15 +286,24 @@ static int monitor_where(const cli *self, int64_t pid)
     if (self->positional_count > 2 && task == 0) return cli_usage_error(self, "'%s' is no number of a task", self->positional[2]);
     json_t *dump = dump_of(self, pid, &code);
     if (dump == NULL) return code;
+    const json_t *tasks = json_object_get(dump, "tasks");
+    if (task != 0 && task_of(tasks, task) == NULL) {
+        ql_error err = {.status = QL_E_NOTFOUND};
+        snprintf(err.message, sizeof err.message, "there is no task %lld now: '%s monitor %lld ps' lists those there are", (long long)task, self->program, (long long)pid);
+        json_decref(dump);
+        return cli_fail(self, err.status, &err);
+    }
     json_t *chosen = threads_with(json_object_get(dump, "threads"), task);
     if (!cli_has(self, OPT_JSON)) {
         json_array_foreach(chosen, i, thread)
         {
-            printf("task %lld on ", (long long)json_integer_value(json_object_get(thread, "task")));
+            const json_t *runs = task_of(tasks, json_integer_value(json_object_get(thread, "task")));
+            print_task_name(runs);
+            printf(" on ");
             print_thread(thread);
         }
         if (json_array_size(chosen) == 0 && task == 0) printf("no thread runs a task now\n");
-        else if (json_array_size(chosen) == 0) printf(is_there(json_object_get(dump, "tasks"), task) ? "no thread runs task %lld now; 'ps' tells what it waits for\n" : "there is no task %lld now\n", (long long)task);
+        else if (json_array_size(chosen) == 0) printf("no thread runs task %lld now; 'ps' tells what it waits for\n", (long long)task);
     }
     json_decref(dump);
     return print_answer(self, "threads", chosen);

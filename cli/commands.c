@@ -337,7 +337,7 @@ const cli_command cli_commands[] = {
      "  qloader dump 4242\n", no_options, live_common, cmd_dump},
     {"monitor", &process, 1, 3, "ask a running process: its tasks, where they are, to stop",
      "PID alone: how it is. PID ps: its tasks. PID where [TASK]: stacks of the threads that run a task. PID cancel: asks it to stop what it does. PID rate HZ: samples so often for a\n"
-     "minute (0: no more). Tasks of an ingest are the documents that are under way.",
+     "minute (0: no more). Tasks of an ingest are the documents that are under way, and the batches of them that are embedded or committed.",
      "  qloader monitor 4242 ps\n  qloader monitor 4242 where 3\n  qloader monitor 4242 cancel\n", no_options, live_common, cmd_monitor},
     {"help", &command, 0, 2, "tell about a command", "Without a command: lists the commands. 'qloader help exit-codes' lists the exit codes.",
      "  qloader help project list\n  qloader help exit-codes\n", no_options, help_common, cmd_help},

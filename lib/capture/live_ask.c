@@ -11,6 +11,7 @@
 #include "capture/live_answer.h"
 #include "capture/live_read.h"
 #include "prof/live_place.h"
+#include "prof/live_sweep.h"
 #include <qloader/live.h>
 
 #define ANSWER_NS UINT64_C(5000000000)
@@ -49,6 +50,9 @@ static ql_status target_open(target *self, int64_t number, const char *folder, q
     status = ql__live_page_read(self->sys, self->place.stats, self->page, &detail);
     if (ql_status_kind(status) == QL_E_NOTFOUND || (status < 0 && self->process.owner != geteuid() && geteuid() != 0)) return not_shown(self, pid, err);
     if (status < 0 && err != NULL) *err = detail;
+    /* One whose first thread has ended looks like a zombie, and its others work on. */
+    if (status >= 0 && (self->process.state == 'Z' || self->process.state == 'X') && !ql__live_held(self->sys, self->place.stats))
+        return ql__fail(err, QL_E_NOTFOUND, "process %ld has ended; the one that started it has not looked after it yet", (long)pid);
     if (status >= 0 && memcmp(self->page->magic, QL__LIVE_MAGIC, sizeof self->page->magic) == 0 && self->page->version == QL__LIVE_VERSION &&
         (self->page->start_ticks != self->process.start_ticks || self->page->pid != (uint64_t)pid))
         return ql__fail(err, QL_E_NOTFOUND, "'%s' is of a process that has ended; another one has its number now", self->place.stats);

@@ -26,6 +26,7 @@
 #include "base/status.h"
 #include "ingest/prepare.h"
 #include "prof/counter_table.h"
+#include "prof/live_tasks.h"
 #include "prof/metrics.h"
 #include "prof/prof_place.h"
 #include "sys/queue.h"
@@ -215,6 +216,21 @@ static bool pop(ql__queue *from, const hand_over *hop, uint32_t timeout_ms, void
     return true;
 }
 
+/* What is done for several documents at once belongs to no task of theirs: whoever looks sees it as one of its own. */
+static uint64_t work_begin(const char *stage, size_t texts, size_t documents)
+{
+    char name[80];
+    if (!ql__live_tasks_on()) return 0;
+    int length = texts > 0 ? snprintf(name, sizeof name, "%zu text%s of ", texts, texts == 1 ? "" : "s") : 0;
+    (void)snprintf(name + length, sizeof name - (size_t)length, "%zu document%s", documents, documents == 1 ? "" : "s");
+    return ql__live_work_begin(stage, ql_str_of(name), ql__span_now());
+}
+
+static void work_end(uint64_t work)
+{
+    if (work != 0) ql__live_work_end(work, ql__span_now());
+}
+
 /* --- write --------------------------------------------------------------------------------------------------------------------- */
 
 static ql_status write_one(pipeline *self, ql__prepared *document, ql_error *err)
@@ -283,9 +299,10 @@ static void write_commit(pipeline *self)
     if (!self->in_transaction) return;
     QL_SPAN(STORE);
     ql_error err = {0};
-    uint64_t begin_ns = ql__metric_begin();
+    uint64_t begin_ns = ql__metric_begin(), work = work_begin("commit", 0, self->written_count);
     self->in_transaction = false;
     ql_status status = ql__backend_commit(self->ingest->store, &err);
+    work_end(work);
     if (status >= 0 && begin_ns != 0) ql__metric_end(QL__METRIC_REF_UPSERT, 0, begin_ns - self->pending_write_ns);
     self->pending_write_ns = 0;
     if (status < 0) fail_for_good(self, status, &err);
@@ -485,7 +502,11 @@ static ql_status embed_batch(pipeline *self, size_t *done, ql_error *err)
         total += document->chunk_count;
         if (document->chunk_count > 0 && give_vectors(self, document) < 0) return ql__fail_nomem(err);
     }
-    return total > 0 ? embed_texts(self, total, done, err) : QL_OK;
+    if (total == 0) return QL_OK;
+    uint64_t work = work_begin("embed", total, self->batch_count);
+    ql_status status = embed_texts(self, total, done, err);
+    work_end(work);
+    return status;
 }
 
 /* While nothing is prepared, and with what was freed by it. */

@@ -4,10 +4,12 @@
 
 #include "sys/file.h"
 
-/* Takes away pages that nobody holds a lock on, and their sockets; young ones are spared, since a process that starts locks what it just made. */
+/* Takes away pages that nobody holds a lock on, and sockets on which nobody listens; young ones are spared, since a process that starts locks what it just made. */
 void ql__live_sweep(const ql__sys *sys, const char *folder);
 
 /* The lock of a page, from now until the descriptor is closed; false: somebody has it. */
 bool ql__live_lock(int fd);
+/* Whether somebody holds the lock of a page that is there. */
+bool ql__live_held(const ql__sys *sys, const char *path);
 
 #endif

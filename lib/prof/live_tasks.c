@@ -152,6 +152,20 @@ void ql__live_task_change(uint64_t id, uint32_t state, uint32_t wait, const char
     put_row(&slots[at], &row);
 }
 
+uint64_t ql__live_work_begin(const char *kind, ql_str name, uint64_t now_ns)
+{
+    if (!ql__live_tasks_on()) return 0;
+    uint64_t work = ql__live_task_id();
+    ql__live_task_add(work, 0, kind, name, now_ns);
+    ql__live_task_change(work, QL__QPROF_TASK_RUNNING, 0, NULL, now_ns);
+    return work;
+}
+
+void ql__live_work_end(uint64_t work, uint64_t now_ns)
+{
+    if (work != 0) ql__live_task_change(work, QL__QPROF_TASK_ENDED, 0, NULL, now_ns);
+}
+
 size_t ql__live_tasks_read(uint32_t *at, ql__live_task *rows, size_t max)
 {
     size_t count = 0;

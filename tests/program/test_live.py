@@ -241,13 +241,13 @@ class Live(harness.Case):
         self.assertRegex(text, r"thread %d qloader, (running|waiting)" % pid)
         self.assertIn("    main (", text)
         tasks = harness.until(lambda: json.loads(self.q("monitor", "--json", pid, "ps").stdout)["tasks"])
-        self.assertTrue(all(t["kind"] == "document" and t["name"].endswith(".md") for t in tasks), tasks)
+        self.assertTrue(all(t["name"].endswith(".md") if t["kind"] == "document" else t["kind"] in ("embed", "commit") for t in tasks), tasks)
         self.assertEqual([t["task"] for t in tasks], sorted(t["task"] for t in tasks))
-        self.assertRegex(self.q("monitor", pid, "ps").stdout, r"task \d+ document \S+\.md: (ready|running|waiting) for \d+\.\d s")
-        self.q("monitor", pid, "where")
+        self.assertRegex(self.q("monitor", pid, "ps").stdout, r"task \d+ (document \S+\.md|embed \d+ texts of \d+ documents?|commit \d+ documents?): (ready|running|waiting) for \d+\.\d s")
+        harness.until(lambda: re.search(r"^task \d+ embed \d+ texts of \d+ documents on thread \d+ \S+, (running|waiting)\n +\S", self.q("monitor", pid, "where").stdout, re.M))
         threads = json.loads(self.q("monitor", "--json", pid, "where").stdout)["threads"]
         self.assertTrue(all(t["task"] is not None for t in threads))
-        self.assertIn("there is no task 99999999", self.q("monitor", pid, "where", 99999999).stdout)
+        self.assertIn("there is no task 99999999", self.q("monitor", pid, "where", 99999999, code=4).stderr)
 
     def test_monitor_changes_the_rate_and_cancels(self):
         running = self.start(stderr=subprocess.PIPE)
@@ -277,6 +277,10 @@ class Live(harness.Case):
     def test_a_killed_process_leaves_files_that_deceive_nobody(self):
         running = self.start()
         running.kill()
+        os.waitid(os.P_PID, running.pid, os.WEXITED | os.WNOWAIT)  # it is a zombie now
+        for command in ("top", "dump", "monitor", "record"):
+            words = [command] + (["--output", "x.svg"] if command == "record" else [])
+            self.assertIn("has ended", self.q(*words, running.pid, code=4).stderr)
         running.wait()
         self.assertEqual(len(self.files()), 2)
         self.assertIn("there is no process", self.q("top", running.pid, code=4).stderr)

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "prof/live_page.h"
+#include "prof/live_tasks.h"
 #include "support/qprof_read.h"
 #include <qloader/live.h>
 
@@ -203,6 +204,10 @@ static void test_live__tasks_are_listed_without_a_capture(void **state)
     ql_task_end(&sampled);
     expect_tasks(true, "{\"tasks\":[]}");
     wait_for("\"tasks\":{\"ready\":0,\"running\":0,\"waiting\":0,\"ended\":3,\"not_kept\":0}");
+    uint64_t work = ql__live_work_begin("embed", QL_STR("3 texts"), 1);
+    expect_tasks(true, "\"kind\":\"embed\",\"name\":\"3 texts\",\"state\":\"running\"");
+    ql__live_work_end(work, 2);
+    expect_tasks(true, "{\"tasks\":[]}");
     ql_task kept = ql_task_begin(&site, QL_STR("kept"), 0);
     ql_live_free(live);
     live = show(); /* begins with none, and one of before changes nothing */
@@ -427,6 +432,17 @@ static void test_live__a_page_of_another_version_or_process_or_damaged(void **st
 
 /* --- processes ------------------------------------------------------------------------------------------------------------------- */
 
+static int bind_socket(const char *name, char *path, size_t size)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    (void)snprintf(path, size, "%s/%s.sock", dir, name);
+    assert_true(strlen(path) < sizeof address.sun_path);
+    memcpy(address.sun_path, path, strlen(path));
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof address), 0);
+    return fd;
+}
+
 static void test_live__a_killed_process_is_told_and_swept(void **state)
 {
     (void)state;
@@ -454,6 +470,10 @@ static void test_live__a_killed_process_is_told_and_swept(void **state)
     }
     assert_int_equal(ql_live_ask(child, dir, QL_STR("cancel"), NULL, NULL, &err), QL_E_TIMEOUT); /* 5 s */
     assert_int_equal(kill(child, SIGKILL), 0);
+    siginfo_t told;
+    assert_int_equal(waitid(P_PID, (id_t)child, &told, WEXITED | WNOWAIT), 0);
+    assert_int_equal(ql_live_stats_json(child, dir, &json, &err), QL_E_NOTFOUND); /* a zombie is none */
+    assert_non_null(strstr(err.message, "has ended"));
     assert_int_equal(waitpid(child, NULL, 0), child);
     assert_int_equal(ql_live_stats_json(child, dir, &json, &err), QL_E_NOTFOUND);
     assert_int_equal(ql_test_dir_count(dir), 2);
@@ -464,8 +484,19 @@ static void test_live__a_killed_process_is_told_and_swept(void **state)
     assert_int_equal(utimensat(AT_FDCWD, path, old, 0), 0);
     (void)snprintf(path, sizeof path, "%s/%ld.stats", dir, (long)child);
     assert_int_equal(utimensat(AT_FDCWD, path, old, 0), 0);
+    static const char *const alone[] = {"1", "2", "3"}; /* sockets: of the one above, without any page, and one on which somebody listens */
+    int heard = -1;
+    for (size_t i = 0; i < sizeof alone / sizeof *alone; i++) {
+        int fd = bind_socket(alone[i], path, sizeof path);
+        assert_int_equal(utimensat(AT_FDCWD, path, old, 0), 0);
+        if (i == 2) assert_int_equal(listen(heard = fd, 1), 0);
+        else close(fd);
+    }
     ql_live *live = show();
-    assert_int_equal(ql_test_dir_count(dir), 2); /* its own two */
+    assert_int_equal(ql_test_dir_count(dir), 3); /* its own two, and the one that is heard */
+    assert_int_equal(access(path, F_OK), 0);
+    assert_int_equal(unlink(path), 0);
+    close(heard);
     ql_live_free(live);
     ql_buf_dispose(&json);
     close(ready[0]);
