@@ -250,7 +250,22 @@ void bench_format(const char *unit, double value, char out[32])
     }
 }
 
-static bool print_measure(const bench_measure *measure, int width)
+/* What lies in what in a search, in the order of its table. */
+static const struct {
+    const char *name;
+    int depth;
+} search_stages[] = {{"stage search", 0}, {"stage query_embed", 1}, {"stage tokenize", 2}, {"stage embed", 2}, {"stage dense", 1}, {"stage sparse", 1}, {"stage fuse", 1}, {"stage format", 1}};
+enum { SEARCH_STAGES = sizeof search_stages / sizeof *search_stages };
+
+static size_t search_stage_of(const char *name)
+{
+    size_t i = 0;
+    while (i < SEARCH_STAGES && strcmp(search_stages[i].name, name) != 0) i++;
+    return i;
+}
+
+/* depth: how many stages it lies in; its time is a part of theirs. */
+static bool print_measure(const bench_measure *measure, int depth, int width)
 {
     char text[6][32];
     double *sorted = sorted_values(measure);
@@ -258,20 +273,36 @@ static bool print_measure(const bench_measure *measure, int width)
     stat_summary all = stat_summarize(sorted, measure->count);
     const double shown[6] = {all.min, all.median, all.mean, all.stddev, stat_quantile(sorted, measure->count, 0.99), all.max};
     for (size_t i = 0; i < 6; i++) bench_format(measure->unit, shown[i], text[i]);
+    printf("%*s", 2 * depth, "");
     text_put(stdout, ql_str_of(measure->name));
-    printf("%*s %10s %10s %10s %10s %10s %10s %7zu\n", width - (int)strlen(measure->name), "", text[0], text[1], text[2], text[3], text[4], text[5], measure->count);
+    printf("%*s %10s %10s %10s %10s %10s %10s %7zu\n", width - 2 * depth - (int)strlen(measure->name), "", text[0], text[1], text[2], text[3], text[4], text[5], measure->count);
     free(sorted);
     return true;
+}
+
+static const bench_measure *measure_named(const bench_result *self, const char *name)
+{
+    for (size_t i = 0; i < self->measure_count; i++)
+        if (strcmp(self->measures[i].name, name) == 0) return &self->measures[i];
+    return NULL;
 }
 
 static bool print_table(const bench_result *self)
 {
     int width = 7;
-    for (size_t i = 0; i < self->measure_count; i++)
-        if ((int)strlen(self->measures[i].name) > width) width = (int)strlen(self->measures[i].name);
+    bool whole = true, nests = measure_named(self, search_stages[0].name) != NULL; /* those of an ingest overlap and lie side by side */
+    for (size_t i = 0; i < self->measure_count; i++) {
+        size_t stage = nests ? search_stage_of(self->measures[i].name) : SEARCH_STAGES;
+        int length = (int)strlen(self->measures[i].name) + (stage < SEARCH_STAGES ? 2 * search_stages[stage].depth : 0);
+        if (length > width) width = length;
+    }
     printf("%-*s %10s %10s %10s %10s %10s %10s %7s\n", width, "measure", "min", "median", "mean", "stddev", "p99", "max", "values");
-    bool whole = true;
-    for (size_t i = 0; i < self->measure_count && whole; i++) whole = print_measure(&self->measures[i], width);
+    for (size_t i = 0; i < self->measure_count && whole; i++)
+        if (!nests || search_stage_of(self->measures[i].name) == SEARCH_STAGES) whole = print_measure(&self->measures[i], 0, width);
+    for (size_t i = 0; nests && i < SEARCH_STAGES && whole; i++) {
+        const bench_measure *measure = measure_named(self, search_stages[i].name);
+        if (measure != NULL) whole = print_measure(measure, search_stages[i].depth, width);
+    }
     return whole;
 }
 

@@ -34,6 +34,7 @@ static const cli_choice capture_formats[] = {{"pprof", "for go tool pprof (*.pb.
 
 static const cli_value dir = {.placeholder = "DIR", .kind = CLI_DIR};
 static const cli_value file = {.placeholder = "FILE", .kind = CLI_FILE};
+static const cli_value two_files = {.placeholder = "BEFORE AFTER", .kind = CLI_FILE};
 static const cli_value place = {.placeholder = "PLACE", .kind = CLI_PLACE};
 static const cli_value project = {.placeholder = "ID", .kind = CLI_PROJECT};
 static const cli_value name = {.placeholder = "NAME", .kind = CLI_TEXT};
@@ -74,7 +75,6 @@ static const cli_value requests = {.placeholder = "N", .kind = CLI_NUMBER, .pres
 static const cli_value concurrency = {.placeholder = "N", .kind = CLI_NUMBER, .preset = 1, .min = 1, .max = 1000};
 static const cli_value timeout = {.placeholder = "SECONDS", .kind = CLI_NUMBER, .preset = 30, .min = 1, .max = 3600};
 static const cli_value program_word = {.placeholder = "PROGRAM", .kind = CLI_PLACE};
-static const cli_value result_file = {.placeholder = "FILE", .kind = CLI_FILE};
 static const cli_value rate = {.placeholder = "HZ", .kind = CLI_NUMBER, .preset = 99, .min = 1, .max = 1000};
 static const cli_value seconds = {.placeholder = "N", .kind = CLI_NUMBER, .preset = 0, .min = 0, .max = 86400};
 static const cli_value process = {.placeholder = "PID", .kind = CLI_TEXT};
@@ -281,7 +281,7 @@ const cli_command cli_commands[] = {
      "dropped. A command of qloader with --json also tells its own time, and its stages where it has --profile. The first run that fails ends it.",
      "  qloader bench run -n 20 --output before.json -- qloader ingest --force --json --profile --workspace ~/kb\n  qloader bench run -n 5 -- tar cf /dev/null /usr/share/doc\n",
      bench_run_options, bench_common, cmd_bench_run},
-    {"bench compare", &result_file, 2, 2, "tell whether two results differ by more than noise",
+    {"bench compare", &two_files, 2, 2, "tell whether two results differ by more than noise",
      "Compares every measure that both files have: the ratio of the means, with its interval (Fieller's theorem). An interval that holds 1 shows no\n"
      "difference. Measure both on the same quiet machine, at best by turns.\n"
      "Exit codes: 0, or 1 where --fail-above says so.",
@@ -298,7 +298,7 @@ const cli_command cli_commands[] = {
      "  qloader bench ingest -n 5 --workspace ~/kb\n  qloader bench ingest --threads 1 --output one.json\n", bench_ingest_options, common, cmd_bench_ingest},
     {"bench search", &question, 0, CLI_NO_LIMIT, "measure searches in a workspace",
      "Asks each question, by turns, and tells time and stages of a search. Each word behind the options is a question: put those of several words in quotes.\n"
-     "Without --cold everything is open and in memory, as in a server.",
+     "Without --cold everything is open and in memory, as in a server. A stage that is indented is a part of the one above it.",
      "  qloader bench search -n 100 \"how do I undo a commit?\" \"ssh key\"\n  qloader bench search --questions questions.txt --cold -n 3\n", bench_search_options, common, cmd_bench_search},
     {"prof top", &file, 0, 1, "functions of a capture by their time",
      "FILE is the capture.qprof of a profiled run (default: the one in this folder). SELF is a function's own time, CUMULATIVE includes what it calls.",
@@ -312,7 +312,7 @@ const cli_command cli_commands[] = {
      "  qloader prof heap capture.qprof\n  qloader prof heap --leak --group stack capture.qprof\n", heap_options, prof_common, cmd_prof_heap},
     {"prof plot", &file, 0, 1, "draw memory over time",
      "With the stages of the run and the peak. Without --output: memory.png.", "  qloader prof plot --output memory.svg capture.qprof\n", plot_options, prof_common, cmd_prof_plot},
-    {"prof diff", &file, 2, 2, "compare two captures", "The first is before, the second after. Rows with the largest change of a function's own part come first.",
+    {"prof diff", &two_files, 2, 2, "compare two captures", "The first is before, the second after. Rows with the largest change of a function's own part come first.",
      "  qloader prof diff before.qprof after.qprof\n  qloader prof diff before.qprof after.qprof --svg flame-diff.svg\n", diff_options, prof_common, cmd_prof_diff},
     {"prof convert", &file, 0, 1, "write a capture in the format of another tool", "Without --output it goes to standard output; without --to the end of\n"
      "the file's name says the format, as with 'record'. 'all' takes --output as a folder and writes every format that the capture has something for.",

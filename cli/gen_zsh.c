@@ -67,6 +67,11 @@ static void put_arguments(FILE *out, const cli_command *command)
         fprintf(out, " \\\n    '%s", command->positional_max == CLI_NO_LIMIT ? "*" : command->positional_min == 0 ? "1:" : "1"); /* "1::": optional */
         put_action(out, command->argument);
         fputc('\'', out);
+        if (command->positional_min == 2) {
+            fputs(" \\\n    '2", out);
+            put_action(out, command->argument);
+            fputc('\'', out);
+        }
         if (command->argument->kind == CLI_COMMAND) fputs(" \\\n    '2: :_qloader_topic_words'", out);
     }
     fputs(" && ret=0 ;;\n", out);

@@ -108,6 +108,8 @@ void prof_print_top(const cli *self, const json_t *table)
                value_text(whole(row, "cumulative"), bytes, b), 100 * json_number_value(json_object_get(row, "cumulative_share")), whole(row, "samples"));
         print_place(row);
     }
+    if (json_array_size(rows) == 0 && !cli_has(self, OPT_QUIET))
+        printf(bytes ? "nothing of the heap was in use at the end; 'prof heap --alloc' shows what was allocated, --peak when most was in use\n" : "no samples of that kind: the run was too short for any\n");
     print_rest(self, table, json_array_size(rows));
 }
 

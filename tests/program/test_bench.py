@@ -2,6 +2,7 @@
 import http.server
 import json
 import os
+import re
 import signal
 import socketserver
 import subprocess
@@ -292,6 +293,8 @@ class Index(Bench):
         self.assertEqual(len(measures["stage query_embed"]["values"]), 9)
         self.assertEqual(measures["hits"]["min"], 2)
         self.assertEqual(measures["stage search"]["mean"] <= measures["search"]["mean"], True)
+        stages = re.findall(r"^( *)stage (\w+) ", self.bench("search", "-n", "2", "okapi").stdout, re.M)
+        self.assertEqual([("", "search"), ("  ", "query_embed"), ("    ", "tokenize"), ("    ", "embed"), ("  ", "dense"), ("  ", "sparse"), ("  ", "fuse"), ("  ", "format")], stages)
         sparse = self.measures(self.bench("search", "-n", "2", "--json", "--mode", "sparse", "okapi").stdout)
         self.assertNotIn("stage query_embed", sparse)
         cold = self.bench("search", "-n", "2", "--cold", "--json", "okapi")

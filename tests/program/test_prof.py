@@ -304,6 +304,7 @@ class Prof(harness.Captures):
         self.assertIn("no capture", self.run_prof("convert", "--to", "pprof", "--output", "x", "text.qprof", code=1))
         self.assertFalse(os.path.exists(self.path("x")))
         self.assertIn("--to", self.run_prof("convert", code=2))
+        self.assertIn("needs BEFORE AFTER", self.run_prof("diff", "capture.qprof", code=2))
         self.assertRegex(self.run_prof("convert", "--output", "x.unknown", code=2), r"x\.unknown'.* \.svg, \.pb\.gz,.*--to")
         self.assertRegex(self.run_prof("convert", "--output", "x.qprof", code=2), r"known are \.svg")
         self.assertIn("memory of the heap", self.run_prof("convert", "--to", "pstats", "--kind", "heap", code=2))

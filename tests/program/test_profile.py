@@ -190,6 +190,15 @@ class Profile(unittest.TestCase):
         self.assertIn(b" search --", meta[b"command_line"])
         self.assertIn(b" --profile=%s ***" % self.out.encode(), meta[b"command_line"])
 
+    def test_a_table_without_rows_says_why(self):
+        self.ws.ingest()
+        self.assertEqual(self.ws.run("search", "--profile=" + self.out, "tusks").returncode, 0)
+        for kind, why in (("heap", "was in use at the end"), ("cpu", "too short"), ("contention", "too short")):
+            text, rows = [subprocess.run([harness.QLOADER, "prof", "top", "--kind", kind, *words, self.out], capture_output=True, text=True) for words in ((), ("--json",))]
+            empty = rows.returncode == 0 and not json.loads(rows.stdout)["rows"]
+            self.assertEqual(why in text.stdout, empty, text.stdout)
+            self.assertTrue(text.stdout or text.stderr)
+
     def test_no_content_and_no_secret_is_in_it(self):
         self.ws.write("secret.md", "# Heading\n\n%s is in the text.\n" % CANARY)
         done = self.ws.run("ingest", "--profile=" + self.out, env={"QDRANT_API_KEY": "k" + CANARY})
