@@ -117,8 +117,8 @@ static int record_program(const cli *self)
     int failed = posix_spawnp(&pid, self->positional[0], NULL, NULL, self->positional, environ);
     if (failed != 0) {
         err.status = failed == ENOENT ? QL_E_NOTFOUND : QL_E_IO;
-        const char *name = self->positional[0], *number = self->positional_count == 1 && strchr(name, '/') == NULL ? "neither the number of a process nor a program" : "no program";
-        if (failed == ENOENT) snprintf(err.message, sizeof err.message, "'%.150s' is %s that is found: give a process's number, or '-- PROGRAM [WORD]...'", name, number);
+        const char *name = self->positional[0], *number = self->positional_count == 1 ? "neither the number of a process nor a program" : "no program";
+        if (failed == ENOENT && strchr(name, '/') == NULL) snprintf(err.message, sizeof err.message, "'%.150s' is %s that is found: give a process's number, or '-- PROGRAM [WORD]...'", name, number);
         else snprintf(err.message, sizeof err.message, "'%.150s' cannot be started: %s", name, strerror(failed));
         return cli_fail(self, err.status, &err);
     }

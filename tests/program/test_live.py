@@ -203,7 +203,7 @@ class Live(harness.Case):
             recording = subprocess.Popen([harness.QLOADER, "record", "--wall", "--output", out, str(running.pid)], env=dict(os.environ, **self.env), stdout=subprocess.PIPE,
                                          stderr=subprocess.PIPE, text=True)
             self.until_state(running.pid, lambda s: s["mode"] == "recording")
-            self.assertIn("somebody records", self.q("record", "--output", out + "2", running.pid, code=6).stderr)
+            self.assertIn("somebody records", self.q("record", "--output", out + "2.qprof", running.pid, code=6).stderr)
             time.sleep(0.5)
             if end == "ctrl-c":
                 recording.send_signal(signal.SIGINT)
