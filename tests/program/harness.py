@@ -12,6 +12,7 @@ import unittest
 
 QLOADER = os.environ["QLOADER_PROGRAM"]
 STORE_DUMP = os.environ.get("QLOADER_STORE_DUMP", "")
+PATIENCE = float(os.environ.get("QL_TEST_PATIENCE", "1"))  # how much longer than elsewhere a test waits, as under valgrind
 DOCUMENTS_MAX = 20000  # more than any machine ingests before a test looks
 
 
@@ -53,7 +54,7 @@ class Workspace:
         return args
 
     def run(self, *words, timeout=300, env=None):
-        return subprocess.run(self.command(*words), capture_output=True, text=True, errors="replace", timeout=timeout,
+        return subprocess.run(self.command(*words), capture_output=True, text=True, errors="replace", timeout=timeout * PATIENCE,
                               env=dict(os.environ, **(env or {})), stdin=subprocess.DEVNULL)
 
     def ingest(self, *words):

@@ -58,7 +58,7 @@ class Places(harness.Case):
 
     def qloader(self, *words, env=None, prefix=(), cwd=None):
         args = list(prefix) + self.ws.command(*words)
-        return subprocess.run(args, capture_output=True, text=True, errors="replace", timeout=300, env=env, cwd=cwd, stdin=subprocess.DEVNULL)
+        return subprocess.run(args, capture_output=True, text=True, errors="replace", timeout=300 * harness.PATIENCE, env=env, cwd=cwd, stdin=subprocess.DEVNULL)
 
     def expect(self, code, *words, **how):
         done = self.qloader(*words, **how)

@@ -31,7 +31,7 @@ class Terminal:
 
     def expect(self, text, timeout=30):
         """Waits until the program has shown text behind what was expected before."""
-        end = time.monotonic() + timeout
+        end = time.monotonic() + timeout * harness.PATIENCE
         while True:
             at = self.shown.find(text.encode())
             if at >= 0:
@@ -52,7 +52,7 @@ class Terminal:
 
     def end(self, timeout=60):
         out = self.running.stdout.read().decode(errors="replace")
-        code = self.running.wait(timeout=timeout)
+        code = self.running.wait(timeout=timeout * harness.PATIENCE)
         self.running.stdout.close()
         while select.select([self.master], [], [], 0)[0]:
             try:
@@ -76,12 +76,12 @@ class Setup(unittest.TestCase):
         return os.path.join(self.dir, *parts)
 
     def run_setup(self, code, *words, env=None, cwd=None):
-        done = subprocess.run([harness.QLOADER, "setup"] + list(words), capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL, timeout=120, cwd=cwd or self.dir, env=env)
+        done = subprocess.run([harness.QLOADER, "setup"] + list(words), capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL, timeout=120 * harness.PATIENCE, cwd=cwd or self.dir, env=env)
         self.assertEqual(done.returncode, code, done.stdout + done.stderr)
         return done
 
     def qloader(self, *words):
-        return subprocess.run([harness.QLOADER] + list(words), capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL, timeout=120, cwd=self.dir)
+        return subprocess.run([harness.QLOADER] + list(words), capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL, timeout=120 * harness.PATIENCE, cwd=self.dir)
 
     def config_of(self, place):
         done = self.qloader("config", "--json", "--workspace", place)
@@ -338,7 +338,7 @@ class Setup(unittest.TestCase):
             running = subprocess.Popen([harness.QLOADER, "setup", "--workspace", place, "--git", "https://example.com/a.git"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             time.sleep(whole * (i % 50) / 20)  # the others may take longer than the first
             running.send_signal(signal.SIGTERM)
-            running.wait(timeout=60)
+            running.wait(timeout=60 * harness.PATIENCE)
             there = sorted(os.listdir(place)) if os.path.exists(place) else []
             self.assertIn(there, ([], [".env", "config.yaml"]))
             self.assertEqual(os.path.exists(place), there != [])
