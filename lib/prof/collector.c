@@ -149,6 +149,7 @@ static void write_end(ql__collector *self, uint32_t complete)
 void ql__collector_round(ql__collector *self)
 {
     uint64_t now = ql__monotonic_ns(self->sys);
+    if (now >= self->slow_due_ns) self->delays_due = true; /* a file a thread: dearer than the rest of a scan */
     if (now >= self->scan_due_ns) {
         ql__collector_scan(self);
         self->scan_due_ns = now + SCAN_NS;
@@ -204,7 +205,9 @@ static bool serve(ql__collector *self)
 static void last_words(ql__collector *self)
 {
     ql__collector_disarm_all(self);
+    self->delays_due = true;
     ql__collector_scan(self); /* last figures of threads */
+    self->slow_due_ns = 0; /* of counters */
     self->memory_due_ns = self->memory.malloc_due_ns = 0; /* and of memory */
     ql__collector_round(self);
     if (self->sources & QL_PROF_HEAP) ql__heap_write(self, QL__QPROF_HEAP_FINAL);

@@ -19,7 +19,8 @@
 #define QL__SPAN_ATTRIBUTES_MAX 8
 
 typedef struct ql__pending_span {
-    uint64_t id; /* 0: free */
+    uint64_t id;     /* 0: free */
+    uint64_t number; /* the less, the longer it is there */
     uint32_t count;
     ql__qprof_attribute attributes[QL__SPAN_ATTRIBUTES_MAX];
 } ql__pending_span;
@@ -57,7 +58,7 @@ typedef struct ql__collector {
     uint64_t labels_written[(QL__LABELS_MAX + 64) / 64];
     uint32_t thread_ids;
     ql__pending_span pending[QL__PENDING_SPANS];
-    uint32_t pending_next;
+    uint64_t pending_next;
 
     uint64_t begin_ns, scan_due_ns, slow_due_ns, memory_due_ns, look_due_ns;
     ql__memory_state memory;
@@ -65,6 +66,8 @@ typedef struct ql__collector {
     ql__connection_count connections; /* wanted: a span of HTTP was seen */
     uint64_t opens_before; /* of connections, on this machine, when the capture began; UINT64_MAX: not known */
     uint64_t gone_handler_ns; /* of threads that ended */
+    uint64_t gone_delay_ns;   /* the same of their waits for a processor */
+    bool delays_due, delays_known; /* to be read at the next scan; the kernel tells them */
 
     /* Told to ql_prof_info_read by any thread. */
     atomic_uint_least64_t samples, rootless, dropped, own_ns;
@@ -123,6 +126,7 @@ void ql__collector_drain(ql__collector *self);          /* samples and events of
 void ql__collector_event(ql__collector *self, ql__prof_thread *thread, const ql__event *event, uint32_t size);
 void ql__collector_tasks_write(ql__collector *self);    /* those that changed */
 void ql__collector_scan(ql__collector *self);           /* new threads, ended ones */
+uint64_t ql__collector_run_delay(const ql__collector *self); /* how long threads could run and had no processor, as last read; a thread of less than a second may be missing */
 void ql__collector_tids(const ql__sys *sys, void (*tid_fn)(void *user, pid_t tid), void *user); /* the process's threads, whether or not a capture runs */
 void ql__collector_threads_write(ql__collector *self);  /* all that are there, with their CPU time so far */
 void ql__collector_disarm_all(ql__collector *self);

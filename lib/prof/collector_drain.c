@@ -102,12 +102,25 @@ static ql__pending_span *pending_find(ql__collector *self, uint64_t id)
     return NULL;
 }
 
+/* For one more: a free place, else the oldest, which loses what was told of it. A long span must not give way to short ones that came and went. */
+static ql__pending_span *pending_take(ql__collector *self)
+{
+    ql__pending_span *span = pending_find(self, 0);
+    if (span == NULL) {
+        span = &self->pending[0];
+        for (uint32_t i = 1; i < QL__PENDING_SPANS; i++)
+            if (self->pending[i].number < span->number) span = &self->pending[i];
+        self->lost[QL__QPROF_STRING] += span->count;
+    }
+    span->number = ++self->pending_next;
+    return span;
+}
+
 static void take_attribute(ql__collector *self, const ql__event_attribute *event)
 {
     ql__pending_span *span = pending_find(self, event->span);
     if (span == NULL) {
-        span = &self->pending[self->pending_next++ % QL__PENDING_SPANS];
-        self->lost[QL__QPROF_STRING] += span->id != 0 ? span->count : 0;
+        span = pending_take(self);
         span->id = event->span;
         span->count = 0;
     }

@@ -246,6 +246,7 @@ void ql__collector_counters(ql__collector *self, uint64_t now)
         counter(self, now, QL_STR("process.switches_voluntary"), (uint64_t)usage.ru_nvcsw, QL__QPROF_COUNTER_TOTAL);
         counter(self, now, QL_STR("process.switches_involuntary"), (uint64_t)usage.ru_nivcsw, QL__QPROF_COUNTER_TOTAL);
     }
+    if (self->delays_known) counter(self, now, QL_STR("process.run_delay_ns"), ql__collector_run_delay(self), QL__QPROF_COUNTER_TOTAL);
     if (read_small(self, "/proc/self/io", text, sizeof text) > 0) {
         counter(self, now, QL_STR("process.read_bytes"), value_after(text, "\nread_bytes:"), QL__QPROF_COUNTER_TOTAL);
         counter(self, now, QL_STR("process.write_bytes"), value_after(text, "\nwrite_bytes:"), QL__QPROF_COUNTER_TOTAL);

@@ -7,7 +7,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define NAME_BYTES 32
+#define TASK_FILE_BYTES 64
 
 typedef struct kernel_entry { /* struct linux_dirent64 of man 2 getdents */
     uint64_t inode;
@@ -17,19 +17,46 @@ typedef struct kernel_entry { /* struct linux_dirent64 of man 2 getdents */
     char name[];
 } kernel_entry;
 
-static uint32_t name_of(ql__collector *self, pid_t tid)
+/* What a file of a thread holds, a line; file: "/comm". Empty: it could not be read. */
+static ql_str read_of_thread(const ql__collector *self, pid_t tid, const char *file, char text[TASK_FILE_BYTES])
 {
-    char path[64] = "/proc/self/task/", digits[16], name[NAME_BYTES];
+    char path[64] = "/proc/self/task/", digits[16];
     size_t at = sizeof digits, length = strlen(path);
     for (pid_t rest = tid; rest > 0 && at > 0; rest /= 10) digits[--at] = (char)('0' + rest % 10);
     memcpy(path + length, digits + at, sizeof digits - at);
-    memcpy(path + length + (sizeof digits - at), "/comm", 6);
+    memcpy(path + length + (sizeof digits - at), file, strlen(file) + 1);
     int fd;
-    if (ql__file_open(self->sys, path, O_RDONLY, 0, &fd, NULL) < 0) return 0;
-    ssize_t size = self->sys->file->pread_fn(self->sys->file->user, fd, name, sizeof name, 0);
+    if (ql__file_open(self->sys, path, O_RDONLY, 0, &fd, NULL) < 0) return QL_STR("");
+    ssize_t size = self->sys->file->pread_fn(self->sys->file->user, fd, text, TASK_FILE_BYTES, 0);
     ql__file_close(self->sys, fd);
-    while (size > 0 && name[size - 1] == '\n') size--;
-    return size > 0 ? ql__collector_string(self, (ql_str){name, (size_t)size}) : 0;
+    while (size > 0 && text[size - 1] == '\n') size--;
+    return (ql_str){text, size > 0 ? (size_t)size : 0};
+}
+
+static uint32_t name_of(ql__collector *self, pid_t tid)
+{
+    char text[TASK_FILE_BYTES];
+    return ql__collector_string(self, read_of_thread(self, tid, "/comm", text));
+}
+
+/* The second number of "task/TID/schedstat", which kernels with CONFIG_SCHED_INFO have (Documentation/scheduler/sched-stats.rst): ns on a queue of a processor. */
+static bool read_delay(const ql__collector *self, pid_t tid, uint64_t *out)
+{
+    char text[TASK_FILE_BYTES];
+    ql_str line = read_of_thread(self, tid, "/schedstat", text);
+    const char *blank = line.len > 0 ? memchr(line.ptr, ' ', line.len) : NULL;
+    if (blank == NULL) return false;
+    size_t at = (size_t)(blank - line.ptr) + 1, first = at;
+    for (*out = 0; at < line.len && line.ptr[at] >= '0' && line.ptr[at] <= '9'; at++) *out = *out * 10 + (uint64_t)(line.ptr[at] - '0');
+    return at > first;
+}
+
+uint64_t ql__collector_run_delay(const ql__collector *self)
+{
+    uint64_t sum = self->gone_delay_ns;
+    const ql__prof_thread *thread;
+    for (uint32_t i = 0; (thread = ql__prof_thread_at(i)) != NULL; i++) sum += thread->control.delay_ns;
+    return sum;
 }
 
 void ql__collector_thread_record(ql__collector *self, ql__prof_thread *thread)
@@ -59,6 +86,12 @@ static void see(void *user, pid_t tid)
     uint64_t cpu = ql__sampler_cpu_ns(tid);
     if (!self->scanned) thread->control.cpu_first_ns = cpu; /* what was used before the capture; a thread that came later has all its time in it */
     if (cpu != 0) thread->control.cpu_ns = cpu - thread->control.cpu_first_ns;
+    uint64_t delay;
+    if ((self->delays_due || !self->scanned) && read_delay(self, tid, &delay)) {
+        self->delays_known = true;
+        if (!self->scanned) thread->control.delay_first_ns = delay;
+        thread->control.delay_ns = delay > thread->control.delay_first_ns ? delay - thread->control.delay_first_ns : 0;
+    }
     if (self->sampling && !self->quiet) ql__sampler_arm(&self->sampler, thread, tid, thread->control.cpu_first_ns);
 }
 
@@ -100,6 +133,7 @@ static void retire(ql__collector *self, ql__prof_thread *thread)
         thread->control.end_ns = ql__monotonic_ns(self->sys);
         ql__collector_thread_record(self, thread);
     }
+    self->gone_delay_ns += thread->control.delay_ns;
     self->gone_handler_ns += atomic_exchange(&thread->handler_ns, 0);
     memset(&thread->control, 0, sizeof thread->control);
     thread->control.perf_fd = -1;
@@ -116,6 +150,7 @@ void ql__collector_scan(ql__collector *self)
     bool whole = read_list(fd, see, self);
     ql__file_close(self->sys, fd);
     self->scanned = true;
+    self->delays_due = false;
     if (!whole) return;
     ql__collector_drain(self); /* what those that ended have left */
     for (uint32_t i = 0; (thread = ql__prof_thread_at(i)) != NULL; i++) {

@@ -309,10 +309,13 @@ __attribute__((noinline)) static void wait_event(ql__prof_thread *thread, uint64
     ql__ring_commit(&thread->events);
 }
 
-/* While a task waits for a lock, outer_task, which it does not need then, is when that began. What it waits for the control thread knows. */
+/*
+ * While a task waits for a lock, outer_task, which it does not need then, is when that began; outer_labels, which are never 0 while it runs, say which it
+ * is, as a time may look like an id. What it waits for the control thread knows.
+ */
 static uint64_t lock_wait_begin(const ql_task *task, uint64_t now)
 {
-    return task->outer_task != 0 && task->outer_task <= now && !id_is_current(task->outer_task) ? task->outer_task : now;
+    return task->outer_labels == 0 && task->outer_task != 0 && task->outer_task <= now ? task->outer_task : now;
 }
 
 void ql_task_run(ql_task *task)
@@ -339,6 +342,7 @@ static void task_change(ql_task *task, ql__qprof_state state, uint16_t wait, con
         set(&thread->task, task->outer_task);
         ql_label_restore(task->outer_labels);
     }
+    task->outer_labels = 0;
     task->outer_task = wait == QL__QPROF_WAIT_LOCK ? now_ns(CLOCK_MONOTONIC) : 0;
     task_event(thread, task, NULL, QL_STR(""), 0, state, wait, on);
 }

@@ -225,7 +225,8 @@ enum { QL__QPROF_COUNTER_TOTAL = 1 /* only grows; else a gauge */ };
 
 /*
  * COUNTER: a value at a time, written when it changed. Names of the library: those of ql__counter_name, "queue.<stage>.items", "queue.<stage>.bytes",
- * "process.cpu_ns", "process.read_bytes", "process.write_bytes", "process.faults_major", "process.faults_minor", "process.switches_voluntary", "process.switches_involuntary".
+ * "process.cpu_ns", "process.read_bytes", "process.write_bytes", "process.faults_major", "process.faults_minor", "process.switches_voluntary", "process.switches_involuntary",
+ * "process.run_delay_ns" (how long its threads could run and had no processor, since the capture began; not where the kernel does not tell).
  */
 typedef struct ql__qprof_counter {
     uint64_t time_ns;

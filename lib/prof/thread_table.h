@@ -45,6 +45,7 @@ typedef struct ql__prof_thread {
         bool armed[QL__PROF_TIMERS], seen, known, refused;
         uint32_t id, name; /* of the capture's records; name: a string */
         uint64_t begin_ns, end_ns, cpu_ns, cpu_first_ns;
+        uint64_t delay_ns, delay_first_ns; /* how long it could run and had no processor; before the capture */
     } control;
 } ql__prof_thread;
 

@@ -422,6 +422,84 @@ __attribute__((noinline)) static void run_here(ql_task *task)
     __asm__ volatile(""); /* no tail call: it is to be on the stack */
 }
 
+/* A span that is told of and then lasts keeps what was told, whatever the number of short ones meanwhile; the table of those under way has 256 places. */
+static void test_prof_capture__a_long_span_keeps_what_is_known(void **state)
+{
+    (void)state;
+    ql_prof *prof = begin(QL_PROF_SPANS, 0);
+    QL_PROF_SPAN(outer, "outer", "test");
+    ql_span_int(&outer, "texts", 7);
+    for (int i = 0; i < 300; i++) {
+        QL_PROF_SPAN(inner, "inner", "test");
+        ql_span_int(&inner, "row", i);
+        ql_span_end(&inner);
+    }
+    ql_span_end(&outer);
+    ql_buf file = end(prof);
+    qprof_cursor cursor = qprof_begin(ql_buf_str(&file));
+    qprof_row row;
+    size_t spans = 0, facts = 0;
+    while (qprof_next(&cursor, &row)) {
+        if (row.kind == QL__QPROF_SPAN) spans++, facts += row.count;
+        if (row.kind == QL__QPROF_END) assert_int_equal(row.count, 0); /* nothing was lost */
+    }
+    assert_int_equal(spans, 301);
+    assert_int_equal(facts, 301);
+    ql_buf_dispose(&file);
+}
+
+/* The kernel's number is there where it has one: a thread that was woken waited, if only for some microseconds. */
+static void test_prof_capture__waits_for_processors_are_counted(void **state)
+{
+    (void)state;
+    if (access("/proc/thread-self/schedstat", R_OK) != 0) skip();
+    ql_prof *prof = begin(QL_PROF_SPANS, 0);
+    ql_buf first = QL_BUF_INIT;
+    assert_int_equal(ql_prof_snapshot(prof, qprof_keep, &first, NULL), QL_OK); /* the control thread has seen what was waited before */
+    ql_buf_dispose(&first);
+    for (int i = 0; i < 20; i++) usleep(1000);
+    ql_buf file = end(prof);
+    qprof_cursor cursor = qprof_begin(ql_buf_str(&file));
+    qprof_row row;
+    size_t points = 0;
+    double last = -1;
+    while (qprof_next(&cursor, &row)) {
+        ql__qprof_counter counter;
+        if (row.kind != QL__QPROF_COUNTER) continue;
+        qprof_get(&row, &counter);
+        if (!ql_str_equal(qprof_string(ql_buf_str(&file), counter.name), QL_STR("process.run_delay_ns"))) continue;
+        assert_true(counter.value >= last && counter.flags == QL__QPROF_COUNTER_TOTAL);
+        last = counter.value;
+        points++;
+    }
+    assert_true(points > 1 && last > 0);
+    ql_buf_dispose(&file);
+}
+
+/* In a capture whose number ends in a byte of 0 a time that is kept where ids are looks like one, once the machine is up for five hours. */
+static void test_prof_capture__a_time_is_never_taken_for_an_id(void **state)
+{
+    (void)state;
+    static ql_site site = QL_SITE_INIT("change", "board");
+    for (int captures = 0; captures < 256; captures++) {
+        ql_prof *prof = begin(QL_PROF_SPANS, 0);
+        ql_task task = ql_task_begin(&site, QL_STR("one"), 0);
+        bool wanted = task.id >> 56 == 0;
+        ql_task_run(&task);
+        ql_task_wait(&task, QL_TASK_WAIT_LOCK, "board");
+        if (wanted) usleep(5000);
+        ql_task_run(&task);
+        ql_task_end(&task);
+        ql_buf file = end(prof);
+        size_t waits = qprof_count(ql_buf_str(&file), QL__QPROF_SAMPLE);
+        ql_buf_dispose(&file);
+        if (!wanted) continue;
+        assert_int_equal(waits, 1);
+        return;
+    }
+    fail_msg("no capture in 256 has such a number");
+}
+
 /* Waits of a task: for a lock, too short for one, for something else, and one whose end ql_task_ready() told. */
 static void test_prof_capture__a_task_waits_for_a_lock(void **state)
 {
@@ -824,6 +902,9 @@ int main(void)
         cmocka_unit_test(test_prof_capture__tasks_add_up_their_states),
         cmocka_unit_test(test_prof_capture__long_waits_have_a_stack),
         cmocka_unit_test(test_prof_capture__a_task_waits_for_a_lock),
+        cmocka_unit_test(test_prof_capture__a_time_is_never_taken_for_an_id),
+        cmocka_unit_test(test_prof_capture__a_long_span_keeps_what_is_known),
+        cmocka_unit_test(test_prof_capture__waits_for_processors_are_counted),
         cmocka_unit_test(test_prof_capture__rounds_keep_up),
         cmocka_unit_test(test_prof_capture__a_listener_is_told),
         cmocka_unit_test(test_prof_capture__is_one_at_a_time),
