@@ -19,6 +19,7 @@ ql_status ql__profile_new(ql__profile **out, ql_error *err)
 {
     ql__profile *self = ql__alloc_zero(1, sizeof *self);
     if (self == NULL) return ql__fail_nomem(err);
+    self->numbers.run_delay_ns = UINT64_MAX;
     ql__arena_init(&self->arena, QL_LIMIT_PROFILE_ARENA_BYTES);
     ql__map *maps[] = {&self->string_ids, &self->function_ids, &self->location_ids, &self->stack_ids, &self->label_ids};
     for (size_t i = 0; i < sizeof maps / sizeof *maps; i++) ql__map_init(maps[i], MAP_SEED + i);

@@ -204,6 +204,8 @@ typedef struct ql__profile_numbers { /* of the capture as a whole */
     uint64_t duration_ns;
     uint64_t cpu_ns;       /* of the process over the capture, 0: not known */
     uint64_t collector_ns; /* of it, what the profiler itself took */
+    uint64_t run_delay_ns; /* how long its threads could run and had no processor, added up; UINT64_MAX: not known */
+    uint64_t cores_usable; /* 0: not known */
     uint64_t samples, rootless; /* processor and wall samples, and those whose stack misses the root */
     uint64_t dropped;      /* events that were lost, of any kind; `drops` has them by kind */
     uint64_t pid;

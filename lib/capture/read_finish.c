@@ -124,15 +124,17 @@ static ql_status sort_tables(ql__profile *profile, ql_error *err)
     return sort_by_time(profile->memory, profile->memory_count, sizeof *profile->memory, offsetof(ql__profile_memory, at_ns), NULL, 0, err);
 }
 
-static uint64_t counted_cpu(const ql__profile *profile)
+/* How much a counter grew over the capture; `none` where it was not counted. */
+static uint64_t counted(const ql__profile *profile, ql_str name, uint64_t none)
 {
     double first = -1, last = 0;
     for (size_t i = 0; i < profile->points_count; i++) {
-        if (!ql_str_equal(ql__profile_text(profile, profile->points[i].name), QL_STR("process.cpu_ns"))) continue;
+        if (!ql_str_equal(ql__profile_text(profile, profile->points[i].name), name)) continue;
         if (first < 0) first = profile->points[i].value;
         last = profile->points[i].value;
     }
-    return first >= 0 && last > first && last - first < 1e18 ? (uint64_t)(last - first) : 0;
+    if (first < 0) return none;
+    return last > first && last - first < 1e18 ? (uint64_t)(last - first) : 0;
 }
 
 static int64_t period_of(uint64_t hz)
@@ -144,7 +146,9 @@ static void sum_up(ql__reader *self)
 {
     ql__profile *profile = self->profile;
     ql__profile_numbers *numbers = &profile->numbers;
-    numbers->cpu_ns = counted_cpu(profile);
+    numbers->cpu_ns = counted(profile, QL_STR("process.cpu_ns"), 0);
+    numbers->run_delay_ns = counted(profile, QL_STR("process.run_delay_ns"), UINT64_MAX);
+    numbers->cores_usable = meta_number(profile, "cores_usable");
     numbers->collector_ns = self->end.own_ns;
     numbers->samples = self->end.samples;
     numbers->rootless = self->end.rootless;

@@ -25,6 +25,12 @@ const char *ql__severity_name(ql__severity severity)
     return names[severity];
 }
 
+const char *ql__base_name(ql__base base)
+{
+    static const char *const names[] = {"wall_time", "cpu_time", "heap_peak", "process_peak"};
+    return names[base];
+}
+
 /* --- evidence ----------------------------------------------------------------------------------------------------------------------------- */
 
 static uint32_t string_id(const ql__profile *profile, ql_str text)
@@ -175,6 +181,17 @@ uint64_t ql__stretches_covered(ql__stretches *self)
     return covered;
 }
 
+ql_status ql__spans_covered(const ql__evidence *self, bool (*wanted)(const ql__evidence *self, size_t span, const void *user), const void *user, uint64_t *out, ql_error *err)
+{
+    ql__stretches stretches = {0};
+    ql_status status = QL_OK;
+    for (size_t i = 0; i < self->profile->spans_count && status >= 0; i++)
+        if (wanted(self, i, user)) status = ql__stretch_add(&stretches, self->profile->spans[i].begin_ns, self->profile->spans[i].end_ns, err);
+    *out = ql__stretches_covered(&stretches);
+    ql__free(stretches.items);
+    return status;
+}
+
 void ql__tallies_init(ql__tallies *self)
 {
     *self = (ql__tallies){0};
@@ -223,6 +240,8 @@ static int compare_findings(const void *left, const void *right)
 
 ql_status ql__finding_add(ql__report *report, ql__finding finding, ql__severity most, const char *issue, const char *recommendation, ql_error *err)
 {
+    const uint64_t bases[] = {report->wall_ns, report->cpu_ns, report->heap_bytes, report->process_bytes};
+    finding.base_value = bases[finding.base];
     finding.share = finding.share < 0 ? 0 : finding.share > 1 ? 1 : finding.share;
     finding.severity = ql__severity_of(finding.share - finding.error); /* what is sure */
     if (finding.severity > most) finding.severity = most;
@@ -488,6 +507,15 @@ static ql_status add_ledger(ql__evidence *evidence, ql_error *err)
 
 /* --- all ------------------------------------------------------------------------------------------------------------------------------------ */
 
+/* The most that was measured: its files are memory too, so the heap may be less, or more where it was measured later. */
+static uint64_t process_peak(const ql__profile *p)
+{
+    uint64_t peak = p->numbers.memory_peak_bytes > 0 ? p->numbers.memory_peak_bytes : 1;
+    for (size_t i = 0; i < p->memory_count; i++)
+        if (p->memory[i].heap != QL__MEMORY_UNKNOWN && p->memory[i].heap > peak) peak = p->memory[i].heap;
+    return peak;
+}
+
 ql_status ql__report_make(const ql__profile *profile, ql__report *out, ql_error *err)
 {
     static ql_status (*const rules[])(ql__evidence *evidence, ql_error *err) = {ql__rules_sql, ql__rules_http, ql__rules_stages, ql__rules_blocking, ql__rules_waits, ql__rules_cpu, ql__rules_memory,
@@ -496,8 +524,10 @@ ql_status ql__report_make(const ql__profile *profile, ql__report *out, ql_error 
     uint64_t cpu_ns = (uint64_t)profile->sets[QL__SAMPLE_CPU].sums[QL__VALUE_NS];
     memset(out, 0, sizeof *out);
     out->profile = profile;
-    out->time_ns = profile->numbers.duration_ns > cpu_ns ? profile->numbers.duration_ns : cpu_ns;
-    if (out->time_ns == 0) out->time_ns = 1;
+    out->cpu_ns = cpu_ns;
+    out->wall_ns = profile->numbers.duration_ns > 0 ? profile->numbers.duration_ns : cpu_ns > 0 ? cpu_ns : 1;
+    out->heap_bytes = profile->heap.peak_bytes > 0 ? profile->heap.peak_bytes : 1;
+    out->process_bytes = process_peak(profile);
     ql__arena_init(&out->texts, 0);
     ql_status status = ql__evidence_open(out, &evidence, err);
     for (size_t i = 0; i < sizeof rules / sizeof *rules && status >= 0; i++) status = rules[i](&evidence, err);

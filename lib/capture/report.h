@@ -12,11 +12,24 @@ typedef enum ql__severity { QL__SEVERITY_NONE, QL__SEVERITY_LOW, QL__SEVERITY_ME
 ql__severity ql__severity_of(double share);
 const char *ql__severity_name(ql__severity severity);
 
+/* What a finding's share is of. */
+typedef enum ql__base {
+    QL__BASE_WALL,           /* how long the run took */
+    QL__BASE_CPU,            /* processor time of all threads, as sampled: where that is more than the run took */
+    QL__BASE_HEAP,           /* the heap's peak */
+    QL__BASE_PROCESS         /* the peak of the process's resident size */
+} ql__base;
+const char *ql__base_name(ql__base base); /* "wall_time" */
+
 typedef struct ql__finding {
     const char *rule;        /* "n-plus-one" */
     ql__severity severity;
-    bool memory;             /* a memory issue: shares are of the heap's peak, or the process's */
-    double share;            /* of the run's time, 0 to 1 */
+    bool memory;             /* a memory issue: the base is a peak */
+    ql__base base;
+    uint64_t base_value;     /* nanoseconds or bytes, set by ql__finding_add */
+    double share;            /* of the base, 0 to 1 */
+    double cpu_share;        /* of the sampled processor time; 0: not of samples of it */
+    bool a_thread;           /* share is the mean over the threads concerned */
     double error;            /* half of its 95 % interval, 0: measured, not sampled */
     uint64_t count, samples; /* events (spans, waits) and samples that say so */
     uint64_t value;          /* nanoseconds, or bytes of a memory issue */
@@ -53,7 +66,9 @@ typedef struct ql__report {
     size_t ledger_count;
     ql__stage_row stages[QL__STAGES_MAX];
     size_t stage_count;
-    uint64_t time_ns;        /* what shares are of: the run, or its processor time if that is more */
+    uint64_t wall_ns;        /* how long the run took, at least 1 */
+    uint64_t cpu_ns;         /* processor time of all samples */
+    uint64_t heap_bytes, process_bytes; /* peaks, at least 1 */
 } ql__report;
 
 /* Applies every rule. QL_E_NOMEM. */

@@ -225,7 +225,7 @@ static ql_status add_place(const blocking *self, size_t index, ql_error *err)
     QL_TRY(blocked_time(self, index, &time, err));
     if (place->count < BLOCKED_TIMES_MIN && time < BLOCKED_SUM_MIN) return QL_OK;
     QL_TRY(waiting_line(self, index, &finding.samples, &line, err));
-    finding.share = (double)time / (double)report->time_ns;
+    finding.share = ql__of_wall(report, time);
     finding.value = time;
     if (finding.samples > 0) ql__finding_function(self->evidence->profile, &finding, self->evidence->profile->lines[line].function, self->evidence->profile->lines[line].line);
     else ql__finding_site(self->evidence->profile, &finding, (uint32_t)place->key[0]);

@@ -85,7 +85,7 @@ static ql_status add_retries(ql__evidence *self, ql_str host, host_sums *sums, q
     char issue[400];
     if (sums->retries < TRIES_MIN || sums->retries * 5 < sums->requests) return QL_OK;
     uint64_t time = ql__stretches_covered(&sums->waits);
-    ql__finding finding = {.rule = "retry-storm", .share = (double)time / (double)self->report->time_ns, .count = sums->retries, .value = time};
+    ql__finding finding = {.rule = "retry-storm", .share = ql__of_wall(self->report, time), .count = sums->retries, .value = time};
     ql__finding_site(self->profile, &finding, ql__span_outer_site(self, sums->span - 1));
     (void)snprintf(issue, sizeof issue, "%llu of %llu requests to '%.*s' were tries again%s (%llu answers 429 or 503).", (unsigned long long)sums->retries, (unsigned long long)sums->requests,
                    (int)(host.len < 100 ? host.len : 100), host.ptr, sums->limited > 0 ? ": the server limits the rate" : "", (unsigned long long)sums->limited);
@@ -98,7 +98,7 @@ static ql_status add_connections(ql__evidence *self, ql_str host, host_sums *sum
     char issue[400];
     if (sums->requests < REQUESTS_MIN || sums->connections * 10 < sums->requests * 8) return QL_OK;
     uint64_t time = ql__stretches_covered(&sums->requests_time);
-    ql__finding finding = {.rule = "no-connection-reuse", .share = (double)time / (double)self->report->time_ns, .count = sums->connections, .value = time};
+    ql__finding finding = {.rule = "no-connection-reuse", .share = ql__of_wall(self->report, time), .count = sums->connections, .value = time};
     ql__finding_site(self->profile, &finding, ql__span_outer_site(self, sums->span - 1));
     (void)snprintf(issue, sizeof issue, "%llu of %llu requests to '%.*s' made a connection of their own: each pays for TCP and TLS again.", (unsigned long long)sums->connections,
                    (unsigned long long)sums->requests, (int)(host.len < 100 ? host.len : 100), host.ptr);
@@ -127,7 +127,7 @@ static ql_status add_seen_connections(ql__evidence *self, ql_str host, host_sums
     char issue[500];
     const ql__profile_connections *looks = &self->profile->numbers.connections;
     uint64_t time = ql__stretches_covered(&sums->requests_time);
-    ql__finding finding = {.rule = "no-connection-reuse", .share = (double)time / (double)self->report->time_ns, .count = looks->looks_new, .value = time};
+    ql__finding finding = {.rule = "no-connection-reuse", .share = ql__of_wall(self->report, time), .count = looks->looks_new, .value = time};
     ql__finding_site(self->profile, &finding, ql__span_outer_site(self, sums->span - 1));
     (void)snprintf(issue, sizeof issue,
                    "At %llu of %llu looks a TCP connection was open that was not there before, and %llu were made on this machine meanwhile: "

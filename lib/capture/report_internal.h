@@ -30,6 +30,15 @@ uint32_t ql__span_outer_site(const ql__evidence *self, size_t span);
 bool ql__span_is_sql(const ql__evidence *self, const ql__profile_span *span);
 /* "http", "https", "HTTP client". */
 bool ql__span_is_http(const ql__evidence *self, const ql__profile_span *span);
+/* What processor time is a share of: the run, or all processor time where that is more (several threads ran). */
+static inline ql__base ql__base_of_cpu(const ql__report *report)
+{
+    return report->cpu_ns > report->wall_ns ? QL__BASE_CPU : QL__BASE_WALL;
+}
+static inline double ql__of_wall(const ql__report *report, uint64_t ns)
+{
+    return (double)ns / (double)report->wall_ns;
+}
 static inline uint64_t ql__span_length(const ql__profile_span *span)
 {
     return span->end_ns - span->begin_ns;
@@ -45,6 +54,8 @@ typedef struct ql__stretches {
 } ql__stretches;
 ql_status ql__stretch_add(ql__stretches *self, uint64_t begin_ns, uint64_t end_ns, ql_error *err);
 uint64_t ql__stretches_covered(ql__stretches *self); /* sorts them */
+/* Time in which at least one of the spans ran that `wanted` says yes to, whatever the number of threads. */
+ql_status ql__spans_covered(const ql__evidence *self, bool (*wanted)(const ql__evidence *self, size_t span, const void *user), const void *user, uint64_t *out, ql_error *err);
 
 /* Groups of events: what is counted for each key. */
 typedef struct ql__tally {

@@ -63,8 +63,8 @@ static ql_status add_leak(ql__evidence *self, size_t sample, double growth, ql_e
     int64_t bytes = heap_value(p, sample, QL__HEAP_LEAK_BYTES), objects = heap_value(p, sample, QL__HEAP_LEAK_OBJECTS), made = heap_value(p, sample, QL__HEAP_ALLOC_OBJECTS),
             sampled = heap_value(p, sample, QL__HEAP_SAMPLED);
     if (sampled < LEAK_SAMPLES_MIN || objects < LEAK_OBJECTS_MIN || bytes < LEAK_BYTES_MIN || objects * 2 < made || growth < (double)bytes / 4) return QL_OK;
-    double share = (double)bytes / (double)(p->heap.peak_bytes > 0 ? p->heap.peak_bytes : 1);
-    ql__finding finding = {.rule = "leak", .memory = true, .share = share, .error = p->heap.exact ? 0 : share / sqrt((double)sampled), .count = (uint64_t)objects, .samples = (uint64_t)sampled, .value = (uint64_t)bytes};
+    double share = (double)bytes / (double)self->report->heap_bytes;
+    ql__finding finding = {.rule = "leak", .memory = true, .base = QL__BASE_HEAP, .share = share, .error = p->heap.exact ? 0 : share / sqrt((double)sampled), .count = (uint64_t)objects, .samples = (uint64_t)sampled, .value = (uint64_t)bytes};
     set_place(p, &finding, p->sets[QL__SAMPLE_HEAP].samples[sample].stack);
     (void)snprintf(issue, sizeof issue, "Suspected leak: about %lld of %lld allocations made here are old and not freed, %lld KiB; the heap grew steadily by %lld KiB.", (long long)objects,
                    (long long)made, (long long)(bytes / 1024), (long long)(growth / 1024));
@@ -77,7 +77,7 @@ static bool is_churn(const ql__profile *p, const ql__report *report, size_t samp
     int64_t bytes = heap_value(p, sample, QL__HEAP_ALLOC_BYTES), objects = heap_value(p, sample, QL__HEAP_ALLOC_OBJECTS), left = heap_value(p, sample, QL__HEAP_INUSE_OBJECTS),
             peak = heap_value(p, sample, QL__HEAP_PEAK_BYTES);
     return objects >= CHURN_COUNT_MIN && heap_value(p, sample, QL__HEAP_SAMPLED) >= CHURN_COUNT_MIN && bytes / objects >= LARGE_BYTES && left <= objects / 10 && peak <= bytes / CHURN_TURNS &&
-           (double)bytes * CHURN_NS_A_BYTE >= CHURN_SHARE * (double)report->time_ns;
+           (double)bytes * CHURN_NS_A_BYTE >= CHURN_SHARE * (double)report->wall_ns;
 }
 
 static ql_status add_churn(ql__evidence *self, size_t sample, ql_error *err)
@@ -86,7 +86,7 @@ static ql_status add_churn(ql__evidence *self, size_t sample, ql_error *err)
     char issue[300];
     int64_t bytes = heap_value(p, sample, QL__HEAP_ALLOC_BYTES), objects = heap_value(p, sample, QL__HEAP_ALLOC_OBJECTS), peak = heap_value(p, sample, QL__HEAP_PEAK_BYTES);
     int64_t held = peak > bytes / objects ? peak : bytes / objects;
-    ql__finding finding = {.rule = "allocation-churn", .memory = true, .share = (double)held / (double)(p->heap.peak_bytes > 0 ? p->heap.peak_bytes : 1), .count = (uint64_t)objects,
+    ql__finding finding = {.rule = "allocation-churn", .memory = true, .base = QL__BASE_HEAP, .share = (double)held / (double)self->report->heap_bytes, .count = (uint64_t)objects,
                            .samples = (uint64_t)heap_value(p, sample, QL__HEAP_SAMPLED), .value = (uint64_t)bytes};
     set_place(p, &finding, p->sets[QL__SAMPLE_HEAP].samples[sample].stack);
     (void)snprintf(issue, sizeof issue, "Large buffers taken and given back: %lld times %lld KiB, %lld MiB in all, never more than some %lld KiB at once; each is cleared by the kernel anew.",
@@ -116,7 +116,7 @@ static ql_status add_large(ql__evidence *self, const ql__tally *place, ql_error 
     const ql__profile *p = self->profile;
     char issue[200];
     unsigned long long pieces = place->count;
-    ql__finding finding = {.rule = "large-allocation", .memory = true, .share = (double)place->value_ns / (double)p->heap.peak_bytes, .count = place->count, .samples = place->other, .value = place->value_ns};
+    ql__finding finding = {.rule = "large-allocation", .memory = true, .base = QL__BASE_HEAP, .share = (double)place->value_ns / (double)self->report->heap_bytes, .count = place->count, .samples = place->other, .value = place->value_ns};
     set_place(p, &finding, p->sets[QL__SAMPLE_HEAP].samples[place->span - 1].stack);
     (void)snprintf(issue, sizeof issue, "Large allocations: %llu KiB in %llu piece%s when most memory was in use.", (unsigned long long)(place->value_ns / 1024), pieces, pieces == 1 ? "" : "s");
     return ql__finding_add(self->report, finding, QL__SEVERITY_LOW, issue, "Ask whether all of it is needed at once; a buffer that is used again, or pieces, take less.", err);
@@ -141,12 +141,12 @@ static ql_status add_batch(ql__evidence *self, ql_error *err)
         if (row->at_ns <= p->spans[best - 1].begin_ns) before = row->heap;
         else if (row->heap > most) most = row->heap;
     }
-    uint64_t peak = p->numbers.memory_peak_bytes > most ? p->numbers.memory_peak_bytes : most; /* of the process: its files are memory too */
+    uint64_t peak = self->report->process_bytes;
     if (before == QL__MEMORY_UNKNOWN || most <= before || most - before < BATCH_BYTES_MIN || (most - before) / 4 < peak / 16) return QL_OK;
     char issue[300];
     ql_str name = ql__span_title(p, &p->spans[best - 1]);
     uint64_t texts = ql__span_number(self, &p->spans[best - 1], self->key_texts, 0);
-    ql__finding finding = {.rule = "batch-memory", .memory = true, .share = (double)(most - before) / (double)peak, .count = texts, .value = most - before};
+    ql__finding finding = {.rule = "batch-memory", .memory = true, .base = QL__BASE_PROCESS, .share = (double)(most - before) / (double)peak, .count = texts, .value = most - before};
     ql__finding_site(p, &finding, p->spans[best - 1].site);
     (void)snprintf(issue, sizeof issue, "One batch makes the peak: '%.*s' with %llu texts took %llu KiB more than there was before it.", (int)(name.len < 60 ? name.len : 60), name.ptr,
                    (unsigned long long)texts, (unsigned long long)((most - before) / 1024));

@@ -19,10 +19,12 @@ static double error_of(double share, uint64_t samples)
     return samples > 0 ? 1.96 * sqrt(share * (1 - share) / (double)samples) : 1;
 }
 
-/* A share of a kind's sum as a share of the report's time, with its error. */
+/* A part of all processor time as a share of the run, or of that time itself where it is more, with its error. */
 static void set_share(const ql__report *report, ql__finding *finding, int64_t value, int64_t sum, uint64_t samples)
 {
-    double part = sum > 0 ? (double)value / (double)sum : 0, scale = (double)sum / (double)report->time_ns;
+    finding->base = ql__base_of_cpu(report);
+    double part = sum > 0 ? (double)value / (double)sum : 0, scale = (double)sum / (double)(finding->base == QL__BASE_CPU ? report->cpu_ns : report->wall_ns);
+    finding->cpu_share = part;
     finding->share = part * scale;
     finding->error = error_of(part, samples) * scale;
     finding->value = (uint64_t)value;
@@ -85,12 +87,14 @@ static ql_status add_hot_functions(ql__evidence *self, const ql__stack_sums *sum
     ql__stack_sum *functions = sums_by_function(self->profile, sums);
     if (functions == NULL) return ql__fail_nomem(err);
     for (size_t f = 0; status >= 0 && f < self->profile->functions_count; f++) {
-        char issue[200];
+        char issue[300];
         ql__finding finding = {.rule = "hot-function", .samples = functions[f].samples};
         set_share(self->report, &finding, functions[f].value, sums->value, sums->samples);
         if (finding.share - finding.error < HOT_SHARE) continue;
         ql__finding_function(self->profile, &finding, (uint32_t)f, hottest_line(self->profile, sums, (uint32_t)f));
-        (void)snprintf(issue, sizeof issue, "%llu of %llu samples of processor time end in this function.", (unsigned long long)finding.samples, (unsigned long long)sums->samples);
+        /* Debug information tells what the compiler put into a function from the function itself, but for single instructions (is_intrinsic). */
+        (void)snprintf(issue, sizeof issue, "%llu of %llu samples of processor time were taken in the code of this function itself, not in what it calls%s.", (unsigned long long)finding.samples,
+                       (unsigned long long)sums->samples, self->profile->functions[f].file != 0 ? "" : "; what the compiler put into it from other functions counts as its own, as it has no debug information");
         status = ql__finding_add(self->report, finding, QL__SEVERITY_MEDIUM, issue, "Look at its callers (prof convert --to flame): call it less often, or on less. Nothing shows that it does wrong.", err);
     }
     ql__free(functions);
@@ -177,7 +181,7 @@ static ql_status add_faults(ql__evidence *self, ql_error *err)
     }
     double faults = first >= 0 ? last - first : 0;
     if (faults < FAULTS_MIN || faults > 1e15) return QL_OK;
-    ql__finding finding = {.rule = "page-faults", .share = faults * FAULT_NS / (double)self->report->time_ns, .count = (uint64_t)faults, .value = (uint64_t)(faults * FAULT_NS),
+    ql__finding finding = {.rule = "page-faults", .share = faults * FAULT_NS / (double)self->report->wall_ns, .count = (uint64_t)faults, .value = (uint64_t)(faults * FAULT_NS),
                            .function = QL_STR("the process")};
     (void)snprintf(issue, sizeof issue, "%.0f page faults had to read a file; at 0.1 ms each, which is a guess, that is the share.", faults);
     return ql__finding_add(self->report, finding, QL__SEVERITY_HIGH, issue, "Give the process more memory, or read mapped files (model, index) once in order before they are needed at random.", err);

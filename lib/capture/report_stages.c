@@ -64,6 +64,13 @@ static bool set_caller(const ql__profile *p, const ql__tallies *callers, uint32_
     return true;
 }
 
+static bool is_single(const ql__evidence *self, size_t span, const void *call)
+{
+    const ql__profile_span *row = &self->profile->spans[span];
+    const ql__tally *tally = call;
+    return row->site == tally->key[1] && self->parent[span] == tally->key[0] && ql__span_number(self, row, self->key_texts, UINT64_MAX) != UINT64_MAX;
+}
+
 static ql_status add_singles(ql__evidence *self, ql_error *err)
 {
     const ql__profile *p = self->profile;
@@ -91,10 +98,12 @@ static ql_status add_singles(ql__evidence *self, ql_error *err)
         const ql__tally *call = &calls.items[i];
         char issue[300];
         if (call->count < SINGLES_MIN || call->other * 2 > call->count * 3) continue; /* more than one and a half on average */
-        ql__finding finding = {.rule = "single-item", .share = (double)call->value_ns / (double)self->report->time_ns, .count = call->count, .value = call->value_ns};
+        uint64_t time;
+        status = ql__spans_covered(self, is_single, call, &time, err);
+        ql__finding finding = {.rule = "single-item", .share = ql__of_wall(self->report, time), .count = call->count, .value = time};
         uint32_t outer = ql__span_outer_site(self, call->span - 1);
         bool own = outer == (uint32_t)call->key[1]; /* nothing of the program is around */
-        if (own && !looked) status = find_callers(self, &callers, err); /* the samples are many, and this is rare */
+        if (own && !looked && status >= 0) status = find_callers(self, &callers, err); /* the samples are many, and this is rare */
         looked = looked || own;
         if (status < 0) break;
         if (!own || !set_caller(p, &callers, outer, &finding)) ql__finding_site(p, &finding, outer);
@@ -135,17 +144,10 @@ static ql_status sum_repeats(const ql__evidence *self, ql__tallies *askers, ql_e
     return status;
 }
 
-/* Time in which stages worked for who asked. */
-static ql_status stages_time(const ql__evidence *self, uint64_t asker, uint64_t *out, ql_error *err)
+/* A stage that worked for who asked. */
+static bool is_stage_for(const ql__evidence *self, size_t span, const void *asker)
 {
-    ql__stretches stretches = {0};
-    ql_status status = QL_OK;
-    for (size_t i = 0; i < self->profile->spans_count && status >= 0; i++)
-        if (ql__span_is(self, &self->profile->spans[i], "stage") && ql__span_asker(self, i) == asker)
-            status = ql__stretch_add(&stretches, self->profile->spans[i].begin_ns, self->profile->spans[i].end_ns, err);
-    *out = ql__stretches_covered(&stretches);
-    ql__free(stretches.items);
-    return status;
+    return ql__span_is(self, &self->profile->spans[span], "stage") && ql__span_asker(self, span) == *(const uint64_t *)asker;
 }
 
 static ql_status add_repeats(const ql__evidence *self, const ql__tally *asker, ql_error *err)
@@ -153,11 +155,11 @@ static ql_status add_repeats(const ql__evidence *self, const ql__tally *asker, q
     char issue[300];
     uint64_t stages_ns;
     if (asker->count < REPEATS_MIN) return QL_OK;
-    QL_TRY(stages_time(self, asker->key[0], &stages_ns, err));
+    QL_TRY(ql__spans_covered(self, is_stage_for, &asker->key[0], &stages_ns, err));
     /* What is embedded and stored is repeated like what is cut up: the same part of the time of all stages. */
     double part = (double)asker->value_ns / (double)(asker->other > 0 ? asker->other : 1), time = part * (double)stages_ns;
     if (time < (double)asker->value_ns) time = (double)asker->value_ns;
-    ql__finding finding = {.rule = "repeated-content", .share = time / (double)self->report->time_ns, .count = asker->count, .value = (uint64_t)time};
+    ql__finding finding = {.rule = "repeated-content", .share = time / (double)self->report->wall_ns, .count = asker->count, .value = (uint64_t)time};
     ql__finding_site(self->profile, &finding, asker->key[0] != 0 ? (uint32_t)asker->key[0] : self->profile->spans[asker->span - 1].site);
     (void)snprintf(issue, sizeof issue, "The same content is worked through again, %llu times more than once: %.0f %% of all, and so of what the stages that followed took.",
                    (unsigned long long)asker->count, part * 100);

@@ -47,21 +47,55 @@ static void put_percent(ql__sink *sink, double share)
     ql__sink_cstring(sink, "%");
 }
 
-/* The first that is read, as it says what all the rest is worth. */
+/* The first that is read, as it says what all the rest is worth; but lost texts are a note. */
 static void put_loss(const ql__profile *p, ql__sink *sink)
 {
     char lost[QL__LOSS_TEXT];
     ql__loss_text(p, lost);
-    if (lost[0] == '\0') return;
+    if (lost[0] == '\0' || ql__loss_is_of_texts(p)) return;
     ql__sink_cstring(sink, "**Not all was seen.** ");
     put_text(sink, ql_str_of(lost));
     ql__sink_cstring(sink, "\n\n");
 }
 
+static uint64_t cpu_of(const ql__profile *p)
+{
+    return p->numbers.cpu_ns != 0 ? p->numbers.cpu_ns : (uint64_t)p->sets[QL__SAMPLE_CPU].sums[QL__VALUE_NS];
+}
+
+#define STARVED_SHARE 0.1        /* of the time in which threads could run */
+#define STARVED_NS_MIN 100000000 /* and so long */
+#define OWN_LOAD 0.9             /* of all processors: from there on its own threads are in each other's way */
+
+static double waited_share(const ql__profile *p)
+{
+    double delay = (double)p->numbers.run_delay_ns, could = delay + (double)cpu_of(p);
+    return p->numbers.run_delay_ns != UINT64_MAX && could > 0 ? delay / could : 0;
+}
+
+/* Others had the processors while it could run: the run says little of how long the work takes. */
+static bool is_starved(const ql__profile *p)
+{
+    const ql__profile_numbers *numbers = &p->numbers;
+    bool own = numbers->cores_usable != 0 && (double)cpu_of(p) > OWN_LOAD * (double)numbers->cores_usable * (double)numbers->duration_ns;
+    return waited_share(p) >= STARVED_SHARE && numbers->run_delay_ns >= STARVED_NS_MIN && !own;
+}
+
+static void put_run_delay(const ql__profile *p, ql__sink *sink)
+{
+    if (p->numbers.run_delay_ns == UINT64_MAX) return;
+    ql__sink_cstring(sink, "\n- Waited for a processor: ");
+    put_time(sink, p->numbers.run_delay_ns);
+    ql__sink_cstring(sink, " over all threads, ");
+    put_percent(sink, waited_share(p));
+    ql__sink_cstring(sink, " of the time in which they could run");
+    if (is_starved(p)) ql__sink_cstring(sink, ". **Other work took the processors** (or a limit on them did): times are longer than the work; measure again on a quiet machine");
+}
+
 static void put_baseline(const ql__profile *p, ql__sink *sink)
 {
     const ql__profile_numbers *numbers = &p->numbers;
-    uint64_t cpu = numbers->cpu_ns != 0 ? numbers->cpu_ns : (uint64_t)p->sets[QL__SAMPLE_CPU].sums[QL__VALUE_NS];
+    uint64_t cpu = cpu_of(p);
     ql__sink_cstring(sink, "## Baseline Metrics\n\n- Execution time: ");
     put_time(sink, numbers->duration_ns);
     ql__sink_cstring(sink, "\n- Peak memory: ");
@@ -71,11 +105,19 @@ static void put_baseline(const ql__profile *p, ql__sink *sink)
     put_time(sink, cpu);
     ql__sink_cstring(sink, ", ");
     put_percent(sink, numbers->duration_ns > 0 ? (double)cpu / (double)numbers->duration_ns : 0);
-    ql__sink_printf(sink, " of one core\n- Samples: %zu of processor time, %zu of time, %zu waits, %zu spans, %zu tasks", p->sets[QL__SAMPLE_CPU].count, p->sets[QL__SAMPLE_WALL].count,
+    ql__sink_cstring(sink, " of one core");
+    put_run_delay(p, sink);
+    ql__sink_printf(sink, "\n- Samples: %zu of processor time, %zu of time, %zu waits, %zu spans, %zu tasks", p->sets[QL__SAMPLE_CPU].count, p->sets[QL__SAMPLE_WALL].count,
                     p->sets[QL__SAMPLE_LOCK].count, p->spans_count, p->tasks_count);
     if (numbers->collector_ns != 0) {
         ql__sink_cstring(sink, "\n- The profiler itself: ");
         put_time(sink, numbers->collector_ns);
+    }
+    if (ql__loss_is_of_texts(p)) {
+        char lost[QL__LOSS_TEXT];
+        ql__loss_text(p, lost);
+        ql__sink_cstring(sink, "\n- Note: ");
+        put_text(sink, ql_str_of(lost));
     }
     for (size_t i = 0; i < p->notes_count; i++) {
         ql__sink_cstring(sink, "\n- Note: ");
@@ -94,6 +136,24 @@ static void put_place(const ql__finding *finding, ql__sink *sink)
     ql__sink_cstring(sink, ")");
 }
 
+/* What is how much of what: a share alone does not tell processor time from time, nor one peak from another. */
+static void put_base(const ql__finding *finding, ql__sink *sink)
+{
+    static const char *const bases[] = {" wall time", " CPU time (all threads, as sampled)", " that the heap had at its peak", " that the process had at its peak"};
+    uint64_t value = (uint64_t)(finding->share * (double)finding->base_value + 0.5);
+    ql__sink_cstring(sink, ": ");
+    (finding->memory ? put_mib : put_time)(sink, value);
+    if (finding->base == QL__BASE_WALL && finding->cpu_share > 0) ql__sink_cstring(sink, " CPU time");
+    if (finding->a_thread) ql__sink_cstring(sink, " a thread");
+    ql__sink_cstring(sink, " of ");
+    (finding->memory ? put_mib : put_time)(sink, finding->base_value);
+    ql__sink_cstring(sink, bases[finding->base]);
+    if (finding->base != QL__BASE_WALL || finding->cpu_share <= 0) return;
+    ql__sink_cstring(sink, ", ");
+    put_percent(sink, finding->cpu_share);
+    ql__sink_cstring(sink, " of all CPU time");
+}
+
 static void put_finding(const ql__finding *finding, size_t number, ql__sink *sink)
 {
     ql__sink_printf(sink, "%zu. [%s] ", number, ql__severity_name(finding->severity));
@@ -106,6 +166,7 @@ static void put_finding(const ql__finding *finding, size_t number, ql__sink *sin
         put_percent(sink, finding->error);
         ql__sink_cstring(sink, ")");
     }
+    put_base(finding, sink);
     ql__sink_cstring(sink, "\n   - Issue: ");
     put_text(sink, finding->issue);
     ql__sink_cstring(sink, "\n   - Recommendation: ");
@@ -231,8 +292,11 @@ static void put_finding_json(ql__json_writer *json, const ql__finding *finding)
     ql__json_member(json, "rule", ql_str_of(finding->rule));
     ql__json_member(json, "severity", ql_str_of(ql__severity_name(finding->severity)));
     ql__json_member(json, "of", finding->memory ? QL_STR("memory_peak") : QL_STR("total_time"));
+    ql__json_member(json, "base", ql_str_of(ql__base_name(finding->base)));
+    put_number(json, finding->memory ? "base_bytes" : "base_nanoseconds", finding->base_value);
     put_share(json, "share", finding->share);
     put_share(json, "share_error", finding->error);
+    if (finding->cpu_share > 0) put_share(json, "cpu_share", finding->cpu_share);
     put_optional(json, "function", finding->function);
     put_optional(json, "file", finding->file);
     ql__json_key(json, "line");
@@ -282,7 +346,12 @@ static void put_report_json(const ql__report *report, ql__sink *sink)
     ql__json_begin(&json, &sink->pending);
     ql__json_object(&json);
     ql__put_capture_members(&json, p);
-    put_number(&json, "cpu_ns", p->numbers.cpu_ns != 0 ? p->numbers.cpu_ns : (uint64_t)p->sets[QL__SAMPLE_CPU].sums[QL__VALUE_NS]);
+    put_number(&json, "cpu_ns", cpu_of(p));
+    ql__json_key(&json, "run_delay_ns");
+    if (p->numbers.run_delay_ns != UINT64_MAX) ql__json_uint(&json, p->numbers.run_delay_ns);
+    else ql__json_null(&json);
+    ql__json_key(&json, "starved");
+    ql__json_bool(&json, is_starved(p));
     put_number(&json, "memory_peak_bytes", p->numbers.memory_peak_bytes);
     put_number(&json, "profiler_ns", p->numbers.collector_ns);
     ql__json_key(&json, "findings");

@@ -31,6 +31,8 @@ bool ql__heap_place(const ql__profile *profile, uint32_t stack, uint32_t *line);
 /* "12 events were lost (spans 12) ...", cut to the room. Empty where none was. */
 #define QL__LOSS_TEXT 400
 void ql__loss_text(const ql__profile *profile, char text[QL__LOSS_TEXT]);
+/* Only what spans told of themselves was lost: times and numbers are whole. */
+bool ql__loss_is_of_texts(const ql__profile *profile);
 /* Members that every table has: what the capture is, and what is missing in it; notes begin with ql__loss_text. */
 void ql__put_capture_members(ql__json_writer *json, const ql__profile *profile);
 /* Members "name", "file", "line", "module" of a group of frames; NULL where they are not known. */

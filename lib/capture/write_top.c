@@ -36,11 +36,23 @@ static void put_share(ql__json_writer *json, const char *key, int64_t value, int
     ql__json_double(json, of > 0 ? (double)(int64_t)((double)value / (double)of * 1e6 + 0.5) / 1e6 : 0);
 }
 
+bool ql__loss_is_of_texts(const ql__profile *profile)
+{
+    for (size_t i = 0; i < profile->drops_count; i++)
+        if (!ql_str_equal(ql__profile_text(profile, profile->drops[i].what), QL_STR("texts"))) return false;
+    return profile->drops_count > 0;
+}
+
 void ql__loss_text(const ql__profile *profile, char text[QL__LOSS_TEXT])
 {
     char kinds[200] = "";
     text[0] = '\0';
     if (profile->numbers.dropped == 0) return;
+    if (ql__loss_is_of_texts(profile)) {
+        (void)snprintf(text, QL__LOSS_TEXT, "%llu texts were lost: names, or what spans tell of themselves (8 facts each are kept, of 256 spans at once). No time and no count is less for it; a finding that needs such a "
+                       "fact may be missing.", (unsigned long long)profile->numbers.dropped);
+        return;
+    }
     for (size_t i = 0; i < profile->drops_count; i++) {
         size_t length = strlen(kinds);
         ql_str what = ql__profile_text(profile, profile->drops[i].what);

@@ -261,13 +261,13 @@ class Prof(harness.Captures):
     def test_report(self):
         text = self.run_prof("report")
         self.assertEqual(re.findall(r"^## (.*)$", text, re.M)[:4], ["Baseline Metrics", "Bottlenecks Identified", "Memory Issues", "Recommendations"])
-        self.assertRegex(text, r"(?m)^1\. \[MEDIUM\] capture_inner \(\S*target\.c:10\) - 70\.0% of total time \(± 8\.9%\)$")
+        self.assertRegex(text, r"(?m)^1\. \[MEDIUM\] capture_inner \(\S*target\.c:10\) - 70\.0% of total time \(± 8\.9%\): 700\.00 ms of 1\.00 s CPU time \(all threads, as sampled\)$")
         for part in ("- Execution time: 1.00 s", "- Peak memory: 40.0 MiB", "- CPU: 950.00 ms, 95.0% of one core", "   - Issue: 70 of 101 samples", "   - Recommendation: "):
             self.assertIn(part, text)
         self.assertNotIn("CRITICAL", text)
         report = json.loads(self.run_prof("report", "--format", "json"))
         self.assertEqual(report, json.loads(self.run_prof("report", "--json")))
-        self.assertEqual([(f["rule"], f["severity"], f["line"]) for f in report["findings"]], [("hot-function", "MEDIUM", 10), ("hot-function", "MEDIUM", 21)])
+        self.assertEqual([(f["rule"], f["severity"], f["line"]) for f in report["findings"]], [("hot-function", "MEDIUM", 10), ("hot-function", "MEDIUM", 21), ("queue-wait", "LOW", 21)])
         self.assertEqual([(row["name"], row["stage"]) for row in report["ledger"]], [("docs/a & b.md", "embed")])
         self.run_prof("report", "--output", self.path("report.md"))
         with open(self.path("report.md")) as f:
