@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
@@ -21,9 +22,63 @@
 
 const char *const bench_units[] = {"s", "bytes", "count", "1/s", NULL};
 
+/* --- load of the machine ------------------------------------------------------------------------------------------------------- */
+
+static double used_s(int who)
+{
+    struct rusage usage = {0};
+    if (getrusage(who, &usage) != 0) return 0;
+    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) + (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+}
+
+/* man 5 proc_stat; guests are part of "user" and "nice". */
+static struct bench_clock read_clock(void)
+{
+    enum { USER, NICE, SYSTEM, IDLE, IOWAIT, IRQ, SOFTIRQ, STEAL, FIELDS };
+    char line[512], *at = line + 3;
+    double ticks[FIELDS] = {0}, hz = (double)sysconf(_SC_CLK_TCK);
+    struct bench_clock self = {.own_s = used_s(RUSAGE_SELF) + used_s(RUSAGE_CHILDREN)};
+    struct timespec now = {0, 0};
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    self.at_s = (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+    FILE *file = fopen("/proc/stat", "re");
+    self.known = file != NULL && fgets(line, sizeof line, file) != NULL && strncmp(line, "cpu ", 4) == 0 && hz > 0;
+    if (file != NULL) fclose(file);
+    if (!self.known) return self;
+    for (int i = 0; i < FIELDS; i++) {
+        char *end = at;
+        ticks[i] = (double)strtoull(at, &end, 10);
+        if (end == at) break; /* an old kernel tells no steal */
+        at = end;
+    }
+    self.busy_s = (ticks[USER] + ticks[NICE] + ticks[SYSTEM] + ticks[IRQ] + ticks[SOFTIRQ] + ticks[STEAL]) / hz;
+    self.steal_s = ticks[STEAL] / hz;
+    return self;
+}
+
+/* NULL: not known, or no memory. A server that is asked is another process, so what others use is no other load. */
+static json_t *load_json(const bench_result *self)
+{
+    struct bench_clock now = read_clock(), begin = self->begin;
+    double seconds = now.at_s - begin.at_s;
+    if (!begin.known || !now.known || seconds <= 0 || strcmp(self->kind, "http") == 0) return NULL;
+    double own = (now.own_s - begin.own_s) / seconds, other = (now.busy_s - begin.busy_s) / seconds - own, steal = (now.steal_s - begin.steal_s) / seconds;
+    return json_pack("{s:f, s:f, s:f, s:f}", "seconds", seconds, "own_cores", own, "other_cores", other > 0 ? other : 0, "steal_cores", steal > 0 ? steal : 0); /* ticks are coarse */
+}
+
+static void read_load(bench_result *self, const json_t *root)
+{
+    const json_t *load = json_object_get(root, "load"), *seconds = json_object_get(load, "seconds"), *own = json_object_get(load, "own_cores"), *other = json_object_get(load, "other_cores");
+    self->load = (struct bench_load){.seconds = json_number_value(seconds), .own_cores = json_number_value(own), .other_cores = json_number_value(other),
+                                     .cores = (long)json_integer_value(json_object_get(json_object_get(root, "machine"), "cores")),
+                                     .known = json_is_number(seconds) && json_is_number(own) && json_is_number(other)};
+}
+
+/* --- making -------------------------------------------------------------------------------------------------------------------- */
+
 void bench_init(bench_result *self, const char *kind, const char *name)
 {
-    *self = (bench_result){.kind = strdup(kind), .name = strdup(name), .conditions = json_object()};
+    *self = (bench_result){.kind = strdup(kind), .name = strdup(name), .conditions = json_object(), .begin = read_clock()};
     self->lost = self->kind == NULL || self->name == NULL || self->conditions == NULL;
 }
 
@@ -138,7 +193,9 @@ json_t *bench_json(const bench_result *self)
 {
     json_t *object = json_pack("{s:s, s:i, s:s, s:s, s:o, s:s, s:o}", "format", FORMAT_NAME, "format_version", FORMAT_VERSION, "kind", self->kind, "name", self->name, "created_at", now_json(),
                                "version", ql_version(), "machine", machine_json());
-    json_t *measures = json_array();
+    json_t *measures = json_array(), *load = load_json(self);
+    if (object != NULL && load != NULL) json_object_set(object, "load", load);
+    json_decref(load);
     bool whole = object != NULL && measures != NULL && !self->lost && json_object_update(object, self->conditions) == 0;
     for (size_t i = 0; i < self->measure_count && whole; i++) whole = json_array_append_new(measures, measure_json(&self->measures[i])) == 0;
     if (whole) whole = json_object_set(object, "measures", measures) == 0;
@@ -198,6 +255,7 @@ static const char *read_result(bench_result *self, const json_t *root)
     if (json_integer_value(json_object_get(root, "format_version")) != FORMAT_VERSION) return "it was written by another version";
     if (kind == NULL || name == NULL || !json_is_array(measures) || json_array_size(measures) > MEASURES_MAX) return "it lacks kind, name or measures";
     bench_init(self, kind, name);
+    read_load(self, root);
     const char *wrong = NULL;
     json_array_foreach(measures, i, measure)
         if (wrong == NULL) wrong = read_measure(self, measure);

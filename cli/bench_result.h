@@ -23,6 +23,15 @@ typedef struct bench_result {
     json_t *conditions; /* members of the result that say how it was measured */
     bench_measure *measures;
     size_t measure_count, measure_capacity;
+    struct bench_clock {
+        double at_s, busy_s, steal_s, own_s; /* now; processor time of the machine, of it what a hypervisor took, of this program and what it waited for */
+        bool known;
+    } begin;   /* of measuring */
+    struct bench_load {
+        double seconds, own_cores, other_cores; /* how long; processors that what was measured, and that everything else used meanwhile, on average */
+        long cores;
+        bool known;
+    } load;    /* of a result that was read */
     bool lost; /* no memory: something was not kept */
 } bench_result;
 

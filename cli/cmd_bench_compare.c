@@ -9,12 +9,19 @@
 #include "output.h"
 #include "statistics.h"
 
-static const char method[] = "ratio of means, interval by Fieller's theorem with the degrees of freedom of Welch and Satterthwaite";
+static const char method[] = "ratio of means, interval by Fieller's theorem with the degrees of freedom of Welch and Satterthwaite, for as many values as would be independent";
+
+#define LOAD_CORES 0.25   /* processors that others used more for one than for the other */
+#define LOAD_FULL 0.75    /* of all processors: below that what is measured is not kept from one */
+#define LOAD_SECONDS 1.0  /* the kernel counts in ticks of 10 ms */
+#define SPREAD_LARGE 0.10 /* standard deviation by mean */
 
 typedef struct comparison {
     const bench_measure *a, *b;
     stat_summary of_a, of_b;
-    stat_ratio ratio;
+    stat_ratio ratio, drift_a, drift_b; /* drift: how each changed meanwhile */
+    stat_judgement judged;
+    bool comparable;
     bool worse; /* beyond --fail-above */
 } comparison;
 
@@ -25,6 +32,7 @@ static bool summarize(const bench_measure *measure, stat_summary *out)
     memcpy(sorted, measure->values, measure->count * sizeof *sorted);
     stat_sort(sorted, measure->count);
     *out = stat_summarize(sorted, measure->count);
+    out->independent = stat_independent(measure->values, measure->count);
     free(sorted);
     return true;
 }
@@ -37,6 +45,7 @@ static bool more_is_better(const bench_measure *measure)
 /* The interval shows a change for the worse, and the change is larger than what is allowed. */
 static bool is_worse(const comparison *self, double allowed)
 {
+    if (!self->comparable || (self->judged != STAT_IS_LESS && self->judged != STAT_IS_MORE)) return false;
     if (!self->ratio.defined) return self->ratio.verdict == STAT_MORE && !more_is_better(self->a); /* from 0: more than any percentage */
     if (more_is_better(self->a)) return self->ratio.verdict == STAT_LESS && self->ratio.ratio < 1 / (1 + allowed);
     return self->ratio.verdict == STAT_MORE && self->ratio.ratio > 1 + allowed;
@@ -44,10 +53,27 @@ static bool is_worse(const comparison *self, double allowed)
 
 static const char *verdict_name(const comparison *self)
 {
-    bool better = more_is_better(self->a) ? self->ratio.verdict == STAT_MORE : self->ratio.verdict == STAT_LESS;
-    if (self->ratio.verdict == STAT_NOISE) return "within noise";
-    if (self->ratio.verdict == STAT_UNKNOWN) return "unknown";
-    return better ? "better" : "worse";
+    stat_judgement better = more_is_better(self->a) ? STAT_IS_MORE : STAT_IS_LESS;
+    if (!self->comparable && self->judged != STAT_IS_UNKNOWN) return "not comparable";
+    switch (self->judged) {
+    case STAT_IS_UNKNOWN: return "unknown";
+    case STAT_IS_NOISE: return "within noise";
+    case STAT_IS_SMALL: return "too small";
+    case STAT_IS_DRIFT: return "drifts";
+    case STAT_IS_LESS:
+    case STAT_IS_MORE: break;
+    }
+    return self->judged == better ? "better" : "worse";
+}
+
+/* Others left what was measured as many processors for a as for b, as far as is known, or neither needed them. */
+static bool same_load(const bench_result *a, const bench_result *b)
+{
+    const struct bench_load *of_a = &a->load, *of_b = &b->load;
+    if (!of_a->known || !of_b->known || of_a->seconds < LOAD_SECONDS || of_b->seconds < LOAD_SECONDS) return true;
+    bool full = of_a->own_cores + of_a->other_cores > LOAD_FULL * (double)of_a->cores || of_b->own_cores + of_b->other_cores > LOAD_FULL * (double)of_b->cores;
+    double more = of_b->other_cores - of_a->other_cores;
+    return !full || (more < LOAD_CORES && more > -LOAD_CORES);
 }
 
 static bool wanted(const cli *self, const char *name)
@@ -69,7 +95,8 @@ static const bench_measure *same_measure(const bench_result *result, const bench
 /* Of every measure that both have and that was asked for. *out: count of them; NULL for want of memory. */
 static comparison *compare_all(const cli *self, const bench_result *a, const bench_result *b, size_t *count)
 {
-    double level = (double)cli_number(self, OPT_CONFIDENCE) / 100, allowed = (double)cli_number(self, OPT_FAIL_ABOVE) / 100;
+    double level = (double)cli_number(self, OPT_CONFIDENCE) / 100, allowed = (double)cli_number(self, OPT_FAIL_ABOVE) / 100, least = (double)cli_number(self, OPT_LEAST) / 100;
+    bool loaded_alike = same_load(a, b);
     comparison *all = calloc(a->measure_count + 1, sizeof *all);
     *count = 0;
     for (size_t i = 0; all != NULL && i < a->measure_count; i++) {
@@ -82,6 +109,10 @@ static comparison *compare_all(const cli *self, const bench_result *a, const ben
             return NULL;
         }
         one->ratio = stat_ratio_of(one->of_a, one->of_b, level);
+        one->drift_a = stat_drift_of(of_a->values, of_a->count, 1 - (1 - level) / 2); /* of two, either may drift by chance */
+        one->drift_b = stat_drift_of(of_b->values, of_b->count, 1 - (1 - level) / 2);
+        one->judged = stat_judge(one->ratio, one->drift_a, one->drift_b, least);
+        one->comparable = loaded_alike || strcmp(of_a->unit, "bytes") == 0; /* memory is no matter of time */
         one->worse = cli_has(self, OPT_FAIL_ABOVE) && is_worse(one, allowed);
     }
     return all;
@@ -89,28 +120,61 @@ static comparison *compare_all(const cli *self, const bench_result *a, const ben
 
 static json_t *side_json(const bench_result *result, const char *path)
 {
-    return json_pack("{s:o, s:o, s:s}", "file", text_json(ql_str_of(path)), "name", text_json(ql_str_of(result->name)), "kind", result->kind);
+    return json_pack("{s:o, s:o, s:s, s:o}", "file", text_json(ql_str_of(path)), "name", text_json(ql_str_of(result->name)), "kind", result->kind, "other_cores",
+                     result->load.known ? json_real(result->load.other_cores) : json_null());
 }
 
-static json_t *one_json(const comparison *one)
+static json_t *drift_json(stat_ratio drift, double least)
+{
+    return stat_drifts(drift, least) ? json_real(drift.ratio) : json_null();
+}
+
+static double spread(const stat_summary *of)
+{
+    return of->mean > 0 ? of->stddev / of->mean : 0;
+}
+
+static json_t *one_json(const comparison *one, double least)
 {
     bool known = one->ratio.defined && one->ratio.verdict != STAT_UNKNOWN;
-    return json_pack("{s:s, s:s, s:i, s:i, s:f, s:f, s:o, s:o, s:o, s:s, s:b}", "name", one->a->name, "unit", one->a->unit, "a_values", (int)one->of_a.count, "b_values", (int)one->of_b.count, "a_mean",
-                     one->of_a.mean, "b_mean", one->of_b.mean, "ratio", one->ratio.defined ? json_real(one->ratio.ratio) : json_null(), "low", known ? json_real(one->ratio.low) : json_null(), "high", known ? json_real(one->ratio.high) : json_null(),
+    return json_pack("{s:s, s:s, s:i, s:i, s:f, s:f, s:f, s:f, s:o, s:o, s:o, s:o, s:o, s:s, s:b}", "name", one->a->name, "unit", one->a->unit, "a_values", (int)one->of_a.count, "b_values", (int)one->of_b.count, "a_mean",
+                     one->of_a.mean, "b_mean", one->of_b.mean, "a_spread", spread(&one->of_a), "b_spread", spread(&one->of_b), "a_drift", drift_json(one->drift_a, least), "b_drift",
+                     drift_json(one->drift_b, least), "ratio", one->ratio.defined ? json_real(one->ratio.ratio) : json_null(), "low", known ? json_real(one->ratio.low) : json_null(), "high", known ? json_real(one->ratio.high) : json_null(),
                      "verdict", verdict_name(one), "fails", one->worse);
 }
 
 static int print_json(const cli *self, const bench_result *a, const bench_result *b, const comparison *all, size_t count)
 {
-    json_t *list = json_array(), *object = json_pack("{s:o, s:o, s:i, s:s}", "a", side_json(a, self->positional[0]), "b", side_json(b, self->positional[1]), "confidence_percent",
+    json_t *list = json_array(), *object = json_pack("{s:o, s:o, s:b, s:i, s:i, s:s}", "a", side_json(a, self->positional[0]), "b", side_json(b, self->positional[1]), "same_load", same_load(a, b), "least_percent", (int)cli_number(self, OPT_LEAST), "confidence_percent",
                                                      (int)cli_number(self, OPT_CONFIDENCE), "method", method);
     bool whole = object != NULL && list != NULL;
-    for (size_t i = 0; i < count && whole; i++) whole = json_array_append_new(list, one_json(&all[i])) == 0;
+    for (size_t i = 0; i < count && whole; i++) whole = json_array_append_new(list, one_json(&all[i], (double)cli_number(self, OPT_LEAST) / 100)) == 0;
     whole = whole && json_object_set(object, "measures", list) == 0 && json_dumpf(object, stdout, JSON_INDENT(2)) == 0;
     printf("\n");
     json_decref(list);
     json_decref(object);
     return whole ? EXIT_OK : cli_fail(self, QL_E_NOMEM, NULL);
+}
+
+static void print_note(const comparison *one, const char *side, const stat_summary *of, stat_ratio drift, double least)
+{
+    if (stat_drifts(drift, least))
+        printf("%s changed while %s was measured, by %+.1f %% along the line through its values\n", one->a->name, side, (drift.ratio - 1) * 100);
+    else if (spread(of) > SPREAD_LARGE)
+        printf("%s scatters by %.0f %% in %s: more runs, or a quieter machine, would tell more\n", one->a->name, spread(of) * 100, side);
+}
+
+/* Why a verdict may be worth little. */
+static void print_notes(const cli *self, const bench_result *a, const bench_result *b, const comparison *all, size_t count)
+{
+    double least = (double)cli_number(self, OPT_LEAST) / 100;
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(all[i].a->unit, "s") != 0 && strcmp(all[i].a->unit, "1/s") != 0) continue;
+        print_note(&all[i], "A", &all[i].of_a, all[i].drift_a, least);
+        print_note(&all[i], "B", &all[i].of_b, all[i].drift_b, least);
+    }
+    if (!same_load(a, b))
+        printf("other work used %.2f processors while A was measured and %.2f while B was: times are not comparable, measure both again on a quiet machine\n", a->load.other_cores, b->load.other_cores);
 }
 
 static void print_table(const cli *self, const comparison *all, size_t count)
@@ -153,7 +217,7 @@ static int compare(const cli *self, const bench_result *a, const bench_result *b
     int code = all == NULL ? cli_fail(self, QL_E_NOMEM, NULL) : EXIT_OK;
     if (all != NULL && count == 0) code = cli_fail(self, QL_E_NOTFOUND, &(ql_error){.status = QL_E_NOTFOUND, .message = "the two results have no measure in common, or none of those that were asked for"});
     if (code == EXIT_OK && self->json) code = print_json(self, a, b, all, count);
-    else if (code == EXIT_OK && !cli_has(self, OPT_QUIET)) print_table(self, all, count);
+    else if (code == EXIT_OK && !cli_has(self, OPT_QUIET)) print_table(self, all, count), print_notes(self, a, b, all, count);
     if (code == EXIT_OK) code = judge(self, all, count);
     free(all);
     return code;

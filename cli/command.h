@@ -70,6 +70,7 @@ typedef enum cli_option_id {
     OPT_FAIL_ABOVE,
     OPT_MEASURE,
     OPT_CONFIDENCE,
+    OPT_LEAST,
     OPT_COLLECTION,
     OPT_VARIABLE,
     OPT_ONLY,

@@ -67,6 +67,7 @@ static const cli_value address = {.placeholder = "ADDRESS", .kind = CLI_TEXT};
 static const cli_value runs = {.placeholder = "N", .kind = CLI_NUMBER, .preset = 10, .min = 1, .max = 10000};
 static const cli_value warmup = {.placeholder = "N", .kind = CLI_NUMBER, .preset = 1, .min = 0, .max = 10000};
 static const cli_value percent = {.placeholder = "PERCENT", .kind = CLI_NUMBER, .min = 0, .max = 1000};
+static const cli_value least = {.placeholder = "PERCENT", .kind = CLI_NUMBER, .preset = 2, .min = 0, .max = 100};
 static const cli_value confidence = {.placeholder = "PERCENT", .kind = CLI_NUMBER, .preset = 95, .min = 50, .max = 99};
 static const cli_value measures = {.placeholder = "NAME", .kind = CLI_TEXT, .repeats = true};
 static const cli_value variables = {.placeholder = "NAME=VALUE", .kind = CLI_TEXT, .repeats = true};
@@ -146,6 +147,7 @@ const cli_option cli_options[] = {
     {OPT_FAIL_ABOVE, "fail-above", 0, &percent, "exit with 1 where a measure is shown to be worse, and by more than this"},
     {OPT_MEASURE, "measure", 'm', &measures, "only this measure; may be repeated"},
     {OPT_CONFIDENCE, "confidence", 0, &confidence, "level of the intervals"},
+    {OPT_LEAST, "least", 0, &least, "a difference below this is too small to be called better or worse"},
     {OPT_COLLECTION, "collection", 0, &file, "send the requests of this file (Postman Collection 2.1)"},
     {OPT_VARIABLE, "variable", 0, &variables, "a value for {{NAME}} in the collection; may be repeated"},
     {OPT_ONLY, "only", 0, &only, "only requests of the collection whose folder or name is this, such as 'Qdrant' or 'Qdrant / scroll'; may be repeated"},
@@ -215,7 +217,7 @@ static const cli_option_id project_list_options[] = {OPT_PROJECT_FORMAT, OPT_COU
 static const cli_option_id project_options[] = {OPT_PROJECT_ID, OPT_PROJECT_FORMAT, OPT_COUNT};
 static const cli_option_id doctor_options[] = {OPT_VERIFY, OPT_NETWORK, OPT_COUNT};
 static const cli_option_id bench_run_options[] = {OPT_RUNS, OPT_WARMUP, OPT_COUNT};
-static const cli_option_id bench_compare_options[] = {OPT_MEASURE, OPT_CONFIDENCE, OPT_FAIL_ABOVE, OPT_COUNT};
+static const cli_option_id bench_compare_options[] = {OPT_MEASURE, OPT_CONFIDENCE, OPT_LEAST, OPT_FAIL_ABOVE, OPT_COUNT};
 static const cli_option_id bench_http_options[] = {OPT_COLLECTION, OPT_VARIABLE, OPT_ONLY, OPT_REQUESTS, OPT_CONCURRENCY, OPT_WARMUP, OPT_TIMEOUT, OPT_NO_KEEP_ALIVE, OPT_COUNT};
 static const cli_option_id bench_ingest_options[] = {OPT_RUNS, OPT_WARMUP, OPT_PRECISION, OPT_NAME, OPT_OUTPUT, OPT_COUNT};
 static const cli_option_id bench_search_options[] = {OPT_RUNS, OPT_WARMUP, OPT_QUESTIONS, OPT_COLD, OPT_LIMIT, OPT_MODE, OPT_PRECISION, OPT_NAME, OPT_OUTPUT, OPT_COUNT};
@@ -282,8 +284,9 @@ const cli_command cli_commands[] = {
      "  qloader bench run -n 20 --output before.json -- qloader ingest --force --json --profile --workspace ~/kb\n  qloader bench run -n 5 -- tar cf /dev/null /usr/share/doc\n",
      bench_run_options, bench_common, cmd_bench_run},
     {"bench compare", &two_files, 2, 2, "tell whether two results differ by more than noise",
-     "Compares every measure that both files have: the ratio of the means, with its interval (Fieller's theorem). An interval that holds 1 shows no\n"
-     "difference. Measure both on the same quiet machine, at best by turns.\n"
+     "Compares every measure that both files have: the ratio of the means, with its interval (Fieller's theorem). Better or worse is what lies beyond\n"
+     "the interval and beyond --least, and beyond what the values of one file changed by while they were measured. Where other work on the machine\n"
+     "used more of its processors for one than for the other, times are not comparable. Measure both on the same quiet machine, at best by turns.\n"
      "Exit codes: 0, or 1 where --fail-above says so.",
      "  qloader bench compare before.json after.json\n  qloader bench compare --measure wall --fail-above 5 main.json branch.json\n", bench_compare_options, compare_common, cmd_bench_compare},
     {"bench http", &url, 0, CLI_NO_LIMIT, "measure how long an HTTP server takes to answer",

@@ -109,11 +109,16 @@ static stat_verdict verdict_of(double low, double high)
     return high < 1 ? STAT_LESS : STAT_NOISE;
 }
 
+static double independent(stat_summary self)
+{
+    return self.independent > 0 ? self.independent : (double)self.count;
+}
+
 /* Degrees of freedom of the difference of b and ratio * a. */
 static double welch(double variance_a, double variance_b, stat_summary a, stat_summary b)
 {
     double both = variance_a + variance_b;
-    double parts = variance_a * variance_a / (double)(a.count - 1) + variance_b * variance_b / (double)(b.count - 1);
+    double parts = variance_a * variance_a / (independent(a) - 1) + variance_b * variance_b / (independent(b) - 1);
     return both * both / parts;
 }
 
@@ -128,8 +133,8 @@ stat_ratio stat_ratio_of(stat_summary a, stat_summary b, double level)
 {
     if (a.mean == 0) return (stat_ratio){.verdict = verdict_of_zero(a, b)};
     stat_ratio self = {.ratio = b.mean / a.mean, .defined = true, .verdict = STAT_UNKNOWN};
-    if (a.count < 2 || b.count < 2 || a.mean <= 0 || b.mean <= 0) return self;
-    double variance_a = a.stddev * a.stddev / (double)a.count, variance_b = b.stddev * b.stddev / (double)b.count; /* of the means */
+    if (independent(a) < 2 || independent(b) < 2 || a.mean <= 0 || b.mean <= 0) return self;
+    double variance_a = a.stddev * a.stddev / independent(a), variance_b = b.stddev * b.stddev / independent(b); /* of the means */
     if (variance_a == 0 && variance_b == 0) { /* such as a count that is the same in every run */
         self.low = self.high = self.ratio;
         self.verdict = verdict_of(self.low, self.high);
@@ -144,4 +149,54 @@ stat_ratio stat_ratio_of(stat_summary a, stat_summary b, double level)
     self.high = (self.ratio + half) / (1 - g);
     self.verdict = verdict_of(self.low, self.high);
     return self;
+}
+
+/* --- order ----------------------------------------------------------------------------------------------------------------------- */
+
+double stat_independent(const double *values, size_t count)
+{
+    double mean = 0, squares = 0, products = 0;
+    for (size_t i = 0; i < count; i++) mean += values[i] / (double)count;
+    for (size_t i = 0; i < count; i++) squares += (values[i] - mean) * (values[i] - mean);
+    for (size_t i = 1; i < count; i++) products += (values[i - 1] - mean) * (values[i] - mean);
+    bool same = squares <= (double)count * pow(1e-12 * mean, 2); /* what is left of rounding */
+    double r = !same ? products / squares : 0;                   /* |r| < 1 by Cauchy and Schwarz */
+    return r > 0 ? (double)count * (1 - r) / (1 + r) : (double)count;
+}
+
+stat_ratio stat_drift_of(const double *values, size_t count, double level)
+{
+    double n = (double)count, middle = (n - 1) / 2, mean = 0, products = 0, squares = n * (n * n - 1) / 12, rest = 0; /* squares: of i - middle */
+    if (count < 4) return (stat_ratio){.verdict = STAT_UNKNOWN};
+    for (size_t i = 0; i < count; i++) mean += values[i] / n;
+    for (size_t i = 0; i < count; i++) products += ((double)i - middle) * (values[i] - mean);
+    double slope = products / squares, half = slope * n / 2;
+    for (size_t i = 0; i < count; i++) rest += pow(values[i] - mean - slope * ((double)i - middle), 2);
+    if (fabs(half) <= 1e-12 * mean) slope = half = 0; /* rounding */
+    if (!(mean - fabs(half) > 0)) return (stat_ratio){.verdict = STAT_UNKNOWN};
+    double room = stat_student_quantile(0.5 + level / 2, n - 2) * sqrt(rest / (n - 2) / squares);
+    double begin = mean - half;
+    return (stat_ratio){.defined = true, .ratio = (mean + half) / begin, .low = 1 + (slope - room) * n / begin, .high = 1 + (slope + room) * n / begin,
+                        .verdict = slope > room ? STAT_MORE : slope < -room ? STAT_LESS : STAT_NOISE};
+}
+
+/* 0 for none, whichever way it goes. */
+static double size_of(stat_ratio ratio)
+{
+    return ratio.defined && ratio.ratio > 0 ? fabs(log(ratio.ratio)) : 0;
+}
+
+bool stat_drifts(stat_ratio drift, double least)
+{
+    return (drift.verdict == STAT_LESS || drift.verdict == STAT_MORE) && size_of(drift) >= log1p(least) && size_of(drift) > 0;
+}
+
+stat_judgement stat_judge(stat_ratio ratio, stat_ratio drift_a, stat_ratio drift_b, double least)
+{
+    double a = stat_drifts(drift_a, least) ? size_of(drift_a) : 0, b = stat_drifts(drift_b, least) ? size_of(drift_b) : 0, drift = a > b ? a : b;
+    if (ratio.verdict == STAT_UNKNOWN) return ratio.defined && drift > 0 ? STAT_IS_DRIFT : STAT_IS_UNKNOWN; /* a series that only goes up is worth no two values */
+    if (ratio.verdict == STAT_NOISE) return STAT_IS_NOISE;
+    if (ratio.defined && size_of(ratio) < log1p(least)) return STAT_IS_SMALL;
+    if (ratio.defined && size_of(ratio) <= STAT_DRIFTS * drift) return STAT_IS_DRIFT;
+    return ratio.verdict == STAT_LESS ? STAT_IS_LESS : STAT_IS_MORE;
 }

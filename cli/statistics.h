@@ -9,6 +9,7 @@ typedef struct stat_summary {
     size_t count;
     double min, median, mean, max;
     double stddev; /* of the sample, n - 1; 0 for one value */
+    double independent; /* how many independent values it is worth, see stat_independent; 0: as many as it has */
 } stat_summary;
 
 /* Sorts ascending. Not-a-number goes nowhere: values must be finite. */
@@ -41,8 +42,40 @@ typedef struct stat_ratio {
  * Interval of mean(b) / mean(a) by Fieller's theorem (E. C. Fieller, "Some problems in interval estimation", J. R. Stat. Soc. B 16, 1954), for two
  * independent samples of unlike variance, with the degrees of freedom of Welch and Satterthwaite (B. L. Welch, Biometrika 34, 1947). Exact for normal
  * values and near enough for means of a handful of run times; it says nothing of how the two were made: runs on a busy machine, or all of one before all
- * of the other, differ for reasons that no interval knows. level in (0, 1), such as 0.95; means are of values above 0.
+ * of the other, differ for reasons that no interval knows. Where `independent` of a summary is set it stands for the count. level in (0, 1), such as 0.95; means are of values above 0.
  */
 stat_ratio stat_ratio_of(stat_summary a, stat_summary b, double level);
+
+/*
+ * How many independent values a series is worth whose neighbours are alike: n (1 - r) / (1 + r), r its autocorrelation at lag 1 where that is above 0
+ * (G. V. Bayley and J. M. Hammersley, "The 'effective' number of independent observations in an autocorrelated time series", J. R. Stat. Soc. Suppl. 8,
+ * 1946; for comparing two means F. W. Zwiers and H. von Storch, "Taking serial correlation into account in tests of the mean", J. Climate 8, 1995).
+ * values: in the order they were measured. At most count.
+ */
+double stat_independent(const double *values, size_t count);
+/*
+ * By how much a series changed while it was measured: the end of the least squares line through its values by the line's begin, and whether its slope is
+ * shown to be other than 0 (Student's t, n - 2 degrees of freedom). STAT_UNKNOWN for fewer than four values, or a line that goes through 0.
+ */
+stat_ratio stat_drift_of(const double *values, size_t count, double level);
+
+typedef enum stat_judgement {
+    STAT_IS_UNKNOWN,
+    STAT_IS_NOISE,  /* no difference was shown */
+    STAT_IS_SMALL,  /* one was shown, but it is less than what matters */
+    STAT_IS_DRIFT,  /* a series changed while it was measured, by so much that the difference may be of the same cause */
+    STAT_IS_LESS,
+    STAT_IS_MORE
+} stat_judgement;
+
+#define STAT_DRIFTS 2 /* what goes on steadily while a and then b are measured makes as much of a difference as it makes along one; and as much for chance and a pause */
+
+/*
+ * What two series say of each other. least: the smallest ratio that matters, such as 0.02 for 1.02 and 1 / 1.02. A difference counts where its interval
+ * does not hold 1, and it is of that size, and of more than STAT_DRIFTS times the larger drift (in logarithms) that was shown and is of that size itself.
+ */
+stat_judgement stat_judge(stat_ratio ratio, stat_ratio drift_a, stat_ratio drift_b, double least);
+/* A drift that was shown and is at least as large as what matters. */
+bool stat_drifts(stat_ratio drift, double least);
 
 #endif

@@ -93,6 +93,8 @@ class Run(Bench):
         if "written" in measures:
             self.assertGreaterEqual(measures["written"]["min"], 3e6)
             self.assertGreaterEqual(measures["read"]["min"], 3e6)
+        self.assertEqual(set(result["load"]), {"seconds", "own_cores", "other_cores", "steal_cores"})
+        self.assertGreater(result["load"]["own_cores"], 0)
         values = sorted(measures["wall"]["values"])
         self.assertEqual((values[0], values[1], values[2]), (measures["wall"]["min"], measures["wall"]["median"], measures["wall"]["max"]))
 
@@ -151,6 +153,37 @@ class Compare(Bench):
         table = self.bench("compare", a, b).stdout
         self.assertRegex(table, r"(?m)^slower +1\.000 s +1\.200 s +1\.200 .* worse$")
         self.assertIn("Fieller", table)
+
+    def test_the_same_twice_while_the_machine_gets_busier(self):
+        noise = (0.004, -0.003, 0.001, -0.004, 0.003, -0.001, 0.002, -0.002)
+        rising = [1 + 0.01 * i + noise[i % 8] for i in range(32)]
+        a, b = self.write_result("a", [("wall", "s", rising[:16])]), self.write_result("b", [("wall", "s", rising[16:])])
+        result = json.loads(self.bench("compare", "--json", "--fail-above", "0", a, b).stdout)
+        wall = result["measures"][0]
+        self.assertEqual((wall["verdict"], wall["fails"], result["least_percent"]), ("drifts", False, 2))
+        self.assertTrue(1.13 < wall["a_drift"] < 1.2 and 1.1 < wall["b_drift"] < 1.2)
+        self.assertRegex(self.bench("compare", a, b).stdout, r"(?m)^wall changed while A was measured, by \+1[5-8]\.\d % along the line through its values$")
+
+    def test_a_true_difference_and_one_too_small_to_matter(self):
+        a = self.write_result("a", [("wall", "s", self.A * 4), ("peak", "bytes", [100] * 20)])
+        b = self.write_result("b", [("wall", "s", [1.05 * v for v in self.A * 4]), ("peak", "bytes", [101] * 20)])
+        verdicts = lambda *extra: {n: m["verdict"] for n, m in self.measures(self.bench("compare", "--json", *extra, a, b).stdout).items()}
+        self.assertEqual(verdicts(), {"wall": "worse", "peak": "too small"})
+        self.assertEqual(verdicts("--least", "0"), {"wall": "worse", "peak": "worse"})
+        self.assertEqual(verdicts("--least", "6"), {"wall": "too small", "peak": "too small"})
+
+    def test_a_machine_that_was_busier_for_one(self):
+        def result(name, factor, own, other, seconds=20.0, cores=2):
+            load = {"seconds": seconds, "own_cores": own, "other_cores": other, "steal_cores": 0.0}
+            return self.write_result(name, [("wall", "s", [factor * v for v in self.A]), ("peak memory", "bytes", [100 * factor] * 5)], {"load": load, "machine": {"cores": cores}})
+        a, b = result("a", 1, 1.0, 0.1), result("b", 1.5, 0.7, 1.2)
+        done = json.loads(self.bench("compare", "--json", "--fail-above", "10", "-m", "wall", a, b).stdout)
+        self.assertEqual((done["same_load"], done["a"]["other_cores"], done["b"]["other_cores"], done["measures"][0]["verdict"]), (False, 0.1, 1.2, "not comparable"))
+        table = self.bench("compare", a, b).stdout
+        self.assertRegex(table, r"(?m)^other work used 0\.10 processors while A was measured and 1\.20 while B was: times are not comparable")
+        self.assertRegex(table, r"(?m)^peak memory .* worse$")
+        for other in (result("c", 1.5, 1.0, 0.2), result("d", 1.5, 0.7, 1.2, cores=64), result("e", 1.5, 0.7, 1.2, seconds=0.5), self.write_result("f", [("wall", "s", [1.5 * v for v in self.A])])):
+            self.assertEqual(self.measures(self.bench("compare", "--json", a, other).stdout)["wall"]["verdict"], "worse")  # as busy, room enough, too short to tell, not told
 
     def test_what_was_zero_has_no_ratio(self):
         a = self.write_result("a", [("faults", "count", [0, 0, 0]), ("none", "count", [0, 0]), ("sometimes", "count", [0, 0])])

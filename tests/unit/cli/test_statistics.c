@@ -161,6 +161,106 @@ static void test_statistics__intervals_hold_the_truth_as_often_as_they_say(void 
     expect_near(coverage(30, 30, 1.0, true, 5), 0.95, four_errors + small);
 }
 
+/* --- order ----------------------------------------------------------------------------------------------------------------------- */
+
+/* How a series of run times goes: as one draw after the other, up all the time, or as a machine whose load comes and goes. */
+typedef enum series { STEADY, RISING, WANDERING } series;
+
+/* `from`: how many values were measured before. noise: of each value, 1 for 100 %. */
+static void measure(series how, double level, double noise, size_t from, double *state, double values[], size_t count, uint64_t *seed)
+{
+    const double alike = 0.9;
+    for (size_t i = 0; i < count; i++) {
+        *state = how == WANDERING ? alike * *state + sqrt(1 - alike * alike) * normal(seed) : normal(seed);
+        double trend = how == RISING ? 1 + 0.005 * (double)(from + i) : 1;
+        values[i] = level * trend * (1 + noise * *state);
+    }
+}
+
+/* Share of rounds in which b, measured after a, is said to be more than a. */
+static double called_more(series how, double ratio, double noise, size_t count, uint64_t seed)
+{
+    enum { ROUNDS = 2000 };
+    int more = 0;
+    for (int round = 0; round < ROUNDS; round++) {
+        double a[60], b[60], state = normal(&seed);
+        measure(how, 1, noise, 0, &state, a, count, &seed);
+        measure(how, ratio, noise, count, &state, b, count, &seed);
+        stat_summary of_a = stat_summarize(a, count), of_b = stat_summarize(b, count); /* mean and stddev need no order */
+        of_a.independent = stat_independent(a, count);
+        of_b.independent = stat_independent(b, count);
+        more += stat_judge(stat_ratio_of(of_a, of_b, 0.95), stat_drift_of(a, count, 0.975), stat_drift_of(b, count, 0.975), 0.02) == STAT_IS_MORE;
+    }
+    return more / (double)ROUNDS;
+}
+
+/* What an interval alone says of the same series; it is what makes the bounds below mean something. */
+static double shown_more(series how, double noise, size_t count, uint64_t seed)
+{
+    enum { ROUNDS = 2000 };
+    int more = 0;
+    for (int round = 0; round < ROUNDS; round++) {
+        double a[60], b[60], state = normal(&seed);
+        measure(how, 1, noise, 0, &state, a, count, &seed);
+        measure(how, 1, noise, count, &state, b, count, &seed);
+        more += stat_ratio_of(stat_summarize(a, count), stat_summarize(b, count), 0.95).verdict == STAT_MORE;
+    }
+    return more / (double)ROUNDS;
+}
+
+static void expect_below(double got, double bound)
+{
+    if (!(got < bound)) fail_msg("%.3f is not below %.3f", got, bound);
+}
+
+static void test_statistics__the_same_measured_twice_is_not_worse(void **state)
+{
+    (void)state;
+    expect_below(called_more(STEADY, 1, 0.03, 10, 1), 0.03);
+    for (size_t count = 10; count <= 40; count *= 2) {
+        expect_below(0.9, shown_more(RISING, 0.01, count, 2)); /* always, by the interval */
+        expect_below(called_more(RISING, 1, 0.01, count, 2), 0.02);
+        expect_below(0.25, shown_more(WANDERING, 0.05, count, 3));
+        expect_below(called_more(WANDERING, 1, 0.05, count, 3), 0.08); /* both sides of 1 together are three times what 95 % promise, of more than half before */
+    }
+}
+
+static void test_statistics__a_true_difference_is_found(void **state)
+{
+    (void)state;
+    expect_below(0.90, called_more(STEADY, 1.05, 0.03, 20, 4)); /* one of twenty has a drift by chance */
+    expect_below(0.90, called_more(STEADY, 1.05, 0.05, 60, 5));
+    expect_below(0.90, called_more(STEADY, 1.05, 0.02, 10, 6));
+    expect_below(called_more(STEADY, 1.01, 0.01, 40, 7), 0.03); /* true, but less than what matters */
+}
+
+static void test_statistics__drifts_and_likeness(void **state)
+{
+    (void)state;
+    const double tenth[] = {0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1}, up[] = {1, 1.01, 0.99, 1, 1.1, 1.11, 1.09, 1.1}, turns[] = {1, 2, 1, 2, 1, 2}, same[] = {3, 3, 3, 3}, three[] = {1, 2, 3};
+    stat_ratio drift = stat_drift_of(up, 8, 0.95);
+    assert_true(drift.verdict == STAT_MORE && stat_drifts(drift, 0.02) && !stat_drifts(drift, 0.2));
+    /* slope: (3.5 0.10 + 2.5 0.08 + 1.5 0.12 + 0.5 0.10) / 42; the line goes 8 of them, around 1.05 */
+    expect_near(drift.ratio, (1.05 + 4 * 0.78 / 42) / (1.05 - 4 * 0.78 / 42), 1e-9);
+    assert_int_equal(stat_drift_of(three, 3, 0.95).verdict, STAT_UNKNOWN);
+    assert_false(stat_drifts(stat_drift_of(same, 4, 0.95), 0));
+    assert_true(stat_independent(tenth, 7) == 7 && !stat_drifts(stat_drift_of(tenth, 7, 0.95), 0)); /* whatever is left of rounding */
+    assert_true(stat_independent(turns, 6) == 6 && stat_independent(same, 4) == 4 && stat_independent(up, 8) < 4);
+    /* r of 1 2 3 is ((-1)(0) + (0)(1)) / 2 = 0; of 1 2 3 4: (0.75 - 0.25 + 0.75) / 5 = 0.25, so 4 * 0.75 / 1.25 */
+    const double four[] = {1, 2, 3, 4};
+    expect_near(stat_independent(three, 3), 3, 1e-12);
+    expect_near(stat_independent(four, 4), 2.4, 1e-12);
+    stat_ratio none = {.verdict = STAT_UNKNOWN}, more = {.defined = true, .ratio = 1.3, .verdict = STAT_MORE}, less = {.defined = true, .ratio = 1 / 1.3, .verdict = STAT_LESS};
+    assert_int_equal(stat_judge(more, none, none, 0.02), STAT_IS_MORE);
+    assert_int_equal(stat_judge(less, none, none, 0.02), STAT_IS_LESS);
+    assert_int_equal(stat_judge(less, none, none, 0.31), STAT_IS_SMALL);
+    assert_int_equal(stat_judge(more, drift, none, 0.02), STAT_IS_DRIFT); /* 1.15 * 1.15 > 1.3 */
+    assert_int_equal(stat_judge(less, none, drift, 0.02), STAT_IS_DRIFT);
+    assert_int_equal(stat_judge((stat_ratio){.defined = true, .ratio = 1.3, .verdict = STAT_UNKNOWN}, none, drift, 0.02), STAT_IS_DRIFT);
+    assert_int_equal(stat_judge((stat_ratio){.defined = true, .ratio = 1.3, .verdict = STAT_UNKNOWN}, none, none, 0.02), STAT_IS_UNKNOWN);
+    assert_int_equal(stat_judge((stat_ratio){.verdict = STAT_MORE}, drift, drift, 0.02), STAT_IS_MORE); /* from none to some */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -171,6 +271,9 @@ int main(void)
         cmocka_unit_test(test_statistics__ratio_by_hand),
         cmocka_unit_test(test_statistics__ratio_that_cannot_be),
         cmocka_unit_test(test_statistics__intervals_hold_the_truth_as_often_as_they_say),
+        cmocka_unit_test(test_statistics__the_same_measured_twice_is_not_worse),
+        cmocka_unit_test(test_statistics__a_true_difference_is_found),
+        cmocka_unit_test(test_statistics__drifts_and_likeness),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
