@@ -1,7 +1,6 @@
 /* What the process and the machine are, how much memory and input/output they use. Numbers of /proc are read without allocating. */
 #include "prof/collector.h"
 
-#include <fcntl.h>
 #include <malloc.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -10,6 +9,7 @@
 #include <unistd.h>
 
 #include "prof/counter_table.h"
+#include "prof/proc_text.h"
 
 #define SMAPS_NS UINT64_C(5000000000) /* walks the page tables: some ms where much is mapped */
 #define MALLOC_NS UINT64_C(1000000000) /* at the least so often, whatever it costs */
@@ -30,19 +30,6 @@ void ql__collector_meta_number(ql__collector *self, const char *key, uint64_t va
     do text[--at] = (char)('0' + value % 10);
     while ((value /= 10) != 0);
     meta(self, key, (ql_str){text + at, sizeof text - at});
-}
-
-/* As far as it fits; -1: cannot be read. */
-static ssize_t read_small(const ql__collector *self, const char *path, char *text, size_t size)
-{
-    int fd;
-    if (ql__file_open(self->sys, path, O_RDONLY, 0, &fd, NULL) < 0) return -1;
-    size_t used = 0;
-    ssize_t got;
-    while (used < size - 1 && (got = self->sys->file->pread_fn(self->sys->file->user, fd, text + used, size - 1 - used, (off_t)used)) > 0) used += (size_t)got;
-    ql__file_close(self->sys, fd);
-    text[used] = '\0';
-    return (ssize_t)used;
 }
 
 static void put_piece(char *out, size_t *used, size_t room, ql_str piece)
@@ -73,7 +60,7 @@ static bool is_place(ql_str argument)
 static void command_line(ql__collector *self)
 {
     char text[4096], out[4096];
-    ssize_t size = read_small(self, "/proc/self/cmdline", text, sizeof text);
+    ssize_t size = (ssize_t)ql__proc_read(self->sys, "/proc/self/cmdline", text, sizeof text);
     size_t used = 0, number = 0;
     for (ssize_t at = 0; at < size; number++) {
         size_t length = strnlen(text + at, (size_t)(size - at));
@@ -102,7 +89,7 @@ uint64_t ql__collector_machine_opens(const ql__collector *self)
     static const char head[] = "\nTcp: RtoAlgorithm RtoMin RtoMax MaxConn ActiveOpens ";
     char text[4096];
     uint64_t opens;
-    if (read_small(self, "/proc/thread-self/net/snmp", text, sizeof text) <= 0) return UINT64_MAX;
+    if (ql__proc_read(self->sys, "/proc/thread-self/net/snmp", text, sizeof text) == 0) return UINT64_MAX;
     const char *at = strstr(text, head);
     if (at == NULL || (at = strstr(at + sizeof head - 1, "\nTcp:")) == NULL) return UINT64_MAX;
     for (int i = 0; i < 5 && at != NULL; i++) at = strchr(at + 1, ' ');
@@ -151,7 +138,7 @@ void ql__collector_meta(ql__collector *self)
 static void read_pss(ql__collector *self)
 {
     char text[2048];
-    if (read_small(self, "/proc/self/smaps_rollup", text, sizeof text) <= 0) return;
+    if (ql__proc_read(self->sys, "/proc/self/smaps_rollup", text, sizeof text) == 0) return;
     const char *line = strstr(text, "\nPss:");
     if (line == NULL) return;
     (void)take_number(line + 5, &self->memory.pss);
@@ -191,7 +178,7 @@ void ql__collector_memory(ql__collector *self, uint64_t now)
 {
     char text[128];
     uint64_t pages_all, pages, shared;
-    if (read_small(self, "/proc/self/statm", text, sizeof text) <= 0) return;
+    if (ql__proc_read(self->sys, "/proc/self/statm", text, sizeof text) == 0) return;
     (void)take_number(take_number(take_number(text, &pages_all), &pages), &shared);
     read_heap(self, now);
     bool pss = now >= self->memory.smaps_due_ns;
@@ -222,14 +209,6 @@ static void counter(ql__collector *self, uint64_t now, ql_str name, uint64_t val
     QL__QPROF_PUT(&self->writer, QL__QPROF_COUNTER, &record);
 }
 
-static uint64_t value_after(const char *text, const char *key)
-{
-    uint64_t value = 0;
-    const char *at = strstr(text, key);
-    if (at != NULL) (void)take_number(at + strlen(key), &value);
-    return value;
-}
-
 static uint64_t of_timeval(struct timeval time)
 {
     return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_usec * 1000u;
@@ -247,9 +226,9 @@ void ql__collector_counters(ql__collector *self, uint64_t now)
         counter(self, now, QL_STR("process.switches_involuntary"), (uint64_t)usage.ru_nivcsw, QL__QPROF_COUNTER_TOTAL);
     }
     if (self->delays_known) counter(self, now, QL_STR("process.run_delay_ns"), ql__collector_run_delay(self), QL__QPROF_COUNTER_TOTAL);
-    if (read_small(self, "/proc/self/io", text, sizeof text) > 0) {
-        counter(self, now, QL_STR("process.read_bytes"), value_after(text, "\nread_bytes:"), QL__QPROF_COUNTER_TOTAL);
-        counter(self, now, QL_STR("process.write_bytes"), value_after(text, "\nwrite_bytes:"), QL__QPROF_COUNTER_TOTAL);
+    if (ql__proc_read(self->sys, "/proc/self/io", text, sizeof text) > 0) {
+        counter(self, now, QL_STR("process.read_bytes"), ql__proc_after(text, "\nread_bytes:", 0), QL__QPROF_COUNTER_TOTAL);
+        counter(self, now, QL_STR("process.write_bytes"), ql__proc_after(text, "\nwrite_bytes:", 0), QL__QPROF_COUNTER_TOTAL);
     }
     for (size_t i = 0; i < ql__tally_count(); i++) counter(self, now, ql_str_of(ql__tally_name(i)), ql__tally_value(i), ql__tally_is_total(i) ? QL__QPROF_COUNTER_TOTAL : 0);
 }

@@ -95,13 +95,18 @@ static void peer_close(ql_live *self, int index)
     if (self->recorder == index) self->recorder = -1;
 }
 
-static void refuse(ql_live *self, int index, ql_status status, const char *text)
+static void send_failure(int fd, ql_status status, const char *text)
 {
     char bytes[1 + sizeof(((ql_error *)0)->message)];
     bytes[0] = (char)-ql_status_kind(status);
     size_t size = strnlen(text, sizeof bytes - 1);
     memcpy(bytes + 1, text, size);
-    (void)send_frame(self->peers[index].fd, QL__LIVE_FAILED, bytes, size + 1);
+    (void)send_frame(fd, QL__LIVE_FAILED, bytes, size + 1);
+}
+
+static void refuse(ql_live *self, int index, ql_status status, const char *text)
+{
+    send_failure(self->peers[index].fd, status, text);
     peer_close(self, index);
 }
 
@@ -114,7 +119,7 @@ static void accept_all(ql_live *self, uint64_t now)
         int index = 0;
         while (index < PEERS_MAX && self->peers[index].fd >= 0) index++;
         if (index == PEERS_MAX) {
-            (void)send_frame(fd, QL__LIVE_FAILED, "\x09too many ask at once", 21);
+            send_failure(fd, QL_E_BUSY, "too many ask at once");
             (void)close(fd);
             continue;
         }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/status.h"
+#include "prof/proc_text.h"
 
 static bool is_folder(const char *path, uid_t owner)
 {
@@ -48,24 +49,11 @@ ql_status ql__live_folder_check(const char *folder, uid_t owner, ql_error *err)
     return QL_OK;
 }
 
-/* As far as it fits, with a NUL; false: cannot be read. */
-static bool read_text(const ql__sys *sys, const char *path, char *text, size_t size)
-{
-    int fd;
-    ssize_t got;
-    size_t used = 0;
-    if (ql__file_open(sys, path, O_RDONLY, 0, &fd, NULL) < 0) return false;
-    while (used < size - 1 && (got = sys->file->pread_fn(sys->file->user, fd, text + used, size - 1 - used, (off_t)used)) > 0) used += (size_t)got;
-    ql__file_close(sys, fd);
-    text[used] = '\0';
-    return used > 0;
-}
-
 ql_status ql__live_process_read(const ql__sys *sys, pid_t pid, ql__live_process *out, ql_error *err)
 {
     char path[48], text[4096];
     (void)snprintf(path, sizeof path, "/proc/%ld/status", (long)pid);
-    if (pid <= 0 || !read_text(sys, path, text, sizeof text)) return ql__fail(err, QL_E_NOTFOUND, "there is no process %ld", (long)pid);
+    if (pid <= 0 || ql__proc_read(sys, path, text, sizeof text) == 0) return ql__fail(err, QL_E_NOTFOUND, "there is no process %ld", (long)pid);
     const char *uid = strstr(text, "\nUid:");
     unsigned long real = 0, effective = 0;
     char *end = NULL;
@@ -73,7 +61,7 @@ ql_status ql__live_process_read(const ql__sys *sys, pid_t pid, ql__live_process 
     if (end != NULL) effective = strtoul(end, NULL, 10);
     (void)real;
     (void)snprintf(path, sizeof path, "/proc/%ld/stat", (long)pid);
-    if (uid == NULL || !read_text(sys, path, text, sizeof text)) return ql__fail(err, QL_E_NOTFOUND, "there is no process %ld", (long)pid);
+    if (uid == NULL || ql__proc_read(sys, path, text, sizeof text) == 0) return ql__fail(err, QL_E_NOTFOUND, "there is no process %ld", (long)pid);
     const char *at = strrchr(text, ')'); /* the name before it may hold anything */
     if (at == NULL || at[1] != ' ') return ql__fail(err, QL_E_NOTFOUND, "process %ld cannot be told", (long)pid);
     *out = (ql__live_process){.owner = (uid_t)effective, .state = at[2]};

@@ -5,7 +5,6 @@
  */
 #include "prof/live_stats.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +13,7 @@
 
 #include "prof/counter_table.h"
 #include "prof/live_tasks.h"
+#include "prof/proc_text.h"
 #include "prof/unwind_table.h"
 
 #define FADE_NS UINT64_C(1000000000)
@@ -183,22 +183,6 @@ static void fill_counters(ql__live_page *page)
 
 /* --- the kernel's numbers -------------------------------------------------------------------------------------------------------- */
 
-static bool read_text(const ql__sys *sys, const char *path, char *text, size_t size)
-{
-    int fd;
-    if (ql__file_open(sys, path, O_RDONLY, 0, &fd, NULL) < 0) return false;
-    ssize_t got = sys->file->pread_fn(sys->file->user, fd, text, size - 1, 0);
-    ql__file_close(sys, fd);
-    text[got > 0 ? got : 0] = '\0';
-    return got > 0;
-}
-
-static uint64_t after(const char *text, const char *key)
-{
-    const char *at = strstr(text, key);
-    return at != NULL ? strtoull(at + strlen(key), NULL, 10) : QL__LIVE_UNKNOWN;
-}
-
 static void fill_process(ql__live_stats *self)
 {
     ql__live_page *page = &self->page;
@@ -206,13 +190,13 @@ static void fill_process(ql__live_stats *self)
     struct rusage usage;
     uint64_t bytes = (uint64_t)sysconf(_SC_PAGESIZE);
     page->rss_bytes = page->virtual_bytes = page->read_bytes = page->write_bytes = page->cpu_ns = QL__LIVE_UNKNOWN;
-    if (read_text(self->sys, "/proc/self/statm", text, sizeof text)) {
+    if (ql__proc_read(self->sys, "/proc/self/statm", text, sizeof text) > 0) {
         page->virtual_bytes = strtoull(text, &end, 10) * bytes;
         page->rss_bytes = strtoull(end, NULL, 10) * bytes;
     }
-    if (read_text(self->sys, "/proc/self/io", text, sizeof text)) { /* not where the process may not be dumped */
-        page->read_bytes = after(text, "\nread_bytes:");
-        page->write_bytes = after(text, "\nwrite_bytes:");
+    if (ql__proc_read(self->sys, "/proc/self/io", text, sizeof text) > 0) { /* not where the process may not be dumped */
+        page->read_bytes = ql__proc_after(text, "\nread_bytes:", QL__LIVE_UNKNOWN);
+        page->write_bytes = ql__proc_after(text, "\nwrite_bytes:", QL__LIVE_UNKNOWN);
     }
     if (getrusage(RUSAGE_SELF, &usage) == 0)
         page->cpu_ns = ((uint64_t)usage.ru_utime.tv_sec + (uint64_t)usage.ru_stime.tv_sec) * 1000000000u + ((uint64_t)usage.ru_utime.tv_usec + (uint64_t)usage.ru_stime.tv_usec) * 1000u;
@@ -226,7 +210,7 @@ static void put_thread(void *user, pid_t tid)
     page->threads_all++;
     if (page->thread_count == QL__LIVE_THREADS) return;
     (void)snprintf(path, sizeof path, "/proc/self/task/%ld/stat", (long)tid);
-    if (!read_text(self->sys, path, text, sizeof text)) return;
+    if (ql__proc_read(self->sys, path, text, sizeof text) == 0) return;
     ql__live_thread *thread = &page->threads[page->thread_count];
     char *open = strchr(text, '('), *close = strrchr(text, ')');
     if (open == NULL || close == NULL || close < open || close[1] != ' ') return;

@@ -175,6 +175,23 @@ static void test_report__counts_rows_of_short_statements(void **state)
     expect(ask(&f, "n-plus-one"), QL__SEVERITY_HIGH, 0.2, "loop", 8);
 }
 
+static found quick_queries(uint64_t each_ns)
+{
+    fixture f;
+    begin(&f, "");
+    uint32_t outer = site(&f, "loop", "work", 8), sql = site(&f, "sql", "sql", 5);
+    uint64_t parent = span(&f, outer, 0, 0, 9000 * MS, NULL, 0);
+    span(&f, sql, parent, 0, 5000 * MS, (fact[]){{"text", 0, "SELECT 1"}, {"count", 1000000, NULL}, {"busy_ns", 1000000 * each_ns, NULL}}, 3);
+    return ask(&f, "n-plus-one");
+}
+
+static void test_report__a_look_into_memory_is_no_query_too_many(void **state)
+{
+    (void)state;
+    assert_false(quick_queries(1500).there);
+    expect(quick_queries(2500), QL__SEVERITY_HIGH, 0.25, "loop", 8);
+}
+
 static found commits(uint64_t count, uint64_t rows_each, uint64_t commit_ns)
 {
     fixture f;
@@ -872,6 +889,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_report__names_a_query_in_a_loop),
         cmocka_unit_test(test_report__counts_rows_of_short_statements),
+        cmocka_unit_test(test_report__a_look_into_memory_is_no_query_too_many),
         cmocka_unit_test(test_report__names_a_commit_for_every_row),
         cmocka_unit_test(test_report__knows_what_waits_for_a_fast_disk),
         cmocka_unit_test(test_report__understands_how_others_tell_of_databases),
