@@ -349,6 +349,7 @@ static void *server_main(void *user)
 {
     ql__http_server *self = user;
     const union MHD_DaemonInfo *info = mhd.daemon_info(self->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+    ql__thread_name("qloader-http");
     while (!atomic_load(&self->stopping)) {
         MHD_UNSIGNED_LONG_LONG asked_ms = 0;
         bool asked = mhd.MHD_get_timeout(self->daemon, &asked_ms) == MHD_YES;
