@@ -145,7 +145,7 @@ static ql_status read_memory(void *user, uint64_t offset, void *buf, size_t size
 
 static ql_status convert(const endpoint *what, ql_buf *capture, ql_buf *out, ql_error *err)
 {
-    const ql__read_options options = {.symbols = true};
+    const ql__read_options options = {.symbols = true, .names_alone = true}; /* this process has other work, which must not end with a profile */
     ql__profile *profile = NULL;
     ql__sink sink;
     QL_TRY(ql__capture_read_from(ql__sys_default(), read_memory, capture, capture->len, &options, &profile, err));
@@ -171,7 +171,11 @@ static void refuse(ql__http_answer *answer, uint32_t code, const char *why)
 static void refuse_failed(ql__http_answer *answer, ql_status status, const ql_error *err)
 {
     ql_status kind = ql_status_kind(status);
-    refuse(answer, kind == QL_E_NOTFOUND ? 404 : kind == QL_E_UNSUPPORTED ? 501 : kind == QL_E_BUSY || kind == QL_E_NOMEM ? 503 : 500, err->message);
+    if (kind == QL_E_NOTFOUND) {
+        refuse(answer, 404, "no samples: nothing happened meanwhile that this profile shows (heap: the program has to report its allocations); ask for more seconds");
+        return;
+    }
+    refuse(answer, kind == QL_E_UNSUPPORTED ? 501 : kind == QL_E_BUSY || kind == QL_E_NOMEM ? 503 : 500, err->message);
 }
 
 void ql__debug_http_record(void *user, const ql__http_request *request, int enough_fd, ql__http_answer *answer)
@@ -203,7 +207,7 @@ bool ql__debug_http_answer(const ql__http_request *request, ql__http_answer *ans
         return true;
     }
     if (endpoint_of(request->path) == NULL) return false;
-    const char *wrong = read_query(request->query, &asked);
+    const char *wrong = request->query_cut ? "the query is not understood: seconds=N&hz=N" : read_query(request->query, &asked);
     if (wrong != NULL) refuse(answer, 400, wrong);
     else if (!ql_str_equal(request->method, QL_STR("GET"))) refuse(answer, 405, "only GET: there is no profile before it was recorded");
     else answer->late = true;

@@ -13,6 +13,7 @@ typedef ql_status (*ql__read_at_fn)(void *user, uint64_t offset, void *buf, size
 
 typedef struct ql__read_options {
     bool symbols;        /* look addresses up in the files of the capture, where those are still the same; else functions are called by their module */
+    bool names_alone;    /* without lines and inlined functions, and so without libdw, which ends the process where memory runs out */
 } ql__read_options;
 
 /*

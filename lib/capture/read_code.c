@@ -113,7 +113,7 @@ static ql_status open_symbols(ql__reader *self, const ql__profile_module *module
     if (!self->options->symbols || path.len == 0 || path.ptr[0] != '/' || memchr(path.ptr, '\0', path.len) != NULL) return QL_OK;
     ql_error detail = {0};
     ql_status status = length == 0 ? ql__fail(&detail, QL_E_MISMATCH, "'%s' had no build id when it was captured: it cannot be told whether it is still the same", path.ptr)
-                                   : ql__symbol_file_open(self->sys, path.ptr, (ql_str){id, length}, out, &detail);
+                                   : ql__symbol_file_open(self->sys, path.ptr, (ql_str){id, length}, !self->options->names_alone, out, &detail);
     if (status >= 0) return QL_OK;
     if (ql_status_kind(status) == QL_E_NOMEM) return ql__fail_nomem(err);
     return ql__profile_note(self->profile, QL_STR("symbols"), ql_str_of(detail.message), err);

@@ -49,7 +49,7 @@ static ql_status open_debug(ql__symbol_file *self, ql_error *err)
     return ql_status_kind(status) == QL_E_NOMEM ? ql__fail_nomem(err) : QL_OK;
 }
 
-ql_status ql__symbol_file_open(const ql__sys *sys, const char *path, ql_str build_id, ql__symbol_file **out, ql_error *err)
+ql_status ql__symbol_file_open(const ql__sys *sys, const char *path, ql_str build_id, bool lines, ql__symbol_file **out, ql_error *err)
 {
     ql__symbol_file *self = ql__alloc_zero(1, sizeof *self);
     if (self == NULL) return ql__fail_nomem(err);
@@ -59,7 +59,7 @@ ql_status ql__symbol_file_open(const ql__sys *sys, const char *path, ql_str buil
     ql_status status = ql__elf_open(sys, path, &self->image, err);
     if (status >= 0 && build_id.len > 0 && !ql_str_equal(self->image.build_id, build_id))
         status = ql__fail(err, QL_E_MISMATCH, "'%s' is of another build than the one that was captured", path);
-    if (status >= 0) status = open_debug(self, err);
+    if (status >= 0 && lines) status = open_debug(self, err);
     if (status < 0) {
         ql__symbol_file_close(self);
         return status;

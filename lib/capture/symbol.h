@@ -17,10 +17,10 @@ typedef struct ql__symbol_frame {
 } ql__symbol_frame;
 
 /*
- * build_id: raw bytes; empty: not checked. QL_E_NOTFOUND, QL_E_IO, QL_E_FORMAT (no ELF file of 64 bits of this machine's order), QL_E_MISMATCH (another
+ * build_id: raw bytes; empty: not checked. lines: ask libdw, too, which ends the process where memory runs out; else there are names alone. QL_E_NOTFOUND, QL_E_IO, QL_E_FORMAT (no ELF file of 64 bits of this machine's order), QL_E_MISMATCH (another
  * build), QL_E_LIMIT (larger than QL_LIMIT_ELF_BYTES), QL_E_NOMEM.
  */
-ql_status ql__symbol_file_open(const ql__sys *sys, const char *path, ql_str build_id, ql__symbol_file **out, ql_error *err);
+ql_status ql__symbol_file_open(const ql__sys *sys, const char *path, ql_str build_id, bool lines, ql__symbol_file **out, ql_error *err);
 void ql__symbol_file_close(ql__symbol_file *self); /* NULL is fine */
 bool ql__symbol_file_has_lines(const ql__symbol_file *self);
 /*

@@ -58,6 +58,11 @@ ql_status ql__http_late_begin(ql__http_late *self, const ql__http_request *reque
     return status;
 }
 
+bool ql__http_late_under_way(const ql__http_late *self)
+{
+    return self->begun;
+}
+
 bool ql__http_late_ready(const ql__http_late *self)
 {
     return self->begun && atomic_load(&self->done);

@@ -27,6 +27,7 @@ ql_status ql__http_late_init(ql__http_late *self, ql__http_late_fn late_fn, void
 void ql__http_late_dispose(ql__http_late *self);
 /* Copies the request and begins. QL_E_BUSY: another one is under way; QL_E_NOMEM, QL_E_IO. */
 ql_status ql__http_late_begin(ql__http_late *self, const ql__http_request *request, ql_error *err);
+bool ql__http_late_under_way(const ql__http_late *self); /* until its answer was let go */
 bool ql__http_late_ready(const ql__http_late *self); /* there is an answer, which nobody has let go yet */
 void ql__http_late_enough(ql__http_late *self); /* nobody waits for it any more */
 /* Waits for the thread; the answer stays until ql__http_late_let_go(). */

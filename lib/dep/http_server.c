@@ -7,11 +7,7 @@
  */
 #include "dep/http_late.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <microhttpd.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -24,6 +20,7 @@
 #include "base/alloc.h"
 #include "base/status.h"
 #include "dep/dynlib.h"
+#include "dep/http_listen.h"
 #include "sys/thread.h"
 #include "sys/wake.h"
 
@@ -37,9 +34,10 @@
 #define TARGET_BYTES_MAX 2048
 #define ACCEPT_BYTES_MAX 4096
 #define QUERY_BYTES_MAX TARGET_BYTES_MAX
-#define BACKLOG 64
 #define SWEEP_MS 250
 #define HURRY_ROUNDS 3
+#define LAST_MS 2000     /* for a reader at the end */
+#define LATE_PLACES 2    /* beside those of others: one that waits, and the one that make_room() keeps free */
 
 #define MHD_FUNCTIONS(X) \
     X(MHD_stop_daemon) X(MHD_run) X(MHD_get_timeout) X(MHD_get_connection_values_n) X(MHD_create_response_from_buffer) X(MHD_destroy_response) \
@@ -144,6 +142,7 @@ static enum MHD_Result on_header(void *user, enum MHD_ValueKind kind, const char
 typedef struct query_text {
     char text[QUERY_BYTES_MAX];
     size_t len;
+    bool cut;
 } query_text;
 
 static enum MHD_Result on_argument(void *user, enum MHD_ValueKind kind, const char *key, size_t key_len, const char *value, size_t value_len)
@@ -151,7 +150,10 @@ static enum MHD_Result on_argument(void *user, enum MHD_ValueKind kind, const ch
     query_text *self = user;
     (void)kind;
     bool plain = value != NULL && memchr(key, '&', key_len) == NULL && memchr(key, '=', key_len) == NULL && memchr(value, '&', value_len) == NULL && memchr(value, '=', value_len) == NULL;
-    if (!plain || key_len + value_len + 2 > sizeof self->text - self->len) return MHD_YES;
+    if (!plain || key_len + value_len + 2 > sizeof self->text - self->len) {
+        self->cut = true;
+        return MHD_YES;
+    }
     if (self->len > 0) self->text[self->len++] = '&';
     memcpy(self->text + self->len, key, key_len);
     self->text[self->len + key_len] = '=';
@@ -234,9 +236,10 @@ static void answer_later(ql__http_server *self, struct MHD_Connection *connectio
 
 static void make_answer(ql__http_server *self, struct MHD_Connection *connection, ql__http_request *request, void **state, ql__http_answer *answer)
 {
-    query_text query = {.len = 0};
+    query_text query = {.len = 0, .cut = false};
     (void)mhd.MHD_get_connection_values_n(connection, MHD_GET_ARGUMENT_KIND, on_argument, &query);
     request->query = (ql_str){query.text, query.len};
+    request->query_cut = query.cut;
     self->handler_fn(self->user, request, answer);
     if (answer->late) answer_later(self, connection, request, state, answer);
 }
@@ -345,6 +348,21 @@ static void wake_waiting(ql__http_server *self)
     self->hurry = HURRY_ROUNDS;
 }
 
+/* What was made until now is sent before the end: it would be lost with the process. The daemon must not be stopped while a connection is suspended, either. */
+static void send_last(ql__http_server *self)
+{
+    const union MHD_DaemonInfo *info = mhd.daemon_info(self->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+    ql__http_late_enough(&self->late);
+    (void)ql__http_late_join(&self->late);
+    wake_waiting(self);
+    uint64_t end_ns = now_ns() + (uint64_t)LAST_MS * 1000000;
+    while (ql__http_late_under_way(&self->late) && now_ns() < end_ns) {
+        (void)mhd.MHD_run(self->daemon);
+        struct pollfd wait = {.fd = info->epoll_fd, .events = POLLIN};
+        (void)poll(&wait, 1, LAST_MS / 100);
+    }
+}
+
 static void *server_main(void *user)
 {
     ql__http_server *self = user;
@@ -365,70 +383,11 @@ static void *server_main(void *user)
         (void)mhd.MHD_run(self->daemon);
         cut_slow(self);
     }
-    if (self->waiting != NULL) {
-        ql__http_late_enough(&self->late);
-        (void)ql__http_late_join(&self->late);
-        wake_waiting(self); /* the daemon must not be stopped while one is suspended */
-    }
+    if (self->waiting != NULL) send_last(self);
     return NULL;
 }
 
 /* --- start and stop ------------------------------------------------------------------------------------------------------------ */
-
-typedef union address {
-    struct sockaddr any;
-    struct sockaddr_in v4;
-    struct sockaddr_in6 v6;
-} address;
-
-static ql_status read_address(const ql__http_server_options *options, address *out, socklen_t *size, bool *loopback, ql_error *err)
-{
-    memset(out, 0, sizeof *out);
-    if (inet_pton(AF_INET, options->address, &out->v4.sin_addr) == 1) {
-        out->v4.sin_family = AF_INET;
-        out->v4.sin_port = htons(options->port);
-        *size = sizeof out->v4;
-        *loopback = ntohl(out->v4.sin_addr.s_addr) >> 24 == 127;
-        return QL_OK;
-    }
-    if (inet_pton(AF_INET6, options->address, &out->v6.sin6_addr) == 1) {
-        out->v6.sin6_family = AF_INET6;
-        out->v6.sin6_port = htons(options->port);
-        *size = sizeof out->v6;
-        *loopback = IN6_IS_ADDR_LOOPBACK(&out->v6.sin6_addr);
-        return QL_OK;
-    }
-    return ql__fail(err, QL_E_INVALID, "'%.100s' is no IPv4 or IPv6 address", options->address);
-}
-
-static ql_status fail_bind(const ql__http_server_options *options, int os_code, ql_error *err)
-{
-    ql_status status = QL_E_IO;
-    char what[200];
-    snprintf(what, sizeof what, "cannot listen on port %u of %.100s", options->port, options->address);
-    if (os_code == EADDRINUSE) status = ql__fail(err, QL_E_BUSY, "%s: another program does", what);
-    else if (os_code == EACCES) status = ql__fail(err, QL_E_AUTH, "%s: ports below 1024 are for privileged programs", what);
-    else if (os_code == EADDRNOTAVAIL) status = ql__fail(err, QL_E_INVALID, "%s: no network interface has this address", what);
-    else return ql__fail_errno(err, os_code, "%s", what);
-    if (err != NULL) err->os_code = os_code;
-    return status;
-}
-
-static ql_status listen_on(ql__http_server *self, const ql__http_server_options *options, ql_error *err)
-{
-    address where, bound;
-    socklen_t size = 0, bound_size = sizeof bound;
-    const int on = 1;
-    QL_TRY(read_address(options, &where, &size, &self->hosts.loopback, err));
-    self->listen_fd = socket(where.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (self->listen_fd < 0) return fail_bind(options, errno, err);
-    (void)setsockopt(self->listen_fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (where.any.sa_family == AF_INET6) (void)setsockopt(self->listen_fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
-    if (bind(self->listen_fd, &where.any, size) != 0 || listen(self->listen_fd, BACKLOG) != 0) return fail_bind(options, errno, err);
-    if (getsockname(self->listen_fd, &bound.any, &bound_size) != 0) return fail_bind(options, errno, err);
-    self->hosts.port = ntohs(bound.any.sa_family == AF_INET6 ? bound.v6.sin6_port : bound.v4.sin_port);
-    return QL_OK;
-}
 
 static ql_status daemon_start(ql__http_server *self, ql_error *err)
 {
@@ -450,7 +409,12 @@ static ql_status prepare(ql__http_server *self, const ql__http_server_options *o
     if (gethostname(self->hosts.own_name, sizeof self->hosts.own_name - 1) != 0) self->hosts.own_name[0] = '\0';
     QL_TRY(ql__wake_open(&self->wake_fd, err));
     QL_TRY(ql__http_late_init(&self->late, options->late_fn, options->user, self->wake_fd, err));
-    QL_TRY(listen_on(self, options, err));
+    const ql__http_place place = {options->address, options->port};
+    ql__http_listener listener;
+    QL_TRY(ql__http_listen(&place, &listener, err));
+    self->listen_fd = listener.fd;
+    self->hosts.port = listener.port;
+    self->hosts.loopback = listener.loopback;
     QL_TRY(daemon_start(self, err));
     QL_TRY(ql__thread_start(&self->thread, server_main, self, err));
     self->thread_started = true;
@@ -467,6 +431,7 @@ ql_status ql__http_server_start(const ql__http_server_options *options, ql__http
     self->handler_fn = options->handler_fn;
     self->user = options->user;
     self->connections_max = options->connections_max > 0 ? options->connections_max : CONNECTIONS_DEFAULT;
+    if (options->late_fn != NULL) self->connections_max += LATE_PLACES;
     self->idle_ms = options->idle_ms > 0 ? options->idle_ms : IDLE_MS;
     self->request_ms = options->request_ms > 0 ? options->request_ms : REQUEST_MS;
     self->listen_fd = self->wake_fd = self->waiting_fd = self->late.enough_fd = -1;

@@ -23,6 +23,7 @@ typedef struct ql__http_request {
     ql_str method; /* "GET", "HEAD" */
     ql_str path;   /* as sent, without the query */
     ql_str query;  /* "key=value" joined by '&', decoded; those that hold one of the two characters themselves, or are without '=', are left out */
+    bool query_cut; /* some were */
     ql_str accept; /* the Accept headers, joined by commas; empty: none */
 } ql__http_request;
 

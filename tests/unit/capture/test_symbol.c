@@ -28,7 +28,7 @@ static void test_symbol__functions_have_lines(void **state)
     (void)state;
     ql__symbol_file *file = NULL;
     ql__symbol_frame frames[8];
-    assert_int_equal(ql__symbol_file_open(ql_test_sys(), QL_CAPTURE_TARGET, QL_STR(""), &file, NULL), QL_OK);
+    assert_int_equal(ql__symbol_file_open(ql_test_sys(), QL_CAPTURE_TARGET, QL_STR(""), true, &file, NULL), QL_OK);
     assert_true(ql__symbol_file_has_lines(file));
     assert_int_equal(ql__symbol_find(file, address_of(QL_CAPTURE_TARGET, "capture_cold"), frames, 8), 1);
     assert_true(ql_str_equal(frames[0].function, QL_STR("capture_cold")));
@@ -46,7 +46,7 @@ static void test_symbol__only_as_many_frames_as_there_is_room(void **state)
     ql__symbol_file *file = NULL;
     ql__symbol_frame frames[2];
     uint64_t start = address_of(QL_CAPTURE_TARGET, "capture_hot"), inlined = 0;
-    assert_int_equal(ql__symbol_file_open(ql_test_sys(), QL_CAPTURE_TARGET, QL_STR(""), &file, NULL), QL_OK);
+    assert_int_equal(ql__symbol_file_open(ql_test_sys(), QL_CAPTURE_TARGET, QL_STR(""), true, &file, NULL), QL_OK);
     for (uint64_t at = start; at < start + 32 && inlined == 0; at++)
         if (ql__symbol_find(file, at, frames, 2) == 2) inlined = at;
     assert_true(inlined != 0);
@@ -62,7 +62,7 @@ static void test_symbol__another_build_is_refused(void **state)
     (void)state;
     ql__symbol_file *file = NULL;
     ql_error err = {0};
-    assert_int_equal(ql_status_kind(ql__symbol_file_open(ql_test_sys(), QL_CAPTURE_TARGET, QL_STR("12345678901234567890"), &file, &err)), QL_E_MISMATCH);
+    assert_int_equal(ql_status_kind(ql__symbol_file_open(ql_test_sys(), QL_CAPTURE_TARGET, QL_STR("12345678901234567890"), true, &file, &err)), QL_E_MISMATCH);
     assert_non_null(strstr(err.message, "another build"));
     assert_null(file);
 }
@@ -76,7 +76,7 @@ static void test_symbol__names_come_from_the_symbol_table_without_debug_informat
     ql__symbol_frame frames[4];
     snprintf(command, sizeof command, "objcopy --strip-debug --remove-section=.note.gnu.build-id %s %s", QL_CAPTURE_TARGET, path);
     assert_int_equal(system(command), 0);
-    assert_int_equal(ql__symbol_file_open(ql_test_sys(), path, QL_STR(""), &file, NULL), QL_OK);
+    assert_int_equal(ql__symbol_file_open(ql_test_sys(), path, QL_STR(""), true, &file, NULL), QL_OK);
     assert_false(ql__symbol_file_has_lines(file));
     assert_int_equal(ql__symbol_find(file, address_of(path, "capture_hot") + 1, frames, 4), 1);
     assert_true(ql_str_equal(frames[0].function, QL_STR("capture_hot")));

@@ -240,9 +240,22 @@ static void test_http_server__late_answers_end_when_nobody_waits(void **state)
     fd = connected(port);
     put(fd, "GET /late HTTP/1.1\r\nHost: localhost\r\n\r\n");
     wait_for(&late_begun);
-    ql__http_server_stop(self); /* does not wait for longer than the answer takes to end */
+    ql__http_server_stop(self); /* does not wait for longer than the answer takes to end, and sends what there is of it */
     assert_int_equal(atomic_load(&late_ended), 1);
+    take_all(fd, out, sizeof out);
+    assert_int_equal(code_of(out), 200);
+    assert_non_null(strstr(out, "late /late"));
     close(fd);
+    for (uint32_t places = 1; places < 3; places++) { /* a late answer takes none of the places of others */
+        late_begins();
+        self = started(NULL, places);
+        fd = connected(ql__http_server_port(self));
+        put(fd, "GET /late HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        wait_for(&late_begun);
+        for (int i = 0; i < 20; i++) assert_int_equal(ask(ql__http_server_port(self), "GET /hello HTTP/1.1\r\nHost: localhost\r\n" END, out, sizeof out), 200);
+        ql__http_server_stop(self);
+        close(fd);
+    }
 }
 
 static void test_http_server__answers_with_what_lasts(void **state)

@@ -111,7 +111,8 @@ typedef int (*ql_capture_write_fn)(void *user, const void *data, size_t size);
  * Reads a capture. Its file is not kept open.
  *
  * Whatever the file holds, it is read safely: what cannot be right is left out, a file that ends early or has a damaged piece gives what is whole,
- * and the tables and the report say what is missing. Names come from the files that the capture names, those of another build left aside; lines need elfutils' libdw.
+ * and the tables and the report say what is missing. Names come from the files that the capture names, those of another build left aside; lines need elfutils' libdw,
+ * which ends the process where memory runs out: a program that must not end opens with QL_CAPTURE_NO_SYMBOLS, or in a process of its own.
  *
  * @param path   the file, NUL-terminated.
  * @param flags  QL_CAPTURE_NO_SYMBOLS or 0.
