@@ -14,6 +14,7 @@ static void put_head(FILE *out)
           "- Formats: Prometheus text 0.0.4, or OpenMetrics 1.0.0 where the `Accept` header prefers it, with units and exemplars.\n"
           "- The server listens on 127.0.0.1 unless told otherwise, answers GET and HEAD only, and refuses requests whose `Host` or `Origin` names another place.\n"
           "  Elsewhere than on the loopback a token is advised: it is read from the variable `QLOADER_METRICS_TOKEN` and asked for as `Authorization: Bearer`.\n"
+          "- With `--debug-http` (`QL_METRICS_SERVER_PROFILES`) it serves profiles of the process as well ([how](profiling.md#a-process-that-runs)): a token is needed then, and a loopback address.\n"
           "- Connections are at most 32 at a time, silent ones are closed after 5 s, a request may take 10 s and 16 KiB of headers.\n"
           "- A metric of an application has at most 1,000 series unless it says otherwise; what is beyond is counted in one series, `overflow=\"true\"`.\n"
           "- No text of documents or questions is in any of them; exemplars name documents by their id.\n\n"

@@ -34,7 +34,7 @@ int metrics_serve(const cli_session *session, bool quiet, ql_metrics_server **ou
     if (options.token != NULL && options.token[0] == '\0') options.token = NULL;
     if (cli_has(self, OPT_DEBUG_HTTP)) {
         if (options.token == NULL) return cli_usage_error(self, "--debug-http needs a token: set QLOADER_METRICS_TOKEN to a secret of your own, which every request sends as \"Authorization: Bearer ...\"");
-        options.flags |= QL_METRICS_SERVER_DEBUG;
+        options.flags |= QL_METRICS_SERVER_PROFILES;
     }
     ql_status status = ql_metrics_enable(session->runtime, &err);
     if (status >= 0) status = ql_metrics_server_start(session->runtime, &options, out, &err);

@@ -106,8 +106,8 @@ static void on_request(void *user, const ql__http_request *request, ql__http_ans
 /* Whoever profiles a process learns what it works on, and slows it down: of this machine, and known. */
 static ql_status check_debug(const ql_metrics_server_options *options, ql_error *err)
 {
-    if ((options->flags & ~(uint32_t)QL_METRICS_SERVER_DEBUG) != 0) return ql__fail(err, QL_E_UNSUPPORTED, "ql_metrics_server_options.flags has bits that this version does not know");
-    if ((options->flags & QL_METRICS_SERVER_DEBUG) == 0) return QL_OK;
+    if ((options->flags & ~(uint32_t)QL_METRICS_SERVER_PROFILES) != 0) return ql__fail(err, QL_E_UNSUPPORTED, "ql_metrics_server_options.flags has bits that this version does not know");
+    if ((options->flags & QL_METRICS_SERVER_PROFILES) == 0) return QL_OK;
     if (options->token == NULL || *options->token == '\0') return ql__fail(err, QL_E_INVALID, "profiles are served to whoever has the token alone, and none is set");
     if (options->address != NULL && !ql__http_loopback(options->address)) return ql__fail(err, QL_E_INVALID, "profiles are served on a loopback address alone, and %.100s is none", options->address);
     return QL_OK;
@@ -125,7 +125,7 @@ ql_status ql_metrics_server_start(ql_runtime *runtime, const ql_metrics_server_o
     ql_metrics_server *self = ql__alloc_zero(1, sizeof *self);
     if (self == NULL) return ql__fail_nomem(err);
     self->runtime = runtime;
-    self->debug = (options.flags & QL_METRICS_SERVER_DEBUG) != 0;
+    self->debug = (options.flags & QL_METRICS_SERVER_PROFILES) != 0;
     const ql__http_server_options http = {.address = options.address != NULL ? options.address : "127.0.0.1", .port = (uint16_t)options.port, .token = options.token, .own_host_only = self->debug,
                                           .connections_max = options.connections_max, .handler_fn = on_request, .late_fn = ql__debug_http_record, .user = self};
     ql_status status = ql__http_server_start(&http, &self->http, err);

@@ -1,9 +1,10 @@
 /*
  * See debug_http.h. A request is read twice: when it comes, so that what is wrong is refused at once, and on the thread that records.
- * Cost: some MB a recording, and what the names of functions take to look up (lib/capture).
+ * Cost: the capture in memory (a few MB; at most CAPTURE_BYTES_MAX), what is read from it, and the answer.
  */
 #include "api/debug_http.h"
 
+#include <poll.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -12,7 +13,6 @@
 #include "capture/read.h"
 #include "capture/write.h"
 #include "prof/live_tasks.h"
-#include "sys/wake.h"
 #include <qloader/prof.h>
 
 #define SECONDS_DEFAULT 30
@@ -20,11 +20,12 @@
 #define HZ_DEFAULT 99
 #define HZ_MAX 1000
 #define TASK_ROWS 64
+#define CAPTURE_BYTES_MAX ((size_t)64 << 20)
 
 static const char index_text[] =
     "profile   CPU time, for go tool pprof\n"
     "wall      all threads, waiting ones too, for go tool pprof\n"
-    "heap      what is allocated meanwhile, for go tool pprof\n"
+    "heap      what is allocated meanwhile, as far as the program reports it, for go tool pprof\n"
     "trace     spans, tasks and memory, for Chrome's trace viewer and Perfetto\n"
     "tasks     what is under way now, as JSON, at once\n\n"
     "The first four record: ?seconds=30 (1 to 300), profile and wall also &hz=99 (1 to 1000). One at a time.\n";
@@ -117,20 +118,32 @@ static int keep(void *user, const void *data, size_t size)
 static ql_status reason_of(ql_status status, const ql_buf *out, ql_error *err)
 {
     if (out->status == QL_E_NOMEM) return ql__fail_nomem(err);
-    return out->status < 0 ? ql__fail(err, out->status, "the profile is too large") : status;
+    return out->status < 0 ? ql__fail(err, out->status, "the recording has more than %zu MiB: ask for fewer seconds, or a lower hz", CAPTURE_BYTES_MAX >> 20) : status;
 }
 
-static ql_status record(const endpoint *what, const recording *asked, int enough_fd, ql_buf *out, ql_error *err)
+/* Whoever else is woken on this thread: only the time and the watch end a recording. */
+static void wait_for(uint32_t seconds, const ql__http_watch *watch)
+{
+    uint64_t end_ns = ql__monotonic_ns(ql__sys_default()) + (uint64_t)seconds * 1000000000u, now;
+    while ((now = ql__monotonic_ns(ql__sys_default())) < end_ns) {
+        struct pollfd wait = {.fd = watch->enough_fd, .events = POLLIN};
+        if (poll(&wait, 1, (int)((end_ns - now) / 1000000u) + 1) > 0) return;
+    }
+}
+
+static ql_status record(const endpoint *what, const recording *asked, const ql__http_watch *watch, ql_buf *out, ql_error *err)
 {
     ql_prof_options options = QL_PROF_OPTIONS_INIT;
     ql_prof *prof = NULL;
     options.sources = what->sources;
     options.engine = what->engine;
     options.rate_hz = asked->hz;
+    options.write_fn = keep; /* on a thread of the capture, until the stop */
+    options.write_user = out;
+    options.limit_bytes = UINT64_MAX; /* the buffer has one, and tells */
     QL_TRY(ql_prof_start(&options, &prof, err));
-    ql__wake_wait(enough_fd, (int)asked->seconds * 1000);
+    wait_for(asked->seconds, watch);
     ql_status status = ql_prof_stop(prof, err);
-    if (status >= 0) status = ql_prof_snapshot(prof, keep, out, err);
     ql_prof_free(prof);
     return reason_of(status, out, err);
 }
@@ -172,22 +185,24 @@ static void refuse_failed(ql__http_answer *answer, ql_status status, const ql_er
 {
     ql_status kind = ql_status_kind(status);
     if (kind == QL_E_NOTFOUND) {
-        refuse(answer, 404, "no samples: nothing happened meanwhile that this profile shows (heap: the program has to report its allocations); ask for more seconds");
+        refuse(answer, 503, "no samples: nothing happened meanwhile that this profile shows (heap: the program has to report its allocations); ask for more seconds");
         return;
     }
     refuse(answer, kind == QL_E_UNSUPPORTED ? 501 : kind == QL_E_BUSY || kind == QL_E_NOMEM ? 503 : 500, err->message);
 }
 
-void ql__debug_http_record(void *user, const ql__http_request *request, int enough_fd, ql__http_answer *answer)
+void ql__debug_http_record(void *user, const ql__http_request *request, const ql__http_watch *watch, ql__http_answer *answer)
 {
     (void)user;
     const endpoint *what = endpoint_of(request->path);
-    QL_AUTO(ql_buf, ql_buf_dispose) capture = QL_BUF_INIT;
+    QL_AUTO(ql_buf, ql_buf_dispose) capture;
     recording asked;
     ql_error err = {0};
     (void)read_query(request->query, &asked); /* was looked at when it came */
+    ql_buf_init(&capture, CAPTURE_BYTES_MAX);
     answer->content_type = what->content_type;
-    ql_status status = record(what, &asked, enough_fd, &capture, &err);
+    ql_status status = record(what, &asked, watch, &capture, &err);
+    if (atomic_load(watch->gone)) return; /* what it would take to read it is spared */
     if (status >= 0) status = convert(what, &capture, &answer->body, &err);
     if (status < 0) refuse_failed(answer, status, &err);
 }
@@ -209,7 +224,7 @@ bool ql__debug_http_answer(const ql__http_request *request, ql__http_answer *ans
     if (endpoint_of(request->path) == NULL) return false;
     const char *wrong = request->query_cut ? "the query is not understood: seconds=N&hz=N" : read_query(request->query, &asked);
     if (wrong != NULL) refuse(answer, 400, wrong);
-    else if (!ql_str_equal(request->method, QL_STR("GET"))) refuse(answer, 405, "only GET: there is no profile before it was recorded");
+    else if (!ql_str_equal(request->method, QL_STR("GET"))) refuse(answer, 400, "only GET: there is no profile before it was recorded");
     else answer->late = true;
     return true;
 }

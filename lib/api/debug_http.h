@@ -10,6 +10,6 @@
 /* false: the path is none of these, and nothing was done. */
 bool ql__debug_http_answer(const ql__http_request *request, ql__http_answer *answer);
 /* What the former left for later: a ql__http_late_fn. */
-void ql__debug_http_record(void *user, const ql__http_request *request, int enough_fd, ql__http_answer *answer);
+void ql__debug_http_record(void *user, const ql__http_request *request, const ql__http_watch *watch, ql__http_answer *answer);
 
 #endif

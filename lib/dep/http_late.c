@@ -15,7 +15,7 @@ ql_status ql__http_late_init(ql__http_late *self, ql__http_late_fn late_fn, void
 
 void ql__http_late_dispose(ql__http_late *self)
 {
-    ql__http_late_enough(self);
+    ql__http_late_enough(self, true);
     ql__http_late_let_go(self);
     ql__wake_close(self->enough_fd);
     self->enough_fd = -1;
@@ -25,13 +25,14 @@ static void *late_main(void *user)
 {
     ql__http_late *self = user;
     ql__thread_name("qloader-answer");
-    self->late_fn(self->user, &self->request, self->enough_fd, &self->answer);
+    const ql__http_watch watch = {self->enough_fd, &self->gone};
+    self->late_fn(self->user, &self->request, &watch, &self->answer);
     atomic_store(&self->done, true);
     ql__wake_signal(self->wake_fd);
     return NULL;
 }
 
-/* Three texts behind one another, found again by their lengths once the buffer no longer moves. */
+/* The texts behind one another, found again by their lengths once the buffer no longer moves. */
 static ql_status keep_request(ql__http_late *self, const ql__http_request *from)
 {
     const ql_str parts[] = {from->method, from->path, from->query, from->accept};
@@ -51,6 +52,7 @@ ql_status ql__http_late_begin(ql__http_late *self, const ql__http_request *reque
     self->answer = (ql__http_answer){.code = 200, .content_type = QL__HTTP_TEXT};
     ql_buf_init(&self->answer.body, QL__HTTP_BODY_BYTES_MAX);
     atomic_store(&self->done, false);
+    atomic_store(&self->gone, false);
     ql__wake_clear(self->enough_fd);
     if (status >= 0) status = ql__thread_start(&self->thread, late_main, self, err);
     self->begun = self->thread_there = status >= 0;
@@ -68,9 +70,11 @@ bool ql__http_late_ready(const ql__http_late *self)
     return self->begun && atomic_load(&self->done);
 }
 
-void ql__http_late_enough(ql__http_late *self)
+void ql__http_late_enough(ql__http_late *self, bool gone)
 {
-    if (self->begun) ql__wake_signal(self->enough_fd);
+    if (!self->begun) return;
+    if (gone) atomic_store(&self->gone, true);
+    ql__wake_signal(self->enough_fd);
 }
 
 ql__http_answer *ql__http_late_join(ql__http_late *self)

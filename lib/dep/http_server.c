@@ -192,12 +192,14 @@ static const char *reason_of(unsigned code)
     }
 }
 
-static enum MHD_Result send_answer(struct MHD_Connection *connection, const ql__http_answer *answer)
+/* stays: the body lives until on_completed(), and need not be copied. */
+static enum MHD_Result send_answer(struct MHD_Connection *connection, const ql__http_answer *answer, bool stays)
 {
     ql_str body = answer->body.len > 0 ? ql_buf_str(&answer->body) : answer->code == 200 ? QL_STR("") : ql_str_of(reason_of(answer->code));
     bool lasting = answer->code == 200 && answer->lasting.len > 0;
     if (lasting) body = answer->lasting;
-    struct MHD_Response *response = mhd.MHD_create_response_from_buffer(body.len, (void *)(uintptr_t)body.ptr, lasting ? MHD_RESPMEM_PERSISTENT : MHD_RESPMEM_MUST_COPY);
+    enum MHD_ResponseMemoryMode memory = lasting || (stays && answer->body.len > 0) ? MHD_RESPMEM_PERSISTENT : MHD_RESPMEM_MUST_COPY;
+    struct MHD_Response *response = mhd.MHD_create_response_from_buffer(body.len, (void *)(uintptr_t)body.ptr, memory);
     if (response == NULL) return MHD_NO;
     enum MHD_Result done = mhd.MHD_add_response_header(response, "Content-Type", answer->content_type);
     if (done == MHD_YES) done = mhd.MHD_add_response_header(response, "Cache-Control", "no-store");
@@ -245,13 +247,13 @@ static void make_answer(ql__http_server *self, struct MHD_Connection *connection
 }
 
 /* A body that could not be made says so. */
-static enum MHD_Result send_whole(struct MHD_Connection *connection, ql__http_answer *answer)
+static enum MHD_Result send_whole(struct MHD_Connection *connection, ql__http_answer *answer, bool stays)
 {
     if (answer->body.status < 0) {
         answer->code = answer->body.status == QL_E_NOMEM ? 503 : 500;
         ql_buf_clear(&answer->body);
     }
-    return send_answer(connection, answer);
+    return send_answer(connection, answer, stays);
 }
 
 static enum MHD_Result on_request(void *user, struct MHD_Connection *connection, const char *url, const char *method, const char *version, const char *upload, size_t *upload_size,
@@ -261,7 +263,7 @@ static enum MHD_Result on_request(void *user, struct MHD_Connection *connection,
     headers found = {0};
     ql__http_answer answer = {.content_type = QL__HTTP_TEXT};
     (void)upload, (void)upload_size;
-    if (*state == &self->late) return send_whole(connection, ql__http_late_join(&self->late)); /* on_completed lets it go */
+    if (*state == &self->late) return send_whole(connection, ql__http_late_join(&self->late), true); /* on_completed lets it go */
     (void)mhd.MHD_get_connection_values_n(connection, MHD_HEADER_KIND, on_header, &found);
     ql__http_request request = {.method = ql_str_of(method), .path = ql_str_of(url), .accept = {found.accept, found.accept_len}};
     answer.code = check(self, &found, request.method, request.path, strcmp(version, "HTTP/1.0") == 0);
@@ -270,7 +272,7 @@ static enum MHD_Result on_request(void *user, struct MHD_Connection *connection,
     if (answer.code == 200 && first) return MHD_YES;
     ql_buf_init(&answer.body, QL__HTTP_BODY_BYTES_MAX);
     if (answer.code == 200) make_answer(self, connection, &request, state, &answer);
-    enum MHD_Result done = answer.late ? MHD_YES : send_whole(connection, &answer);
+    enum MHD_Result done = answer.late ? MHD_YES : send_whole(connection, &answer, false);
     ql_buf_dispose(&answer.body);
     return done;
 }
@@ -352,7 +354,7 @@ static void wake_waiting(ql__http_server *self)
 static void send_last(ql__http_server *self)
 {
     const union MHD_DaemonInfo *info = mhd.daemon_info(self->daemon, MHD_DAEMON_INFO_EPOLL_FD);
-    ql__http_late_enough(&self->late);
+    ql__http_late_enough(&self->late, false);
     (void)ql__http_late_join(&self->late);
     wake_waiting(self);
     uint64_t end_ns = now_ns() + (uint64_t)LAST_MS * 1000000;
@@ -377,7 +379,7 @@ static void *server_main(void *user)
         if (self->hurry > 0) self->hurry--;
         if (wait[2].revents != 0) {
             self->hung_up = true;
-            ql__http_late_enough(&self->late);
+            ql__http_late_enough(&self->late, true);
         }
         if (self->waiting != NULL && ql__http_late_ready(&self->late)) wake_waiting(self);
         (void)mhd.MHD_run(self->daemon);

@@ -3,7 +3,7 @@
  * reads, calls the handler, writes; an answer that takes its time is made on a second one, which lives as long as that. Nothing of a request reaches a handler before it was checked:
  *
  *   method    405 for other than GET and HEAD
- *   target    400 for more than 2 KiB, or what is no path
+ *   target    400 for a path of more than 2 KiB, or what is no path
  *   Host      400 missing (but of HTTP/1.0) or more than one, 421 where it names another place (against DNS rebinding)
  *   Origin    403 where it is not this server's own (against pages that a browser shows)
  *   token     401 where one is set and the request has another
@@ -14,6 +14,8 @@
  */
 #ifndef QL_HTTP_SERVER_H
 #define QL_HTTP_SERVER_H
+
+#include <stdatomic.h>
 
 #include "sys/file.h"
 
@@ -40,11 +42,14 @@ typedef struct ql__http_answer {
 
 /* In the server's thread, one at a time. A body that could not be made (its status) becomes a 500. */
 typedef void (*ql__http_handler_fn)(void *user, const ql__http_request *request, ql__http_answer *answer);
-/*
- * In a thread of its own, one at a time, while others are answered: may take as long as it wants. When enough_fd becomes readable the client has gone or the
- * server stops, and it had better end; ql__http_server_stop() waits for it.
- */
-typedef void (*ql__http_late_fn)(void *user, const ql__http_request *request, int enough_fd, ql__http_answer *answer);
+/* What a late answer looks at meanwhile. */
+typedef struct ql__http_watch {
+    int enough_fd;           /* readable: the client has gone, or the server stops: it had better end */
+    const atomic_bool *gone; /* nobody is there to take the answer */
+} ql__http_watch;
+
+/* In a thread of its own, one at a time, while others are answered: may take as long as it wants. ql__http_server_stop() waits for it, and sends what it answers. */
+typedef void (*ql__http_late_fn)(void *user, const ql__http_request *request, const ql__http_watch *watch, ql__http_answer *answer);
 
 typedef struct ql__http_server_options {
     const char *address;      /* numeric IPv4 or IPv6 */

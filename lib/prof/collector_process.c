@@ -127,7 +127,7 @@ void ql__collector_meta(ql__collector *self)
     ql__collector_meta_number(self, "heap_interval", heap ? options->heap_interval_bytes : 0);
     ql__collector_meta_number(self, "cores", self->machine.cores);
     ql__collector_meta_number(self, "cores_usable", self->machine.cores_usable);
-    ql__collector_meta_number(self, "clock_ticks", ql__sampler_tick_hz());
+    ql__collector_meta_number(self, "tick_hz", ql__sampler_tick_hz());
     meta(self, "cpu", ql_str_of(self->machine.cpu));
     ql__collector_meta_number(self, "memory_bytes", self->machine.memory_bytes);
     if (self->sampling && self->sampler.fell_back) ql__collector_note(self, "the kernel refuses perf events: CPU samples by timers, no finer than its tick");

@@ -97,7 +97,7 @@ static void test_metrics__wrong_calls_are_named(void **state)
     where.port = 0;
     where.flags = 2;
     assert_int_equal(ql_metrics_server_start(runtime, &where, &server, &err), QL_E_UNSUPPORTED);
-    where.flags = QL_METRICS_SERVER_DEBUG; /* no token */
+    where.flags = QL_METRICS_SERVER_PROFILES; /* no token */
     assert_int_equal(ql_metrics_server_start(runtime, &where, &server, &err), QL_E_INVALID);
     where.token = "t";
     where.address = "0.0.0.0";

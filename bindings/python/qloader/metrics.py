@@ -17,7 +17,7 @@ from ._structs import (
     METRIC_COUNTER,
     METRIC_GAUGE,
     METRIC_HISTOGRAM,
-    METRICS_SERVER_DEBUG,
+    METRICS_SERVER_PROFILES,
     METRICS_OPENMETRICS,
     METRICS_TEXT,
     ql_metric_options,
@@ -174,12 +174,12 @@ class Registry:
 class MetricsServer:
     """Answers GET /metrics until it is closed; made by Runtime.serve_metrics()."""
 
-    def __init__(self, runtime: Handle, port: int, address: str | None, token: str | None, debug: bool) -> None:
+    def __init__(self, runtime: Handle, port: int, address: str | None, token: str | None, profiles: bool) -> None:
         options = sized(ql_metrics_server_options)
         options.port = uint32_in("port", port)
         options.address = None if address is None else c_text("address", address.encode())
         options.token = None if token is None else c_text("token", token.encode())
-        options.flags = METRICS_SERVER_DEBUG if debug else 0
+        options.flags = METRICS_SERVER_PROFILES if profiles else 0
         pointer = ctypes.c_void_p()
         with runtime as owner:
             with Call() as call:

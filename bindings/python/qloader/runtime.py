@@ -170,13 +170,13 @@ class Runtime:
         """Metrics of the program's own beside the library's; the runtime must have been made with `metrics`."""
         return self._registry
 
-    def serve_metrics(self, *, port: int = 0, address: str | None = None, token: str | None = None, debug: bool = False) -> MetricsServer:
+    def serve_metrics(self, *, port: int = 0, address: str | None = None, token: str | None = None, profiles: bool = False) -> MetricsServer:
         """Answers GET /metrics in a thread of the library, until the server is closed.
 
         `port` 0: one that is free. `address`: 127.0.0.1 by default. `token`: asked for as "Authorization: Bearer TOKEN".
-        `debug`: profiles of the process under /debug/pprof/ as well; needs a token and a loopback address.
+        `profiles`: profiles of the process under /debug/pprof/ as well; needs a token and a loopback address.
         """
-        return MetricsServer(self._handle, port, address, token, debug)
+        return MetricsServer(self._handle, port, address, token, profiles)
 
     def describe(self) -> dict[str, Any]:
         """What this machine and this installation have: machine, arithmetic, libraries, modules. Opens each of them."""

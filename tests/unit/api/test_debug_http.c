@@ -46,13 +46,13 @@ static unsigned at_once(const char *method, const char *path, const char *query)
 static void test_debug_http__reads_what_is_asked_for(void **state)
 {
     (void)state;
-    static const char *const recorded[] = {"/debug/pprof/profile", "/debug/pprof/wall", "/debug/pprof/heap", "/debug/pprof/trace"};
+    static const char *const paths[] = {"/debug/pprof/profile", "/debug/pprof/wall", "/debug/pprof/heap", "/debug/pprof/trace"};
     static const char *const good[] = {"", "seconds=1", "seconds=300", "hz=1&seconds=7", "hz=1000", "other=x&seconds=2", "debug="};
     static const char *const wrong[] = {"seconds=0", "seconds=301", "seconds=", "seconds=-1", "seconds=1x", "seconds= 1", "seconds=00001", "seconds=1&seconds=0", "hz=0", "hz=1001", "hz=99&seconds=x"};
-    for (size_t i = 0; i < sizeof recorded / sizeof *recorded; i++) {
-        for (size_t j = 0; j < sizeof good / sizeof *good; j++) assert_int_equal(at_once("GET", recorded[i], good[j]), 0);
-        for (size_t j = 0; j < sizeof wrong / sizeof *wrong; j++) assert_int_equal(at_once("GET", recorded[i], wrong[j]), 400);
-        assert_int_equal(at_once("HEAD", recorded[i], ""), 405);
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        for (size_t j = 0; j < sizeof good / sizeof *good; j++) assert_int_equal(at_once("GET", paths[i], good[j]), 0);
+        for (size_t j = 0; j < sizeof wrong / sizeof *wrong; j++) assert_int_equal(at_once("GET", paths[i], wrong[j]), 400);
+        assert_int_equal(at_once("HEAD", paths[i], ""), 400);
     }
     assert_int_equal(at_once("GET", "/debug/pprof/", ""), 200);
     assert_int_equal(at_once("HEAD", "/debug/pprof/", ""), 200);
@@ -62,17 +62,35 @@ static void test_debug_http__reads_what_is_asked_for(void **state)
     assert_int_equal(at_once("GET", "/metrics", ""), 404);
 }
 
-/* Nobody waits from the beginning, so that it takes no time. */
-static ql__http_answer recorded_at_once(const char *path)
+static atomic_bool nobody, somebody;
+
+static ql__http_answer recorded(const char *path, const atomic_bool *gone)
 {
     int enough = -1;
     ql__http_answer answer = fresh();
     ql__http_request request = get(path, "seconds=300");
     assert_int_equal(ql__wake_open(&enough, NULL), QL_OK);
     ql__wake_signal(enough);
-    ql__debug_http_record(NULL, &request, enough, &answer);
+    const ql__http_watch watch = {enough, gone};
+    ql__debug_http_record(NULL, &request, &watch, &answer);
     ql__wake_close(enough);
     return answer;
+}
+
+/* Ended from the beginning, so that it takes no time. */
+static ql__http_answer recorded_at_once(const char *path)
+{
+    return recorded(path, &somebody);
+}
+
+static void test_debug_http__makes_nothing_for_nobody(void **state)
+{
+    (void)state;
+    atomic_store(&nobody, true);
+    ql__http_answer answer = recorded("/debug/pprof/trace", &nobody);
+    assert_int_equal(answer.body.len, 0);
+    ql_buf_dispose(&answer.body);
+    assert_false(ql_prof_running());
 }
 
 static void test_debug_http__records(void **state)
@@ -126,6 +144,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_debug_http__reads_what_is_asked_for),
         cmocka_unit_test(test_debug_http__records),
+        cmocka_unit_test(test_debug_http__makes_nothing_for_nobody),
         cmocka_unit_test(test_debug_http__tells_of_a_capture_that_runs),
         cmocka_unit_test(test_debug_http__survives_running_out_of_memory),
     };

@@ -46,17 +46,19 @@ static void answer(void *user, const ql__http_request *request, ql__http_answer 
 }
 
 static atomic_int late_begun, late_ended;
+static atomic_bool late_gone;    /* nobody was there any more when it ended */
 static atomic_bool late_goes_on; /* until this is false, or nobody waits any more */
 
-static void answer_late(void *user, const ql__http_request *request, int enough_fd, ql__http_answer *out)
+static void answer_late(void *user, const ql__http_request *request, const ql__http_watch *watch, ql__http_answer *out)
 {
-    struct pollfd enough = {.fd = enough_fd, .events = POLLIN};
+    struct pollfd enough = {.fd = watch->enough_fd, .events = POLLIN};
     (void)user;
     atomic_fetch_add(&late_begun, 1);
     while (atomic_load(&late_goes_on) && poll(&enough, 1, 1) == 0) continue;
     ql_buf_printf(&out->body, "late %.*s %.*s %.*s", (int)request->path.len, request->path.ptr, (int)request->query.len, request->query.ptr, (int)request->accept.len, request->accept.ptr);
     if (ql_str_equal(request->query, QL_STR("large=1")))
         for (int i = 0; i < 1000000; i++) ql_buf_append(&out->body, QL_STR("0123456789"));
+    atomic_store(&late_gone, atomic_load(watch->gone));
     atomic_fetch_add(&late_ended, 1);
 }
 
@@ -186,18 +188,19 @@ static void test_http_server__answers_late_and_others_meanwhile(void **state)
     (void)state;
     char out[2048];
     late_begins();
-    ql__http_server *self = started_with(NULL, 4, 1000, 300); /* the late answer takes longer than a request may */
+    ql__http_server *self = started(NULL, 4);
     uint16_t port = ql__http_server_port(self);
-    int fd = connected(port), silent[8];
+    int fd = connected(port), slow, silent[8];
     put(fd, "GET /late?a=1 HTTP/1.1\r\nHost: localhost\r\nAccept: some\r\n" END);
     wait_for(&late_begun);
     assert_int_equal(ask(port, "GET /late HTTP/1.1\r\nHost: localhost\r\n" END, out, sizeof out), 503);
     assert_non_null(strstr(out, "another answer is being made"));
     for (size_t i = 0; i < sizeof silent / sizeof *silent; i++) silent[i] = connected(port); /* more than there are places: the one that waits stays */
-    for (int i = 0; i < 50; i++) {
-        assert_int_equal(ask(port, "GET /hello HTTP/1.1\r\nHost: localhost\r\n" END, out, sizeof out), 200);
-        (void)poll(NULL, 0, 10);
-    }
+    for (int i = 0; i < 50; i++) assert_int_equal(ask(port, "GET /hello HTTP/1.1\r\nHost: localhost\r\n" END, out, sizeof out), 200);
+    slow = connected(port);
+    put(slow, "GET /hello HT");
+    take_all(slow, out, sizeof out); /* cut, since it took longer than a request may: the late answer takes longer still */
+    close(slow);
     assert_int_equal(atomic_load(&late_ended), 0);
     atomic_store(&late_goes_on, false);
     take_all(fd, out, sizeof out);
@@ -224,6 +227,7 @@ static void test_http_server__late_answers_end_when_nobody_waits(void **state)
     wait_for(&late_begun);
     close(fd);
     wait_for(&late_ended);
+    assert_true(atomic_load(&late_gone));
     int code = 503;
     for (int tries = 0; code == 503 && tries < PATIENCE_MS; tries++) { /* its place is free again */
         atomic_store(&late_goes_on, false);
@@ -242,6 +246,7 @@ static void test_http_server__late_answers_end_when_nobody_waits(void **state)
     wait_for(&late_begun);
     ql__http_server_stop(self); /* does not wait for longer than the answer takes to end, and sends what there is of it */
     assert_int_equal(atomic_load(&late_ended), 1);
+    assert_false(atomic_load(&late_gone));
     take_all(fd, out, sizeof out);
     assert_int_equal(code_of(out), 200);
     assert_non_null(strstr(out, "late /late"));

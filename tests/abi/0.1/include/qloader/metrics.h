@@ -156,7 +156,7 @@ typedef struct ql_metrics_server ql_metrics_server;
 
 /** What else it serves: flags. */
 enum {
-    QL_METRICS_SERVER_DEBUG = 1 /**< profiles under /debug/pprof/: needs a token, and a loopback address */
+    QL_METRICS_SERVER_PROFILES = 1 /**< profiles under /debug/pprof/: needs a token, and a loopback address */
 };
 
 typedef struct ql_metrics_server_options {
@@ -165,7 +165,7 @@ typedef struct ql_metrics_server_options {
     const char *address;       /**< IPv4 or IPv6 address to listen on; NULL: 127.0.0.1 */
     const char *token;         /**< asked for as "Authorization: Bearer ..."; NULL: none. Copied, wiped at the end */
     uint32_t connections_max;  /**< open at a time; 0: 32; at most 1,024 */
-    uint32_t flags;            /**< QL_METRICS_SERVER_DEBUG, or 0 */
+    uint32_t flags;            /**< QL_METRICS_SERVER_PROFILES, or 0 */
     uint64_t reserved[4];
 } ql_metrics_server_options;
 
@@ -181,17 +181,18 @@ static inline void ql_metrics_server_options_init(ql_metrics_server_options *opt
  * Serves the metrics of a runtime over HTTP: GET and HEAD of /metrics, in the format that the Accept header prefers, and of /health, which answers "ok".
  *
  * One thread, started here, does all of it. Only what it serves is answered: other methods get 405, a Host header that names another place 421 (on a
- * loopback address; elsewhere names are taken from the machine's own, addresses are always taken, and with a token anything), a foreign Origin 403, a wrong
+ * loopback address; elsewhere names are taken from the machine's own, addresses are always taken, and with a token anything, unless profiles are served), a foreign Origin 403, a wrong
  * token 401. Headers beyond 16 KiB, requests that take over 10 s and connections that are silent for 5 s are closed.
  *
- * With QL_METRICS_SERVER_DEBUG also GET of profiles of the whole process: /debug/pprof/profile (CPU time), wall (all threads, waiting ones too) and heap (what
- * is allocated meanwhile), for go tool pprof; trace (spans, tasks, memory: Chrome's trace events); they record for ?seconds=30 (1 to 300), at &hz=99 (1 to 1000) the first
+ * With QL_METRICS_SERVER_PROFILES also GET of profiles of the whole process: /debug/pprof/profile (CPU time), wall (all threads, waiting ones too) and heap (what
+ * is allocated meanwhile, as QL_PROF_HEAP sees it), for go tool pprof; trace (spans, tasks, memory: Chrome's trace events); they record for ?seconds=30 (1 to 300), at &hz=99 (1 to 1000) the first
  * two, on a thread that lives as long, one at a time: others get 503, as they do while a capture of ql_prof_start() runs. /debug/pprof/tasks answers
  * at once with what ql_live_tasks_json() gives (501 in a process without ql_live_start()). Stopping the server, or hanging up, ends a recording.
+ * A program whose metrics are read from elsewhere starts a second server, on the loopback, for its profiles.
  *
  * @param options  NULL for the defaults.
  * @param out      out: the server; stop it before the runtime is freed.
- * Errors:  QL_E_INVALID (metrics are off, no such address; profiles without a token or elsewhere than on a loopback address), QL_E_BUSY (the port is taken), QL_E_UNSUPPORTED (libmicrohttpd is not installed), QL_E_NOMEM, QL_E_IO, QL_E_LIMIT.
+ * Errors:  QL_E_INVALID (metrics are off, no such address; profiles without a token or elsewhere than on a loopback address), QL_E_BUSY (the port is taken), QL_E_UNSUPPORTED (libmicrohttpd is not installed, a flag of a later version), QL_E_NOMEM, QL_E_IO, QL_E_LIMIT.
  * Threads: safe.
  * Since:   0.1
  */

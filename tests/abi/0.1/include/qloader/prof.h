@@ -54,7 +54,7 @@ enum {
 
 /** How CPU samples are taken. */
 typedef enum ql_prof_engine {
-    QL_PROF_AUTO = 0,   /**< ctimer up to the rate of the kernel's tick (100, 250 or 1,000 Hz), perf beyond it where the kernel allows */
+    QL_PROF_AUTO = 0,   /**< ctimer as far as the kernel's tick is fine enough, perf beyond it where the kernel allows */
     QL_PROF_CTIMER = 1, /**< a timer on each thread's CPU clock; no finer than the kernel's tick, each sample weighs what was used since the last */
     QL_PROF_PERF = 2,   /**< the kernel's perf events, user code only; ctimer where it refuses, told in the capture */
     QL_PROF_WALLCLOCK = 3 /**< QL_PROF_WALL instead of QL_PROF_CPU */
