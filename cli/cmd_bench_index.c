@@ -104,6 +104,10 @@ static int ingest_twice(cli *self, bench_result *result)
     char scratch[4096];
     ql_error err = {.status = QL_E_IO};
     if (!make_scratch(self, scratch, sizeof scratch)) {
+        int why = errno, wrong = session_open(self, false, &session); /* a workspace that is not there is told as by every command */
+        if (wrong >= 0) return wrong;
+        session_close(&session);
+        errno = why;
         snprintf(err.message, sizeof err.message, "cannot make a folder for the scratch index in the workspace: %s", strerror(errno));
         return cli_fail(self, errno == ENOSPC ? QL_E_NOSPACE : QL_E_IO, &err);
     }

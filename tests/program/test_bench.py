@@ -313,6 +313,10 @@ class Index(Bench):
         self.assertEqual(json.loads(done.stdout)["state"], "warm")
         self.ws.configure("sources:\n  localfile:\n    d: {base_url: 'file:///nowhere'}\n")
         self.bench("ingest", "-n", "1", code=5)
+        done = subprocess.run([harness.QLOADER, "bench", "ingest", "-n", "1", "--workspace", self.path("nope")], capture_output=True, text=True)
+        self.assertEqual(done.returncode, 3, done.stderr)
+        self.assertIn("nope", done.stderr)
+        self.assertNotIn("scratch", done.stderr)
         self.assertEqual([name for name in os.listdir(self.ws.dir) if name.startswith(".qloader")], [])
 
     def test_search(self):
