@@ -1,6 +1,7 @@
 /*
  * An allocator of one's own: counts what the library holds and refuses more than a budget; a call that would need more fails with "out of
  * memory" and loses nothing. Usage: allocator FOLDER (with a config.yaml)
+ * Build: cc allocator.c -o allocator $(pkg-config --cflags --libs qloader)
  */
 #include <qloader.h>
 #include <stdatomic.h>

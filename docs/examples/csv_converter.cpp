@@ -1,5 +1,6 @@
 // A converter of one's own, in C++: each row of a CSV file becomes a line of "column: value" pairs and a block, so that a search finds the row.
 // Exceptions end at the border: what crosses it is a status. Usage: csv_converter FOLDER (keeps FOLDER/csv-index)
+// Build: c++ -std=c++17 csv_converter.cpp -o csv_converter $(pkg-config --cflags --libs qloader)
 #include <cstdio>
 #include <cstring>
 #include <exception>

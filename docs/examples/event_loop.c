@@ -1,7 +1,9 @@
 /*
  * libqloader inside an event loop that has other things to do: a clock that ticks. Nothing here blocks; callbacks come in this
  * thread. Usage: event_loop FOLDER (with a config.yaml)
+ * Build: cc event_loop.c -o event_loop $(pkg-config --cflags --libs qloader)
  */
+#define _POSIX_C_SOURCE 200809L /* CLOCK_MONOTONIC, also with -std=c11 */
 #include <poll.h>
 #include <qloader.h>
 #include <stdio.h>

@@ -1,6 +1,7 @@
 /*
  * A source of one's own: every line of a text file is a document. Lines that go from the file go from the index, lines that
  * stay are not embedded again. Usage: notes_source FOLDER (keeps FOLDER/notes.txt and FOLDER/notes-index)
+ * Build: cc notes_source.c -o notes_source $(pkg-config --cflags --libs qloader)
  */
 #include <qloader.h>
 #include <stdio.h>

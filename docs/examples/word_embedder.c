@@ -2,6 +2,7 @@
  * An embedder, a chunker and a reranker of one's own. The embedder hashes words into 512 places (feature hashing: Weinberger and others,
  * "Feature Hashing for Large Scale Multitask Learning", 2009), which needs no model; the chunker cuts at empty lines; the
  * reranker prefers short passages. Usage: word_embedder FOLDER (with a config.yaml; keeps FOLDER/words-index)
+ * Build: cc word_embedder.c -o word_embedder $(pkg-config --cflags --libs qloader) -lm
  */
 #include <ctype.h>
 #include <math.h>

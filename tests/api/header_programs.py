@@ -1,5 +1,5 @@
 """Compiles and runs the program in the opening comment of each public header, at most 25 lines, and every program of docs/examples, whose
-output must hold what EXAMPLES says. The README's C program must be docs/examples/smallest.c.
+output must hold what EXAMPLES says, with the command that its opening comment gives and nothing beside (C as strict C11). The README's C program must be docs/examples/smallest.c.
 
 Usage: header_programs.py SOURCE_DIR BUILD_DIR"""
 import glob
@@ -29,6 +29,17 @@ def program_of(header):
     return "\n".join(block) + "\n" if any("int main" in line for line in block) else None
 
 
+def command_of(name, text):
+    """Compiler and libraries of an example, without those of pkg-config; smallest.c is shown whole in the README, with the command below it."""
+    if name == "smallest.c":
+        return ["cc"], []
+    told = re.search(r"^(?: \*|//) Build: (c\+\+ -std=c\+\+17|cc) (\S+) -o (\S+) \$\(pkg-config --cflags --libs qloader\)((?: -\w+)*)$", text, re.M)
+    if told is None or told[2] != name or told[3] != os.path.splitext(name)[0]:
+        failures.append("docs/examples/%s: its opening comment does not say 'Build: cc %s -o ... $(pkg-config --cflags --libs qloader)'" % (name, name))
+        return ["cc"], []
+    return told[1].split(), told[4].split()
+
+
 def workspace(parent):
     folder = os.path.join(parent, "kb")
     os.makedirs(os.path.join(folder, "docs"))
@@ -47,10 +58,11 @@ def check(name, text, lines_max=25, prints=""):
         path, exe = os.path.join(folder, "p" + os.path.splitext(name)[1].replace(".h", ".c")), os.path.join(folder, "p")
         open(path, "w").write(text)
         flags = os.environ.get("QL_SANITIZE_FLAGS", "").split()
-        compiler = ["c++", "-std=c++17"] if path.endswith(".cpp") else ["cc", "-std=c11"]
-        gnu = [] if name.endswith(".h") or path.endswith(".cpp") else ["-D_GNU_SOURCE"]
-        done = subprocess.run([*compiler, *gnu, "-pedantic", "-Wall", "-Wextra", "-Werror", *flags, "-I", source + "/include", "-I", build + "/include", path,
-                               "-o", exe, "-L", build + "/lib", "-lqloader", "-lm", "-Wl,-rpath," + build + "/lib"], capture_output=True, text=True)
+        compiler, libraries = (["cc"], []) if name.endswith(".h") else command_of(os.path.basename(name), text)
+        if compiler == ["cc"]:
+            compiler = ["cc", "-std=c11"]
+        done = subprocess.run([*compiler, "-pedantic", "-Wall", "-Wextra", "-Werror", *flags, "-I", source + "/include", "-I", build + "/include", path,
+                               "-o", exe, "-L", build + "/lib", "-lqloader", *libraries, "-Wl,-rpath," + build + "/lib"], capture_output=True, text=True)
         if done.returncode != 0:
             failures.append("%s does not compile:\n%s" % (name, done.stderr))
             return
