@@ -18,4 +18,6 @@ file(RELATIVE_PATH QLOADER_PC_RELATIVE "/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/")
 string(REGEX REPLACE "/$" "" QLOADER_PC_RELATIVE "${QLOADER_PC_RELATIVE}")
 configure_file(pkgconfig/qloader.pc.in ${PROJECT_BINARY_DIR}/qloader.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/qloader.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
-install(FILES LICENSE docs/cli.md docs/configuration.md docs/licences.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+# All pages, with what they link to.
+install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(DIRECTORY docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR} FILES_MATCHING PATTERN "*.md" PATTERN "*.json" PATTERN "*.yml" PATTERN "*.c" PATTERN "*.cpp" PATTERN "quickstart.sh")
