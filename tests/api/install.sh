@@ -25,11 +25,15 @@ add_executable(in_c main.c)
 add_executable(in_cpp main.cpp)
 target_link_libraries(in_c PRIVATE qloader::qloader)
 target_link_libraries(in_cpp PRIVATE qloader::qloader)
+add_executable(in_static main.c)
+target_link_libraries(in_static PRIVATE qloader::qloader_static)
 CMAKE
   quiet cmake -S "$tmp/project" -B "$tmp/project/build" -G Ninja -DQLOADER_DEPS_DIR="$3" -DQLOADER_GRAMMARS=OFF
-  quiet cmake --build "$tmp/project/build" --target in_c in_cpp -j 2
+  quiet cmake --build "$tmp/project/build" --target in_c in_cpp in_static -j 2
   finds_it "$tmp/project/build/in_c"
   finds_it "$tmp/project/build/in_cpp"
+  if ldd "$tmp/project/build/in_static" | grep -q libqloader; then echo "in_static needs the shared library"; exit 1; fi
+  finds_it "$tmp/project/build/in_static"
   quiet cmake --install "$tmp/project/build" --prefix "$tmp/none"
   [ ! -e "$tmp/none" ] || { echo "the host's installation holds files of the library"; exit 1; }
   echo "built inside another project"
@@ -49,6 +53,15 @@ diff "$tmp/direct" "$tmp/staged"
 for file in man/man1/qloader.1 man/man1/qloader-search.1 bash-completion/completions/qloader zsh/site-functions/_qloader fish/vendor_completions.d/qloader.fish \
   doc/qloader/cli.md doc/qloader/configuration.md; do
   [ -s "$prefix/share/$file" ] || { echo "share/$file is not installed"; exit 1; }
+done
+# Every page of the tree is installed and packaged, and links to nothing beside it that is not.
+for page in "$source"/docs/*; do
+  name=$(basename "$page")
+  [ -e "$prefix/share/doc/qloader/$name" ] || { echo "docs/$name is not installed"; exit 1; }
+  grep -qxE "docs/$name(/\*)?" "$source"/pkgconfig/debian/*.docs "$source"/pkgconfig/debian/*.examples || { echo "docs/$name is in no package"; exit 1; }
+done
+grep -ohE '\]\([a-z][^)#: ]*' "$prefix"/share/doc/qloader/*.md | cut -c3- | sort -u | while read -r link; do
+  [ -e "$prefix/share/doc/qloader/$link" ] || { echo "an installed page links to $link, which is not installed"; exit 1; }
 done
 ! grep -rIl -e "$tmp" -e "$build" -e "$source" "$prefix/share" || { echo "an installed text names a folder of the build"; exit 1; }
 man -M "$prefix/share/man" -w qloader qloader-project-list > /dev/null
