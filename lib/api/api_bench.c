@@ -17,6 +17,7 @@ static ql_status check_request(const ql_bench_request *request, size_t index, ql
     const char *method = request->method != NULL ? request->method : "GET";
     if (request->struct_size != sizeof *request || request->reserved32 != 0) return ql__fail(err, QL_E_INVALID, "request %zu: struct_size is %u, not %zu, or reserved32 is set", index, request->struct_size, sizeof *request);
     QL_TRY(ql__reserved_check(request->reserved, sizeof request->reserved / sizeof *request->reserved, "ql_bench_request", err));
+    QL_TRY(QL__STRS_CHECK("ql_bench_request", err, {"body", request->body}));
     if (request->url == NULL || (strncasecmp(request->url, "http://", 7) != 0 && strncasecmp(request->url, "https://", 8) != 0))
         return ql__fail(err, QL_E_INVALID, "'%.200s' is neither an http nor an https address", request->url != NULL ? request->url : "");
     if (method[0] == '\0' || strspn(method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != strlen(method)) return ql__fail(err, QL_E_INVALID, "request %zu: '%.40s' is no method", index, method);

@@ -8,12 +8,14 @@
 #include "api/leftover.h"
 #include "base/abi.h"
 #include "base/alloc.h"
+#include "base/limits.h"
 #include "base/status.h"
 #include "chunk/chunk.h"
 #include "convert/convert.h"
 #include "ingest/ingest.h"
 #include "ingest/prepare.h"
 #include "model/identity.h"
+#include "text/utf8.h"
 
 /*
  * Size of a chunk in the model's own tokens when the configuration does not say one: it leaves room in a window of 256 for title and
@@ -133,15 +135,22 @@ static bool ends_all(ql_status status)
 
 #define ASK_NS ((uint64_t)100 * 1000 * 1000)
 
+typedef struct asking {
+    ql__ingest *ingest;
+    const ql__ingest_source *source; /* that is being opened or listed */
+} asking;
+
 /* Asked at every step of a long listing; the application is asked some ten times a second. */
 static int cancelled(void *user)
 {
-    ql__ingest *ingest = user;
+    const asking *self = user;
+    ql__ingest *ingest = self->ingest;
     uint64_t now_ns = ql__monotonic_ns(ingest->sys);
     bool due = now_ns - ingest->asked_ns >= ASK_NS;
     if (due) ingest->asked_ns = now_ns;
     if (due && ingest->options->progress_fn != NULL && !atomic_load(&ingest->stop)) {
-        ql_ingest_progress progress = {.struct_size = sizeof progress, .phase = QL_INGEST_LISTING};
+        ql_ingest_progress progress = {.struct_size = sizeof progress, .phase = QL_INGEST_LISTING, .project = self->source->project, .source_type = self->source->source_type,
+                                       .source = self->source->source};
         if (ingest->options->progress_fn(ingest->options->user, &progress) != 0) {
             atomic_store(&ingest->cancelled, true);
             atomic_store(&ingest->stop, true);
@@ -153,7 +162,8 @@ static int cancelled(void *user)
 static ql_status open_and_run(run *self, const ql__config_source *config, ql__ingest_source *source, ql_error *err)
 {
     ql__open_source opened;
-    ql_status status = ql__workspace_source_open(self->workspace, source->project, config, cancelled, &self->ingest, &opened, err);
+    asking whom = {&self->ingest, source}; /* as long as the source is open */
+    ql_status status = ql__workspace_source_open(self->workspace, source->project, config, cancelled, &whom, &opened, err);
     QL_TRY(ql__ingest_source_status(status, err));
     source->ops = opened.ops;
     source->self = opened.self;
@@ -196,6 +206,16 @@ static bool has_filter(const ql_ingest_options *options)
     return options->project.len > 0 || options->source_type.len > 0 || options->source.len > 0;
 }
 
+static ql_status fail_source(const ql_ingest_options *options, ql_error *err)
+{
+    QL_AUTO(ql_buf, ql_buf_dispose) wanted_text = QL_BUF_INIT;
+    const struct { const char *before; ql_str value; } parts[] = {{"", options->source}, {"of type ", options->source_type}, {"in project ", options->project}};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        if (parts[i].value.len > 0) (void)ql_buf_printf(&wanted_text, " %s'%.*s'", parts[i].before, (int)(parts[i].value.len < 120 ? parts[i].value.len : 120), parts[i].value.ptr);
+    if (wanted_text.status < 0) return ql__fail_nomem(err);
+    return ql__fail(err, QL_E_NOTFOUND, "no source%s in the configuration", ql_buf_cstr(&wanted_text));
+}
+
 static ql_status run_configured(run *self, const ql_ingest_options *options, ql_error *err)
 {
     size_t projects = 0, sources = 0;
@@ -211,7 +231,7 @@ static ql_status run_configured(run *self, const ql_ingest_options *options, ql_
     }
     if (projects == 0) return ql__fail(err, QL_E_NOTFOUND, "no project '%.*s' in the configuration", (int)options->project.len, options->project.ptr);
     bool filtered = options->source_type.len > 0 || options->source.len > 0;
-    return sources == 0 && filtered ? ql__fail(err, QL_E_NOTFOUND, "no configured source is of that type and name") : QL_OK;
+    return sources == 0 && filtered ? fail_source(options, err) : QL_OK;
 }
 
 /* A source that was renamed and mistyped at once would lose its documents: nothing is pruned while one of the configured cannot be opened. */
@@ -281,6 +301,7 @@ ql_status ql__ingest_options_read(const ql_ingest_options *given, ql_ingest_opti
     ql_ingest_options_init(options);
     if (given != NULL) QL_TRY(ql__struct_read(options, sizeof *options, sizeof *options, given, "ql_ingest_options", err));
     QL_TRY(ql__reserved_check(options->reserved, sizeof options->reserved / sizeof *options->reserved, "ql_ingest_options", err));
+    QL_TRY(QL__STRS_CHECK("ql_ingest_options", err, {"project", options->project}, {"source_type", options->source_type}, {"source", options->source}));
     if (options->prune && has_filter(options)) return ql__fail(err, QL_E_INVALID, "prune looks at all sources: it cannot be combined with a project, source type or source");
     return QL_OK;
 }
@@ -323,13 +344,23 @@ static bool is_builtin_type(const char *type)
     return false;
 }
 
+/* It stands in every hit and in messages. */
+static ql_status check_name(const char *what, ql_str name, ql_error *err)
+{
+    QL_TRY(QL__STRS_CHECK("", err, {what, name}));
+    bool good = name.len >= 1 && name.len <= QL_LIMIT_NAME_BYTES && ql__utf8_valid(name);
+    for (size_t i = 0; good && i < name.len; i++) good = (unsigned char)name.ptr[i] >= ' ' && name.ptr[i] != 0x7f;
+    return good ? QL_OK : ql__fail(err, QL_E_INVALID, "%s is not 1 to %d bytes of UTF-8 without control characters", what, QL_LIMIT_NAME_BYTES);
+}
+
 static ql_status check_source(const ql_source_ops *ops, ql_str project, ql_str source, ql_error *err)
 {
     if (ops->type == NULL || ops->list_fn == NULL || ops->fetch_fn == NULL || ops->release_fn == NULL)
         return ql__fail(err, QL_E_INVALID, "ops lacks type, list_fn, fetch_fn or release_fn");
-    if (ops->type[0] == '\0' || is_builtin_type(ops->type)) return ql__fail(err, QL_E_INVALID, "ops.type '%s' is empty or a type of the library's own", ops->type);
-    if (project.len == 0 || source.len == 0) return ql__fail(err, QL_E_INVALID, "%s is empty", project.len == 0 ? "project" : "source");
-    return QL_OK;
+    if (!ql__extension_name_valid(ops->type)) return ql__fail(err, QL_E_INVALID, "ops.type '%.100s' is not 1 to 64 of a-z, 0-9, '-', '_', '.'", ops->type);
+    if (is_builtin_type(ops->type)) return ql__fail(err, QL_E_INVALID, "ops.type '%s' is a type of the library's own", ops->type);
+    QL_TRY(check_name("project", project, err));
+    return check_name("source", source, err);
 }
 
 ql_status ql_ingest_source(ql_workspace *workspace, ql_str project, ql_str source, const ql_source_ops *given_ops, void *object,

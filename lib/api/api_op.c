@@ -158,6 +158,7 @@ static ql_status copy_ingest(ql_op *self, const ql_ingest_options *options, ql_e
 
 static ql_status copy_search(ql_op *self, ql_str query, const ql_search_options *options, ql_error *err)
 {
+    QL_TRY(ql__query_check(query, err));
     QL_TRY(ql__search_options_read(options, &self->search, err));
     ql_filter *filter = &self->search.filter;
     self->query = query;

@@ -25,6 +25,20 @@ struct ql_results {
     uint64_t elapsed_us;
 };
 
+static ql_status check_filter(const ql_filter *filter, ql_error *err)
+{
+    if (filter->struct_size != sizeof *filter)
+        return ql__fail(err, QL_E_INVALID, "ql_search_options.filter.struct_size is %u, not %zu: start from QL_FILTER_INIT, which QL_SEARCH_OPTIONS_INIT holds", filter->struct_size, sizeof *filter);
+    if (filter->since_ms != QL_TIME_UNKNOWN && filter->until_ms != QL_TIME_UNKNOWN && filter->since_ms > filter->until_ms)
+        return ql__fail(err, QL_E_INVALID, "the filter's since is later than its until: no document can pass");
+    return QL__STRS_CHECK("filter", err, {"project", filter->project}, {"source_type", filter->source_type}, {"source", filter->source}, {"path_prefix", filter->path_prefix});
+}
+
+ql_status ql__query_check(ql_str query, ql_error *err)
+{
+    return QL__STRS_CHECK("", err, {"query", query});
+}
+
 ql_status ql__search_options_read(const ql_search_options *given, ql_search_options *options, ql_error *err)
 {
     ql_search_options_init(options);
@@ -34,6 +48,7 @@ ql_status ql__search_options_read(const ql_search_options *given, ql_search_opti
     if (options->limit > QL_LIMIT_SEARCH_RESULTS) return ql__fail(err, QL_E_INVALID, "limit %u is more than %d", options->limit, QL_LIMIT_SEARCH_RESULTS);
     if (options->rerank_count > QL_LIMIT_SEARCH_RESULTS) return ql__fail(err, QL_E_INVALID, "rerank_count %u is more than %d", options->rerank_count, QL_LIMIT_SEARCH_RESULTS);
     if (options->mode < QL_SEARCH_HYBRID || options->mode > QL_SEARCH_SPARSE) return ql__fail(err, QL_E_INVALID, "mode %d is unknown", options->mode);
+    QL_TRY(check_filter(&options->filter, err));
     if (options->limit == 0) options->limit = LIMIT_DEFAULT;
     if (options->rerank_count == 0) options->rerank_count = RERANK_DEFAULT;
     return QL_OK;
@@ -270,6 +285,7 @@ ql_status ql_search(ql_workspace *workspace, ql_str query, const ql_search_optio
 {
     ql_search_options options;
     if (workspace == NULL || out == NULL) return ql__fail(err, QL_E_INVALID, "%s is NULL", workspace == NULL ? "workspace" : "out");
+    QL_TRY(ql__query_check(query, err));
     QL_TRY(ql__search_options_read(given, &options, err));
     QL_TRY(ql__workspace_supported(workspace, err));
     ql__prof *previous = ql__prof_enter(workspace->runtime->prof);

@@ -66,6 +66,8 @@ ql_status ql__workspace_store_read(const ql_workspace *self, uint32_t dims, cons
 
 /* What a caller's options mean: defaults filled in, what cannot be refused. given may be NULL. */
 ql_status ql__ingest_options_read(const ql_ingest_options *given, ql_ingest_options *options, ql_error *err);
+/* That the text of a query is there; what it holds is looked at by the search. */
+ql_status ql__query_check(ql_str query, ql_error *err);
 ql_status ql__search_options_read(const ql_search_options *given, ql_search_options *options, ql_error *err);
 
 /* A configured source, opened for this workspace. */

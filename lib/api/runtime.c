@@ -12,6 +12,8 @@ static ql_status read_options(const ql_runtime_options *given, ql_runtime_option
     if (given != NULL) QL_TRY(ql__struct_read(options, sizeof *options, sizeof *options, given, "ql_runtime_options", err));
     QL_TRY(ql__reserved_check(options->reserved, sizeof options->reserved / sizeof *options->reserved, "ql_runtime_options", err));
     if (options->threads > QL_LIMIT_THREADS) return ql__fail(err, QL_E_LIMIT, "%u threads, more than %d", options->threads, QL_LIMIT_THREADS);
+    if (options->log_level != 0 && options->log_level != QL_LOG_DEBUG && options->log_level != QL_LOG_INFO && options->log_level != QL_LOG_WARNING && options->log_level != QL_LOG_ERROR)
+        return ql__fail(err, QL_E_INVALID, "log_level %d is none of ql_log_level", (int)options->log_level);
     return QL_OK;
 }
 

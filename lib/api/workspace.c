@@ -20,6 +20,7 @@ static ql_status read_options(const ql_workspace_options *given, ql_workspace_op
     QL_TRY(ql__reserved_check(options->reserved, sizeof options->reserved / sizeof *options->reserved, "ql_workspace_options", err));
     if (options->dir != NULL && options->config_path != NULL)
         return ql__fail(err, QL_E_INVALID, "a workspace folder and a configuration file exclude each other");
+    if (options->data_dir != NULL && options->data_dir[0] == '\0') return ql__fail(err, QL_E_INVALID, "data_dir is empty: name a folder, or NULL for that of the configuration");
     const char *name = options->precision != NULL ? options->precision : "auto";
     if (strcmp(name, "auto") == 0) *precision = QL__PRECISION_AUTO;
     else if (strcmp(name, "fp32") == 0) *precision = QL__PRECISION_FP32;

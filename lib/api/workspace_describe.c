@@ -1,5 +1,6 @@
 /* What is in a workspace, as JSON: its projects with their sources and what is stored of them, and the facts of its index. */
 #include "api/handles.h"
+#include "base/abi.h"
 #include "base/alloc.h"
 #include "base/status.h"
 #include "dep/json.h"
@@ -130,6 +131,7 @@ static ql_status write_projects(const ql_workspace *self, ql_str project, uint32
 ql_status ql_workspace_projects_json(ql_workspace *self, ql_str project, uint32_t parts, ql_buf *out, ql_error *err)
 {
     if (self == NULL || out == NULL) return ql__fail(err, QL_E_INVALID, "%s is NULL", self == NULL ? "self" : "out");
+    QL_TRY(QL__STRS_CHECK("", err, {"project", project}));
     if (parts & ~(uint32_t)(QL_PROJECTS_STATUS | QL_PROJECTS_CHECK | QL_PROJECTS_REACH)) return ql__fail(err, QL_E_INVALID, "parts is %#x", parts);
     if (self->config == NULL) return ql__fail(err, QL_E_INVALID, "this workspace was opened without a configuration");
     if (!has_project(ql__workspace_config(self), project)) return ql__fail(err, QL_E_NOTFOUND, "no project '%.*s' in the configuration", (int)project.len, project.ptr);

@@ -7,11 +7,22 @@
 
 #define STRUCT_BYTES_MAX 4096 /* more is what an uninitialised struct says */
 
+/* Options, reports and views begin from a macro; tables of functions, items and the like have none. */
+static bool has_macro(const char *what)
+{
+    static const char *const ends[] = {"_options", "_report", "view"};
+    size_t len = strlen(what);
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+        if (len >= strlen(ends[i]) && strcmp(what + len - strlen(ends[i]), ends[i]) == 0) return true;
+    return false;
+}
+
 static ql_status read_size(const void *from, size_t first, const char *what, size_t *out, ql_error *err)
 {
     uint32_t size;
     memcpy(&size, from, sizeof size);
-    if (size < first || size > STRUCT_BYTES_MAX) return ql__fail(err, QL_E_INVALID, "%s.struct_size is %u, not %zu: start from its INIT macro or init function (of a table of functions: set it to sizeof the table)", what, size, first);
+    if (size < first || size > STRUCT_BYTES_MAX)
+        return ql__fail(err, QL_E_INVALID, "%s.struct_size is %u, not %zu: %s", what, size, first, has_macro(what) ? "start from its INIT macro or init function" : "set it to sizeof the struct");
     *out = size;
     return QL_OK;
 }
@@ -35,6 +46,14 @@ ql_status ql__struct_write(void *to, const void *from, size_t size, size_t first
     size_t given = 0;
     QL_TRY(read_size(to, first, what, &given, err));
     memcpy((char *)to + sizeof(uint32_t), (const char *)from + sizeof(uint32_t), (given < size ? given : size) - sizeof(uint32_t));
+    return QL_OK;
+}
+
+ql_status ql__strs_check(const ql__named_str *views, size_t count, const char *what, ql_error *err)
+{
+    for (size_t i = 0; i < count; i++)
+        if (views[i].text.ptr == NULL && views[i].text.len > 0)
+            return ql__fail(err, QL_E_INVALID, "%s%s%s has %zu bytes, but its ptr is NULL", what, what[0] != '\0' ? "." : "", views[i].name, views[i].text.len);
     return QL_OK;
 }
 

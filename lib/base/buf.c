@@ -64,6 +64,7 @@ ql_status ql_buf_reserve(ql_buf *self, size_t extra)
 
 ql_status ql_buf_append(ql_buf *self, ql_str bytes)
 {
+    if (bytes.ptr == NULL && bytes.len > 0 && self->status >= 0) return buf_fail(self, QL_E_INVALID);
     /* A view of the buffer itself would dangle when the memory moves. */
     uintptr_t base = (uintptr_t)self->ptr;
     bool own = self->ptr && bytes.len && (uintptr_t)bytes.ptr >= base && (uintptr_t)bytes.ptr < base + self->capacity;

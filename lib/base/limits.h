@@ -16,6 +16,7 @@
 #define QL_LIMIT_TREE_DEPTH 512                         /* depth of a structure tree */
 #define QL_LIMIT_URL_BYTES ((size_t)64 << 10)          /* identity of a document; PATH_MAX is 4 kB */
 #define QL_LIMIT_GRAPHEME_BYTES 256                     /* a longer grapheme cluster may be cut at a code point */
+#define QL_LIMIT_NAME_BYTES 256                        /* project and name of a source of an application: every document has them */
 #define QL_LIMIT_TITLE_BYTES 4096                       /* title of a document of an application: every chunk has it */
 #define QL_LIMIT_FOREIGN_LABEL_BYTES 4096               /* label of a block of an application's converter */
 #define QL_LIMIT_LABEL_BYTES 256                       /* label of a block, as headings and element names appear in paths */

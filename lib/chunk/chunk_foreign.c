@@ -60,6 +60,7 @@ static ql_status take_range(foreign_run *self, const ql_chunk *given)
     if (given->begin >= given->end || given->end > text.len || given->begin > self->said_end)
         return ql__fail(self->err, QL_E_INVALID, "chunk %zu is [%llu, %llu) of %zu bytes, after %llu", said, (unsigned long long)given->begin, (unsigned long long)given->end,
                         text.len, (unsigned long long)self->said_end);
+    if (given->metadata_json.ptr == NULL && given->metadata_json.len > 0) return ql__fail(self->err, QL_E_INVALID, "the metadata of chunk %zu has bytes, but its ptr is NULL", said);
     if (given->metadata_json.len > QL_LIMIT_FOREIGN_METADATA_BYTES)
         return ql__fail(self->err, QL_E_LIMIT, "the metadata of chunk %zu has more than %zu bytes", said, QL_LIMIT_FOREIGN_METADATA_BYTES);
     ql_status status = given->metadata_json.len > 0 ? ql__json_check_object(given->metadata_json, self->err) : QL_OK;

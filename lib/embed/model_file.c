@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/abi.h"
 #include "base/alloc.h"
 #include "base/status.h"
 #include "dep/digest.h"
@@ -131,6 +132,7 @@ static ql_status not_found(const places *where, ql_str name, ql_error *err)
 
 static ql_status check_name(ql_str *name, ql_error *err)
 {
+    QL_TRY(QL__STRS_CHECK("", err, {"name", *name}));
     if (name->len == 0) *name = QL_STR(QL__MODEL_DEFAULT);
     if (ql__model_name_valid(*name)) return QL_OK;
     return ql__fail(err, QL_E_INVALID, "'%.*s' is not a model's name (letters, digits, '.', '_', '-')", name->len > 128 ? 128 : (int)name->len, name->ptr);

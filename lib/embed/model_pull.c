@@ -20,6 +20,7 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "base/abi.h"
 #include "base/alloc.h"
 #include "base/limits.h"
 #include "base/status.h"
@@ -488,6 +489,7 @@ ql_status ql__model_pull(const ql__sys *sys, ql_str name, const char *from, cons
                          ql__model_progress_fn progress, void *user, ql_error *err)
 {
     ql_buf user_dir = QL_BUF_INIT, target = QL_BUF_INIT;
+    QL_TRY(QL__STRS_CHECK("", err, {"name", name}));
     if (name.len == 0) name = QL_STR(QL__MODEL_DEFAULT);
     if (!ql__model_name_valid(name)) return ql__fail(err, QL_E_INVALID, "'%.*s' is not a model's name", name.len > 128 ? 128 : (int)name.len, name.ptr);
     pull job = {.sys = sys, .name = name, .parts = ql__model_parts(name), .progress = progress, .user = user, .temp = QL_BUF_INIT};

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/abi.h"
 #include "base/array.h"
 #include "base/limits.h"
 #include "base/map.h"
@@ -27,11 +28,32 @@ typedef struct collect {
     ql__plan_tick_fn tick;
     void *user;
     ql_status status; /* why a callback stopped the listing */
+    ql_error refused;  /* with QL_E_INVALID */
+    size_t said;      /* items and skipped ones */
 } collect;
+
+static int refuse(collect *self)
+{
+    self->status = QL_E_INVALID;
+    ql__error_prefix(&self->refused, "entry %zu of the listing", self->said);
+    return 1;
+}
+
+/* An entry that is not sound makes the listing incomplete: what it was to name is not known, and may be in the index. */
+static bool is_sound(collect *self, const ql_item *item)
+{
+    ql_error *err = &self->refused;
+    self->said++;
+    if (item == NULL) return ql__fail(err, QL_E_INVALID, "the item is NULL") >= 0;
+    if (item->struct_size != sizeof *item) return ql__fail(err, QL_E_INVALID, "ql_item.struct_size is %u, not %zu: set it to sizeof the struct", item->struct_size, sizeof *item) >= 0;
+    return QL__STRS_CHECK("", err, {"url", item->url}, {"version", item->version}, {"key", item->key}) >= 0;
+}
 
 static int collect_item(void *user, const ql_item *item)
 {
     collect *self = user;
+    if (self->status < 0) return 1; /* told to stop, it goes on */
+    if (self->source->foreign && !is_sound(self, item)) return refuse(self);
     if (item->url.len == 0 || item->url.len > QL_LIMIT_URL_BYTES) {
         (void)ql__ingest_event(self->ingest, self->source, QL_INGEST_SKIP, QL_OK, item->url,
                                QL_STR("its url is empty or longer than 65536 bytes"));
@@ -53,6 +75,9 @@ static int collect_item(void *user, const ql_item *item)
 static int collect_skipped(void *user, ql_str url, ql_str reason)
 {
     collect *self = user;
+    if (self->status < 0) return 1;
+    self->said++;
+    if (QL__STRS_CHECK("", &self->refused, {"url", url}, {"reason", reason}) < 0) return refuse(self);
     if (ql__ingest_event(self->ingest, self->source, QL_INGEST_SKIP, QL_OK, url, reason)) return 0;
     self->status = QL_E_CANCELLED;
     return 1;
@@ -64,8 +89,15 @@ static ql_status list_all(collect *self, ql_error *err)
     ql_source_sink sink = {.struct_size = sizeof sink, .item_fn = collect_item, .skipped_fn = collect_skipped, .user = self};
     ql_error answer = {0};
     ql_status said = self->source->ops->list_fn(self->source->self, &sink, &answer);
+    if (self->status == QL_E_INVALID) {
+        if (err != NULL) *err = self->refused;
+        return QL_E_INVALID;
+    }
     if (said > QL_OK) return ql__fail(err, QL_E_INVALID, "the source answered %d to its listing: only QL_OK says that it is complete", (int)said);
+    bool silent = said < 0 && answer.message[0] == '\0';
     ql_status status = ql__callback_status(said, &answer, err);
+    ql_str name = self->source->source;
+    if (silent) ql__error_prefix(err, "listing the source '%.*s'", (int)(name.len < 120 ? name.len : 120), name.ptr);
     if (self->status == QL_E_NOMEM) return ql__fail_nomem(err);
     if (self->status == QL_E_CANCELLED) return ql__fail(err, QL_E_CANCELLED, "stopped while listing");
     return ql__ingest_source_status(status, err);

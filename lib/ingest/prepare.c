@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "base/abi.h"
 #include "base/array.h"
 #include "base/limits.h"
 #include "base/status.h"
@@ -354,6 +355,12 @@ static ql_status process(ql__ingest *ingest, const ql__ingest_source *source, ql
 /* What a source of the application says beside the content goes into the index as it is. */
 static ql_status check_document(const ql_document *document, ql_error *err)
 {
+    if (document->struct_size != sizeof *document)
+        return ql__fail(err, QL_E_INVALID, "ql_document.struct_size is %u, not %zu: set it to sizeof the struct", document->struct_size, sizeof *document);
+    QL_TRY(QL__STRS_CHECK("ql_document", err, {"url", document->url}, {"title", document->title}, {"content_type", document->content_type}, {"content", document->content},
+                          {"metadata_json", document->metadata_json}));
+    bool filled = document->url.ptr != NULL || document->title.ptr != NULL || document->content_type.ptr != NULL || document->content.ptr != NULL || document->metadata_json.ptr != NULL;
+    if (!filled) return ql__fail(err, QL_E_INVALID, "fetch_fn answered QL_OK, but said nothing of the document: all its texts are NULL");
     if (document->title.len > QL_LIMIT_TITLE_BYTES || document->content_type.len > QL_LIMIT_LABEL_BYTES)
         return ql__fail(err, QL_E_LIMIT, "its title has more than %d bytes, or its content type more than %d", QL_LIMIT_TITLE_BYTES, QL_LIMIT_LABEL_BYTES);
     if (!ql__utf8_valid(document->title) || !ql__utf8_valid(document->content_type)) return ql__fail(err, QL_E_INVALID, "its title or content type is not UTF-8");
@@ -400,6 +407,7 @@ ql__prepared *ql__prepare(ql__ingest *ingest, const ql__ingest_source *source, c
         QL_SPAN(FETCH);
         ql_error answer = {0};
         status = ql__callback_status(source->ops->fetch_fn(source->self, &entry->item, &document, &token, &answer), &answer, &err);
+        status = ql__ingest_source_status(status, &err);
     }
     bool gone = fetched && ql_status_kind(status) == QL_E_NOTFOUND; /* only the source can say so */
     if (status >= 0) {

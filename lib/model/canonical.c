@@ -1,6 +1,7 @@
 /* See canonical.h. Linear in text and blocks, no memory. Any thread. */
 #include "model/canonical.h"
 
+#include "base/abi.h"
 #include "base/limits.h"
 #include "base/status.h"
 #include "text/utf8.h"
@@ -16,6 +17,7 @@ static const char *block_fault(const ql_canonical *c, const ql_block *b)
     if (b->begin > b->end || b->end > c->text.len) return "its range is outside the text";
     if (!at_boundary(c->text, b->begin) || !at_boundary(c->text, b->end)) return "its range cuts a character";
     if (b->label.len > QL_LIMIT_FOREIGN_LABEL_BYTES || b->detail.len > QL_LIMIT_FOREIGN_LABEL_BYTES) return "its label is too long";
+    if ((b->label.ptr == NULL && b->label.len > 0) || (b->detail.ptr == NULL && b->detail.len > 0)) return "its label has bytes, but its ptr is NULL";
     if (!ql__utf8_valid(b->label) || !ql__utf8_valid(b->detail)) return "its label is not UTF-8";
     return NULL;
 }
@@ -90,6 +92,7 @@ ql_status ql__canonical_verify(const ql_canonical *self, size_t source_len, ql_e
 {
     const ql_str texts[] = {self->text, self->title, self->encoding, self->metadata_json, self->strategy};
     if (self->text.len > QL_LIMIT_DOCUMENT_BYTES) return ql__fail(err, QL_E_LIMIT, "the text has %zu bytes, at most %zu", self->text.len, QL_LIMIT_DOCUMENT_BYTES);
+    QL_TRY(QL__STRS_CHECK("ql_canonical", err, {"text", self->text}, {"title", self->title}, {"encoding", self->encoding}, {"metadata_json", self->metadata_json}, {"strategy", self->strategy}));
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         if (!ql__utf8_valid(texts[i])) return ql__fail(err, QL_E_INVALID, "text, title, encoding, metadata or strategy is not UTF-8");
     QL_TRY(verify_blocks(self, err));

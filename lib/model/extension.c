@@ -32,7 +32,7 @@ void ql__extensions_dispose(ql__extensions *self)
 }
 
 /* It stands in fingerprints and messages. */
-static bool is_name(const char *name)
+bool ql__extension_name_valid(const char *name)
 {
     size_t len = name != NULL ? strlen(name) : 0;
     return len >= 1 && len <= 64 && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-_.") == len;
@@ -55,7 +55,7 @@ ql__extension *ql__extensions_find(const ql__extensions *self, ql__extension_kin
 ql_status ql__extensions_add(ql__extensions *self, ql__extension_kind kind, const ql__extension *extension, ql_error *err)
 {
     const char *what = kind_names[kind];
-    if (!is_name(extension->name)) return ql__fail(err, QL_E_INVALID, "the name for the %s is not 1 to 64 of a-z, 0-9, '-', '_', '.'", what);
+    if (!ql__extension_name_valid(extension->name)) return ql__fail(err, QL_E_INVALID, "the name for the %s is not 1 to 64 of a-z, 0-9, '-', '_', '.'", what);
     if (atomic_load(&self->sealed)) return ql__fail(err, QL_E_BUSY, "the %s '%s' comes too late: register before the first workspace is opened", what, extension->name);
     if (is_taken(kind, extension->name) || ql__extensions_find(self, kind, extension->name) != NULL)
         return ql__fail(err, QL_E_EXISTS, "the %s '%s' is there already", what, extension->name);

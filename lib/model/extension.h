@@ -40,6 +40,8 @@ typedef struct ql__extensions {
 void ql__extensions_init(ql__extensions *self);
 /* Closes what was registered, the last first. */
 void ql__extensions_dispose(ql__extensions *self);
+/* 1 to 64 of a-z, 0-9, '-', '_', '.'; NULL is none. */
+bool ql__extension_name_valid(const char *name);
 /* QL_E_INVALID (bad name), QL_E_EXISTS, QL_E_BUSY (sealed), QL_E_LIMIT, QL_E_NOMEM. The extension and its table are copied. */
 ql_status ql__extensions_add(ql__extensions *self, ql__extension_kind kind, const ql__extension *extension, ql_error *err);
 /* NULL: none of that name. */

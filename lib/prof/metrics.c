@@ -17,6 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/abi.h"
 #include "base/alloc.h"
 #include "base/status.h"
 #include "prof/metric_cells.h"
@@ -172,6 +173,7 @@ static bool is_label_name(ql_str name)
 void ql_series_observe_with(ql_series *self, double value, ql_str label_name, ql_str label_value)
 {
     ql_series_observe(self, value);
+    if (label_name.ptr == NULL || label_value.ptr == NULL) return; /* an exemplar that says nothing */
     if (self == NULL || self->metric->type != QL_METRIC_HISTOGRAM || isnan(value)) return;
     if (is_label_name(label_name) && label_name.len <= QL__EXEMPLAR_BYTES && label_value.len <= QL__EXEMPLAR_BYTES - label_name.len)
         keep_exemplar(self, value, label_name, label_value);
@@ -278,6 +280,7 @@ ql_status ql__metric_series(ql_metric *self, const ql_str *values, size_t count,
     if (count != self->label_count) return ql__fail(err, QL_E_INVALID, "metric '%s' has %zu labels, not %zu", self->name, self->label_count, count);
     if (count > 0 && values == NULL) return ql__fail(err, QL_E_INVALID, "values is NULL");
     for (size_t i = 0; i < count; i++) {
+        QL_TRY(QL__STRS_CHECK("", err, {self->label_names[i], values[i]}));
         if (values[i].len > QL__METRIC_VALUE_BYTES_MAX)
             return ql__fail(err, QL_E_LIMIT, "label '%s' of '%s': %zu bytes, more than %d", self->label_names[i], self->name, values[i].len, QL__METRIC_VALUE_BYTES_MAX);
         if (i > 0) ql_buf_append_char(&labels, ',');

@@ -153,6 +153,7 @@ void ql_span_double(const ql_span *span, const char *key, double value)
 
 void ql_span_text(const ql_span *span, const char *key, ql_str value)
 {
+    if (value.ptr == NULL) value = QL_STR("");
     attribute(span->id, key, QL__QPROF_TEXT, 0, value);
 }
 
@@ -272,6 +273,7 @@ ql_task ql_task_start(ql_site *site, ql_str name, uint64_t parent)
 {
     ql__prof_thread *thread = thread_here();
     ql_task task = {0};
+    if (name.ptr == NULL) name = QL_STR("");
     if (thread != NULL) {
         task.id = new_id(thread);
         task.labels = with_capture(atomic_load_explicit(&thread->labels, memory_order_relaxed));

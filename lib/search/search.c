@@ -13,6 +13,7 @@
 #include "base/alloc.h"
 #include "base/limits.h"
 #include "base/status.h"
+#include "dep/json.h"
 #include "model/identity.h"
 #include "prof/span.h"
 #include "search/query.h"
@@ -63,6 +64,18 @@ static void name_condition(ql_buf *out, const char *name, ql_str value)
     ql_buf_printf(out, "%s%s '%.*s'", out->len > 0 ? ", " : "", name, (int)(value.len < 80 ? value.len : 80), value.ptr);
 }
 
+static void name_time(ql_buf *out, const char *name, int64_t unix_ms)
+{
+    QL_AUTO(ql_buf, ql_buf_dispose) json = QL_BUF_INIT;
+    ql__json_writer writer;
+    if (unix_ms == QL_TIME_UNKNOWN) return;
+    ql__json_begin(&writer, &json);
+    ql__json_time(&writer, unix_ms);
+    ql_str text = ql_buf_str(&json);
+    if (text.len > 2 && text.ptr[0] == '"') name_condition(out, name, (ql_str){text.ptr + 1, text.len - 2});
+    else ql_buf_printf(out, "%s%s %lld ms", out->len > 0 ? ", " : "", name, (long long)unix_ms); /* beyond the years that a date has */
+}
+
 static ql_status fail_filtered(const ql_filter *filter, uint64_t stored, ql_error *err)
 {
     QL_AUTO(ql_buf, ql_buf_dispose) conditions = QL_BUF_INIT;
@@ -71,7 +84,8 @@ static ql_status fail_filtered(const ql_filter *filter, uint64_t stored, ql_erro
     name_condition(&conditions, "source type", filter->source_type);
     name_condition(&conditions, "source", filter->source);
     name_condition(&conditions, "path", filter->path_prefix);
-    if (filter->since_ms != QL_TIME_UNKNOWN || filter->until_ms != QL_TIME_UNKNOWN) name_condition(&conditions, "updated in", QL_STR("the time asked for"));
+    name_time(&conditions, "updated since", filter->since_ms);
+    name_time(&conditions, "updated until", filter->until_ms);
     return ql__fail(err, QL_E_NOTFOUND, "none of the %llu passages passes the filter (%s)", (unsigned long long)stored, ql_buf_cstr(&conditions));
 }
 

@@ -205,6 +205,8 @@ static int relay_known(void *user, const ql_store_known *given)
     ql_store_known known;
     if (self->status < 0) return 1; /* told to stop, it goes on */
     if (given == NULL || ql__struct_read(&known, sizeof known, sizeof known, given, "ql_store_known", NULL) < 0) return refuse(self, "a known document without its struct_size");
+    if (QL__STRS_CHECK("", NULL, {"id", known.id}, {"url", known.url}, {"version", known.version}, {"content_hash", known.content_hash}, {"pipeline", known.pipeline}) < 0)
+        return refuse(self, "a known document with a text that has bytes, but whose ptr is NULL");
     if (known.url.len == 0 || ql_str_compare(known.url, ql_buf_str(&self->last)) <= 0) return refuse(self, "known documents without an url, twice, or not ordered by it");
     ql_buf_clear(&self->last);
     if (ql_buf_append(&self->last, known.url) < 0) return stop(self, QL_E_NOMEM, 0);
@@ -216,6 +218,8 @@ static int relay_owner(void *user, ql_str id, ql_str project, ql_str source_type
 {
     relay *self = user;
     if (self->status < 0) return 1;
+    if (QL__STRS_CHECK("", NULL, {"id", id}, {"project", project}, {"source_type", source_type}, {"source", source}, {"url", url}) < 0)
+        return refuse(self, "an owner with a text that has bytes, but whose ptr is NULL");
     int value = self->owner_fn(self->user, id, project, source_type, source, url);
     return value == 0 ? 0 : stop(self, QL_E_CALLBACK, value);
 }
@@ -226,6 +230,8 @@ static int relay_source(void *user, const ql_store_source *given)
     ql_store_source source;
     if (self->status < 0) return 1;
     if (given == NULL || ql__struct_read(&source, sizeof source, sizeof source, given, "ql_store_source", NULL) < 0) return refuse(self, "a source without its struct_size");
+    if (QL__STRS_CHECK("", NULL, {"project", source.project}, {"source_type", source.source_type}, {"source", source.source}, {"report_json", source.report_json}) < 0)
+        return refuse(self, "a source with a text that has bytes, but whose ptr is NULL");
     int value = self->source_fn(self->user, &source);
     return value == 0 ? 0 : stop(self, QL_E_CALLBACK, value);
 }
@@ -278,7 +284,9 @@ ql_status ql__backend_view_open(const ql__backend *self, ql__backend_view *out, 
     *out = (ql__backend_view){.view = {.struct_size = sizeof out->view}};
     QL_TRY(pass_on(self, self->ops->view_open_fn(self->store, &out->view, &told), &told, err));
     out->backend = self;
-    return QL_OK;
+    if (out->view.model.ptr != NULL || out->view.model.len == 0) return QL_OK;
+    ql__backend_view_close(out);
+    return fail_answer(self, "a view whose model has bytes, but its ptr is NULL", err);
 }
 
 void ql__backend_view_close(ql__backend_view *self)

@@ -6,7 +6,7 @@
 
 /* --- converters ----------------------------------------------------------------------------------------------------------------------- */
 
-typedef enum fault { SOUND, NO_BLOCK, OUTSIDE, NOT_UTF8, NO_TREE, CUT_CHARACTER, BAD_MAP, BAD_METADATA_OF_DOCUMENT, SAYS_GONE, NO_TEXT } fault;
+typedef enum fault { SOUND, NO_BLOCK, OUTSIDE, NOT_UTF8, NO_TREE, CUT_CHARACTER, BAD_MAP, BAD_METADATA_OF_DOCUMENT, NOWHERE, LABEL_NOWHERE, SAYS_GONE, NO_TEXT } fault;
 
 static bool accepts_shout(void *self, const ql_document *document)
 {
@@ -39,6 +39,8 @@ static ql_status convert_shout(void *user, const ql_document *document, ql_arena
         return QL_E_UNSUPPORTED;
     }
     *out = (ql_canonical){.struct_size = sizeof *out, .block_count = what == NO_BLOCK ? 0 : 2, .text = {upper, len}, .blocks = blocks, .map = map, .map_count = 1};
+    if (what == NOWHERE) out->title = (ql_str){NULL, 4};
+    if (what == LABEL_NOWHERE) blocks[1].label = (ql_str){NULL, 4};
     if (what == BAD_METADATA_OF_DOCUMENT) out->metadata_json = QL_STR("{\"a\": }");
     return QL_OK;
 }
@@ -69,7 +71,7 @@ static void test_extensions__what_a_converter_yields_is_checked(void **state)
     static const struct {
         fault what;
         const char *told;
-    } cases[] = {{NO_BLOCK, "no block 0"}, {OUTSIDE, "outside the text"}, {NOT_UTF8, "not UTF-8"}, {NO_TREE, "no tree"}, {CUT_CHARACTER, "cuts a character"}, {BAD_MAP, "map"}, {BAD_METADATA_OF_DOCUMENT, "its metadata: "}, {SAYS_GONE, "it is gone"}};
+    } cases[] = {{NO_BLOCK, "no block 0"}, {OUTSIDE, "outside the text"}, {NOT_UTF8, "not UTF-8"}, {NO_TREE, "no tree"}, {CUT_CHARACTER, "cuts a character"}, {BAD_MAP, "map"}, {BAD_METADATA_OF_DOCUMENT, "its metadata: "}, {NOWHERE, "title has 4 bytes, but its ptr is NULL"}, {LABEL_NOWHERE, "its label has bytes"}, {SAYS_GONE, "it is gone"}};
     with_letters(self);
     assert_int_equal(ql_converter_register(self->runtime, &shout, &what, &err), QL_OK);
     open_workspace(self);
@@ -84,7 +86,7 @@ static void test_extensions__what_a_converter_yields_is_checked(void **state)
 
 /* --- chunkers ------------------------------------------------------------------------------------------------------------------------- */
 
-typedef enum cutting { LINES, NOBODY_STOPPED, GAP, BACKWARDS, TOO_FAR, SHORT, BAD_METADATA, FAILS } cutting;
+typedef enum cutting { LINES, NOBODY_STOPPED, GAP, BACKWARDS, TOO_FAR, SHORT, BAD_METADATA, METADATA_NOWHERE, FAILS } cutting;
 
 static bool accepts_lines(void *self, const ql_document *document, const ql_canonical *canonical)
 {
@@ -110,6 +112,7 @@ static ql_status chunk_lines(void *user, const ql_document *document, const ql_c
         ql_chunk chunk = {.struct_size = sizeof chunk, .begin = what == GAP && begin > 0 ? begin + 1 : begin, .end = what == TOO_FAR ? end + 100 : end};
         if (what == BACKWARDS && begin > 0) chunk.end = chunk.begin;
         chunk.metadata_json = what == BAD_METADATA ? QL_STR("{\"a\":") : QL_STR("{\"by\": \"line\", \"chunk_index\": 99}");
+        if (what == METADATA_NOWHERE) chunk.metadata_json = (ql_str){NULL, 4};
         if (emit(to, &chunk) != 0) return QL_E_CALLBACK;
         if (what == SHORT) break;
     }
@@ -149,7 +152,7 @@ static void test_extensions__what_a_chunker_cuts_is_checked(void **state)
     static const struct {
         cutting what;
         const char *told;
-    } cases[] = {{NOBODY_STOPPED, "nobody stopped it"}, {GAP, "chunk 1 is"}, {BACKWARDS, "chunk 1 is"}, {TOO_FAR, "chunk 0 is"}, {SHORT, "chunks end at byte"}, {BAD_METADATA, "metadata of chunk 0"}, {FAILS, "these are no lines"}};
+    } cases[] = {{NOBODY_STOPPED, "nobody stopped it"}, {GAP, "chunk 1 is"}, {BACKWARDS, "chunk 1 is"}, {TOO_FAR, "chunk 0 is"}, {SHORT, "chunks end at byte"}, {BAD_METADATA, "metadata of chunk 0"}, {METADATA_NOWHERE, "its ptr is NULL"}, {FAILS, "these are no lines"}};
     with_letters(self);
     assert_int_equal(ql_chunker_register(self->runtime, &lines, &what, &err), QL_OK);
     open_workspace(self);
@@ -324,6 +327,11 @@ static void test_extensions__a_configuration_names_sources_of_a_registered_type(
     assert_int_equal(open_configured(self, "sources: {shelf: {mine: {where: left}}}\n", NULL, &err), QL_OK);
     assert_int_equal(ql_ingest(self->workspace, NULL, &self->report, &err), QL_OK);
     assert_int_equal(self->report.unchanged, 2);
+    ql_ingest_options other = QL_INGEST_OPTIONS_INIT;
+    other.source_type = QL_STR("shelf");
+    other.source = QL_STR("theirs");
+    assert_int_equal(ql_ingest(self->workspace, &other, NULL, &err), QL_E_NOTFOUND);
+    assert_string_equal(err.message, "no source 'theirs' of type 'shelf' in the configuration");
     assert_string_equal(seen_settings, "default/shelf/mine {\"where\":\"left\"}");
     assert_int_equal(open_configured(self, "sources: {shelf: {third: {}}}\n", NULL, &err), QL_OK);
     prune.prune = 1;
@@ -466,6 +474,125 @@ static void test_extensions__only_ok_says_that_a_listing_is_complete(void **stat
     assert_int_equal(self->report.deleted, 2);
 }
 
+/* --- a source that makes mistakes ------------------------------------------------------------------------------------------------------- */
+
+typedef struct clumsy {
+    ql_item item;         /* the second that is listed; without a url: "b" */
+    ql_document document; /* of each */
+    ql_status list_status, fetch_status;
+    bool skips;           /* tells a skipped one without a pointer */
+    ql_status event_status;
+} clumsy;
+
+static ql_status list_clumsy(void *user, const ql_source_sink *sink, ql_error *err)
+{
+    const clumsy *self = user;
+    const ql_item first = {.struct_size = sizeof first, .url = QL_STR("a"), .version = {"", 0}};
+    (void)err;
+    if (sink->item_fn(sink->user, &first) != 0) return QL_E_CALLBACK;
+    if (self->skips) (void)sink->skipped_fn(sink->user, QL_STR("x"), (ql_str){NULL, 3});
+    ql_item second = self->item;
+    if (second.url.ptr == NULL && second.url.len == 0) second.url = QL_STR("b");
+    (void)sink->item_fn(sink->user, &second); /* and goes on, whatever was answered */
+    (void)sink->item_fn(sink->user, &first);
+    return self->list_status;
+}
+
+static ql_status fetch_clumsy(void *user, const ql_item *item, ql_document *out, void **token, ql_error *err)
+{
+    const clumsy *self = user;
+    (void)item, (void)err, (void)token;
+    if (self->fetch_status == QL_OK && self->document.struct_size != 1) *out = self->document;
+    return self->fetch_status;
+}
+
+static int note_status(void *user, const ql_ingest_event *event)
+{
+    if (event->action == QL_INGEST_FAIL) ((clumsy *)user)->event_status = event->status;
+    return 0;
+}
+
+static ql_status ingest_clumsy(bench *self, clumsy *what, ql_error *err)
+{
+    static const ql_source_ops ops = {.struct_size = sizeof ops, .type = "clumsy", .list_fn = list_clumsy, .fetch_fn = fetch_clumsy, .release_fn = release};
+    ql_ingest_options options = QL_INGEST_OPTIONS_INIT;
+    options.event_fn = note_status;
+    options.user = what;
+    ql_ingest_report_init(&self->report);
+    return ql_ingest_source(self->workspace, QL_STR("p"), QL_STR("shelf 7"), &ops, what, &options, &self->report, err);
+}
+
+static clumsy sound(void)
+{
+    return (clumsy){.item = {.struct_size = sizeof(ql_item)},
+                    .document = {.struct_size = sizeof(ql_document), .title = QL_STR("t"), .content_type = QL_STR("txt"), .content = QL_STR("some words")}};
+}
+
+static void expect_clumsy(bench *self, clumsy what, ql_status status, const char *part)
+{
+    ql_error err = {0};
+    assert_int_equal(ingest_clumsy(self, &what, &err), status);
+    if (strstr(err.message, part) == NULL) fail_msg("'%s' is not in '%s'", part, err.message);
+    assert_int_equal(self->report.deleted, 0);
+}
+
+static void test_extensions__what_a_source_lists_is_checked(void **state)
+{
+    bench *self = *state;
+    const ql_str nowhere = {NULL, 9};
+    clumsy good = sound();
+    ql_error err = {0};
+    with_letters(self);
+    open_workspace(self);
+    assert_int_equal(ingest_clumsy(self, &good, &err), QL_OK);
+    assert_int_equal(self->report.added, 2);
+    for (int member = 0; member < 3; member++) {
+        clumsy bad = sound();
+        ql_str *views[] = {&bad.item.url, &bad.item.version, &bad.item.key};
+        *views[member] = nowhere;
+        expect_clumsy(self, bad, QL_E_INVALID, "entry 2 of the listing");
+    }
+    clumsy bad = sound();
+    bad.item.struct_size = 0;
+    expect_clumsy(self, bad, QL_E_INVALID, "ql_item.struct_size is 0");
+    bad = sound();
+    bad.skips = true;
+    expect_clumsy(self, bad, QL_E_INVALID, "reason has 3 bytes");
+    for (const ql_status *said = (const ql_status[]){QL_E_PARTIAL, QL_E_INVALID, QL_E_CORRUPT, QL_OK}; *said != QL_OK; said++) {
+        bad = sound();
+        bad.list_status = *said;
+        expect_clumsy(self, bad, *said == QL_E_CORRUPT ? QL_E_IO : *said, "listing the source 'shelf 7'");
+    }
+}
+
+static void test_extensions__what_a_source_fetches_is_checked(void **state)
+{
+    bench *self = *state;
+    const ql_str nowhere = {NULL, 5};
+    with_letters(self);
+    open_workspace(self);
+    for (int member = 0; member < 5; member++) {
+        clumsy bad = sound();
+        ql_str *views[] = {&bad.document.url, &bad.document.title, &bad.document.content_type, &bad.document.content, &bad.document.metadata_json};
+        *views[member] = nowhere;
+        expect_clumsy(self, bad, QL_E_PARTIAL, "has 5 bytes, but its ptr is NULL");
+        assert_int_equal(self->report.failed, 2);
+    }
+    clumsy bad = sound();
+    bad.document.struct_size = 0;
+    expect_clumsy(self, bad, QL_E_PARTIAL, "ql_document.struct_size is 0");
+    bad.document.struct_size = 1; /* *out is left as it was */
+    expect_clumsy(self, bad, QL_E_PARTIAL, "said nothing of the document");
+    clumsy busy = sound();
+    ql_error err = {0};
+    busy.fetch_status = QL_E_BUSY;
+    assert_int_equal(ingest_clumsy(self, &busy, &err), QL_E_PARTIAL);
+    assert_int_equal(busy.event_status, QL_E_IO);
+    clumsy empty = sound();
+    empty.document.content = QL_STR("");
+    assert_int_equal(ingest_clumsy(self, &empty, &err), QL_OK);
+}
+
 static void test_extensions__facts_that_were_taken_away_are_gone(void **state)
 {
     bench *self = *state;
@@ -515,6 +642,8 @@ int main(void)
         TEST(a_reranker_orders_more_than_is_shown),
         TEST(a_configuration_names_sources_of_a_registered_type),
         TEST(only_ok_says_that_a_listing_is_complete),
+        TEST(what_a_source_lists_is_checked),
+        TEST(what_a_source_fetches_is_checked),
         TEST(facts_that_were_taken_away_are_gone),
         TEST(an_index_that_was_replaced_is_opened_anew),
         TEST(registering_has_rules),

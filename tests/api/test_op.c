@@ -88,7 +88,7 @@ static int on_progress(void *user, const ql_ingest_progress *progress)
 {
     bench *self = user;
     assert_true(pthread_equal(pthread_self(), self->thread));
-    if (progress->source.len > 0) assert_memory_equal(progress->source.ptr, "docs", 4);
+    assert_true(ql_str_equal(progress->source, QL_STR("docs")));
     self->progress++;
     return 0;
 }

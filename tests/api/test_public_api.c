@@ -184,6 +184,119 @@ static void test_public__refuses_wrong_arguments(void **state)
     assert_int_equal(ql_results_count(NULL), 0);
 }
 
+static const ql_str nowhere = {NULL, 9};
+
+static void assert_search_refused(ql_workspace *workspace, ql_str query, const ql_search_options *options, const char *part)
+{
+    ql_error err = {0};
+    ql_results *results = NULL;
+    ql_op *op = NULL;
+    assert_int_equal(ql_search(workspace, query, options, &results, &err), QL_E_INVALID);
+    if (strstr(err.message, part) == NULL) fail_msg("'%s' is not in '%s'", part, err.message);
+    assert_int_equal(ql_op_search(workspace, query, options, &op, &err), QL_E_INVALID);
+    assert_null(op);
+}
+
+static void test_public__a_text_without_a_pointer_is_refused(void **state)
+{
+    bench *self = *state;
+    ql_workspace *workspace = open_data(self, "views");
+    ingest(workspace, tools, 2);
+    assert_search_refused(workspace, nowhere, NULL, "query has 9 bytes, but its ptr is NULL");
+    for (int member = 0; member < 4; member++) {
+        static const char *const names[] = {"filter.project", "filter.source_type", "filter.source", "filter.path_prefix"};
+        ql_search_options options = QL_SEARCH_OPTIONS_INIT;
+        ql_str *views[] = {&options.filter.project, &options.filter.source_type, &options.filter.source, &options.filter.path_prefix};
+        *views[member] = nowhere;
+        assert_search_refused(workspace, QL_STR("x"), &options, names[member]);
+    }
+    for (int member = 0; member < 3; member++) {
+        ql_ingest_options options = QL_INGEST_OPTIONS_INIT;
+        ql_str *views[] = {&options.project, &options.source_type, &options.source};
+        ql_error err = {0};
+        ql_op *op = NULL;
+        texts all = {tools, 2};
+        *views[member] = nowhere;
+        assert_int_equal(ql_ingest(workspace, &options, NULL, &err), QL_E_INVALID);
+        assert_non_null(strstr(err.message, "its ptr is NULL"));
+        assert_int_equal(ql_op_ingest(workspace, &options, &op, &err), QL_E_INVALID);
+        assert_int_equal(ql_ingest_source(workspace, QL_STR("p"), QL_STR("s"), &text_ops, &all, &options, NULL, &err), QL_E_INVALID);
+    }
+    ql_error err = {0};
+    ql_buf out = QL_BUF_INIT;
+    assert_int_equal(ql_workspace_projects_json(workspace, nowhere, 0, &out, &err), QL_E_INVALID);
+    assert_int_equal(ql_model_info_json(NULL, nowhere, &out, &err), QL_E_INVALID);
+    assert_int_equal(ql_model_verify(NULL, nowhere, &err), QL_E_INVALID);
+    assert_int_equal(ql_model_pull(nowhere, NULL, self->dir, NULL, NULL, &err), QL_E_INVALID);
+    assert_int_equal(ql_buf_append(&out, nowhere), QL_E_INVALID);
+    assert_int_equal(ql_buf_append(&out, QL_STR("x")), QL_E_INVALID); /* as any failed append */
+    ql_buf_dispose(&out);
+    ql_workspace_free(workspace);
+}
+
+static void test_public__a_filter_that_nothing_can_pass_is_told(void **state)
+{
+    bench *self = *state;
+    ql_workspace *workspace = open_data(self, "filter");
+    ql_error err = {0};
+    ql_results *results = NULL;
+    ql_search_options options = QL_SEARCH_OPTIONS_INIT;
+    ingest(workspace, tools, 2);
+    memset(&options.filter, 0, sizeof options.filter);
+    assert_search_refused(workspace, QL_STR("x"), &options, "QL_FILTER_INIT");
+    ql_search_options_init(&options);
+    options.filter.since_ms = 2;
+    options.filter.until_ms = 1;
+    assert_search_refused(workspace, QL_STR("x"), &options, "since is later than its until");
+    options.filter.since_ms = options.filter.until_ms = 0;
+    assert_int_equal(ql_search(workspace, QL_STR("x"), &options, &results, &err), QL_E_NOTFOUND);
+    assert_non_null(strstr(err.message, "updated since '1970-01-01T00:00:00.000+00:00', updated until '1970-01-01"));
+    options.filter.since_ms = options.filter.until_ms = INT64_MAX;
+    assert_int_equal(ql_search(workspace, QL_STR("x"), &options, &results, &err), QL_E_NOTFOUND);
+    assert_non_null(strstr(err.message, "updated since 9223372036854775807 ms"));
+    ql_workspace_free(workspace);
+}
+
+static void test_public__names_of_a_source_have_rules(void **state)
+{
+    bench *self = *state;
+    ql_workspace *workspace = open_data(self, "names");
+    ql_error err = {0};
+    texts all = {tools, 2};
+    static char long_name[257];
+    memset(long_name, 'n', sizeof long_name);
+    const ql_str bad[] = {{NULL, 0}, nowhere, QL_STR(""), QL_STR("\xff"), {"a\0b", 3}, QL_STR("a\nb"), {long_name, 257}};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        assert_int_equal(ql_ingest_source(workspace, bad[i], QL_STR("s"), &text_ops, &all, NULL, NULL, &err), QL_E_INVALID);
+        assert_ptr_equal(strstr(err.message, "project"), err.message);
+        assert_int_equal(ql_ingest_source(workspace, QL_STR("p"), bad[i], &text_ops, &all, NULL, NULL, &err), QL_E_INVALID);
+        assert_ptr_equal(strstr(err.message, "source"), err.message);
+    }
+    for (const char *const *type = (const char *const[]){"", "My Type/\n", "Wiki", "git", NULL}; *type != NULL; type++) {
+        ql_source_ops ops = text_ops;
+        ops.type = *type;
+        assert_int_equal(ql_ingest_source(workspace, QL_STR("p"), QL_STR("s"), &ops, &all, NULL, NULL, &err), QL_E_INVALID);
+    }
+    assert_int_equal(ql_ingest_source(workspace, (ql_str){long_name, 256}, QL_STR("\xc3\xa4 b"), &text_ops, &all, NULL, NULL, &err), QL_OK);
+    ql_workspace_free(workspace);
+}
+
+static void test_public__options_out_of_range_are_refused(void **state)
+{
+    bench *self = *state;
+    ql_error err = {0};
+    ql_runtime *runtime = NULL;
+    ql_workspace *workspace = NULL;
+    ql_runtime_options options = QL_RUNTIME_OPTIONS_INIT;
+    ql_workspace_options where = QL_WORKSPACE_OPTIONS_INIT;
+    options.log_level = 99;
+    assert_int_equal(ql_runtime_new(&options, &runtime, &err), QL_E_INVALID);
+    assert_non_null(strstr(err.message, "99"));
+    where.data_dir = "";
+    assert_int_equal(ql_workspace_open(self->runtime, &where, &workspace, NULL, &err), QL_E_INVALID);
+    assert_non_null(strstr(err.message, "data_dir"));
+}
+
 /* --- threads -------------------------------------------------------------------------------------------------------------------------- */
 
 static void *search_often(void *user)
@@ -288,6 +401,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_public__two_workspaces_do_not_see_each_other, setup, teardown),
         cmocka_unit_test_setup_teardown(test_public__search_without_index_says_what_to_do, setup, teardown),
         cmocka_unit_test_setup_teardown(test_public__refuses_wrong_arguments, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_public__a_text_without_a_pointer_is_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_public__a_filter_that_nothing_can_pass_is_told, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_public__names_of_a_source_have_rules, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_public__options_out_of_range_are_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_public__threads_search_while_one_ingests, setup, teardown),
         cmocka_unit_test_setup_teardown(test_public__stats_count_what_was_done, setup, teardown),
         cmocka_unit_test_setup_teardown(test_public__describe_tells_the_machine, setup, teardown),

@@ -262,6 +262,13 @@ static ql_status known_without_url(void *store, ql_str project, ql_str source_ty
     return fn(user, &one) != 0 ? QL_E_CALLBACK : QL_OK;
 }
 
+static ql_status known_nowhere(void *store, ql_str project, ql_str source_type, ql_str source, ql_store_known_fn fn, void *user, ql_error *err)
+{
+    const ql_store_known one = {.struct_size = sizeof one, .id = QL_STR("x"), .url = QL_STR("a"), .version = {NULL, 4}};
+    (void)store, (void)project, (void)source_type, (void)source, (void)err;
+    return fn(user, &one) != 0 ? QL_E_CALLBACK : QL_OK;
+}
+
 static ql_status known_says_stopped(void *store, ql_str project, ql_str source_type, ql_str source, ql_store_known_fn fn, void *user, ql_error *err)
 {
     (void)store, (void)project, (void)source_type, (void)source, (void)fn, (void)user, (void)err;
@@ -406,7 +413,7 @@ static void test_stores__known_documents_out_of_order_end_the_run(void **state)
 {
     bench *self = *state;
     const struct { __typeof__(memory_ops.known_fn) known_fn; const char *told; } cases[] = {
-        {known_backwards, "ordered"}, {known_of_no_size, "without its struct_size"}, {known_without_url, "without an url"}, {known_says_stopped, "nobody stopped it"}};
+        {known_backwards, "ordered"}, {known_of_no_size, "without its struct_size"}, {known_without_url, "without an url"}, {known_nowhere, "whose ptr is NULL"}, {known_says_stopped, "nobody stopped it"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         memory store = fresh_memory();
         ql_error err = {0};

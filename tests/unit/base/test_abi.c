@@ -62,11 +62,38 @@ static void test_abi__what_is_smaller_than_the_first_was_never_initialised(void 
     assert_int_equal(ql__reserved_check(reserved, 2, "sample", &err), QL_E_INVALID);
 }
 
+static void test_abi__what_to_do_fits_the_struct(void **state)
+{
+    (void)state;
+    ql_error err = {0};
+    sample to, from = {.struct_size = 0};
+    assert_int_equal(ql__struct_read(&to, sizeof to, sizeof to, &from, "ql_thing_ops", &err), QL_E_INVALID);
+    assert_non_null(strstr(err.message, "sizeof"));
+    assert_null(strstr(err.message, "INIT"));
+    assert_int_equal(ql__struct_read(&to, sizeof to, sizeof to, &from, "ql_thing_options", &err), QL_E_INVALID);
+    assert_non_null(strstr(err.message, "INIT"));
+    assert_null(strstr(err.message, "sizeof"));
+}
+
+static void test_abi__a_view_without_a_pointer_is_named(void **state)
+{
+    (void)state;
+    ql_error err = {0};
+    const ql_str nowhere = {NULL, 9};
+    assert_int_equal(QL__STRS_CHECK("thing", &err, {"title", QL_STR("x")}, {"text", {NULL, 0}}), QL_OK);
+    assert_int_equal(QL__STRS_CHECK("thing", &err, {"title", QL_STR("x")}, {"text", nowhere}), QL_E_INVALID);
+    assert_non_null(strstr(err.message, "thing.text has 9 bytes"));
+    assert_int_equal(QL__STRS_CHECK("", &err, {"query", nowhere}), QL_E_INVALID);
+    assert_ptr_equal(strstr(err.message, "query has"), err.message);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_abi__an_older_caller_knows_less),
         cmocka_unit_test(test_abi__a_later_caller_knows_more),
+        cmocka_unit_test(test_abi__what_to_do_fits_the_struct),
+        cmocka_unit_test(test_abi__a_view_without_a_pointer_is_named),
         cmocka_unit_test(test_abi__what_is_smaller_than_the_first_was_never_initialised),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
