@@ -73,5 +73,21 @@ class Handle:
         if not is_finalizing() and hasattr(self, "closed"):
             self.close()
 
+
+class Holder:
+    """What users see of a handle. It is one object: a copy would be closed with it, and another process cannot use it."""
+
+    _handle: Handle
+    _instead = "open another"
+
+    @property
+    def closed(self) -> bool:
+        return self._handle.closed
+
+    def _check_open(self) -> None:
+        """For `with`, which otherwise would fail at the first use only."""
+        with self._handle:
+            pass
+
     def __reduce__(self) -> Any:
-        raise TypeError(f"a {self._kind} cannot be pickled or copied: open one in each process")
+        raise TypeError(f"a {type(self).__name__} cannot be pickled or copied: {self._instead}")

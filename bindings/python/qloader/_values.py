@@ -47,16 +47,22 @@ def path_in(name: str, path: PathLike | None) -> bytes | None:
     return None if path is None else c_text(name, os.fsencode(path))
 
 
-def uint32_in(name: str, value: SupportsIndex) -> int:
-    """ctypes would cut what does not fit.
+def check_function(name: str, value: object) -> None:
+    """A mistake that would otherwise be seen in the call that first needs it."""
+    if not callable(value):
+        raise TypeError(f"{name} is a {type(value).__name__}, where a function is wanted")
 
-    >>> uint32_in("limit", 2**32)
+
+def uint32_in(name: str, value: SupportsIndex, taken: str = f"0..{2**32 - 1}") -> int:
+    """ctypes would cut what does not fit. `taken`: what the library takes, which looks itself at what does fit.
+
+    >>> uint32_in("threads", 2**32)
     Traceback (most recent call last):
-    qloader.errors.InvalidError: limit is 4294967296, not in 0..4294967295
+    qloader.errors.InvalidError: threads is 4294967296, not in 0..4294967295
     """
     number = operator.index(value)
     if not 0 <= number < 2**32:
-        raise InvalidError(f"{name} is {number}, not in 0..{2**32 - 1}")
+        raise InvalidError(f"{name} is {number}, not in {taken}")
     return number
 
 
@@ -76,11 +82,23 @@ def time_in(name: str, value: Time | None) -> int:
     if value is None:
         return TIME_UNKNOWN
     if isinstance(value, datetime.datetime):
-        return (value.astimezone(datetime.timezone.utc) - _EPOCH) // _MILLISECOND
+        return (_aware(name, value) - _EPOCH) // _MILLISECOND
     if getattr(getattr(value, "dtype", None), "kind", "") == "M":  # numpy.datetime64; its "not a time" is the same number as ours
         moment: Any = value
         return int(moment.astype("datetime64[ms]").astype("int64"))
+    if not hasattr(value, "__index__"):
+        raise TypeError(f"{name} is a {type(value).__name__}, where a datetime.datetime or milliseconds since 1970 are wanted")
     return _int64(name, operator.index(value))
+
+
+def _aware(name: str, moment: datetime.datetime) -> datetime.datetime:
+    """A moment of local time with its distance from UTC, which the system does not know at either end of what a datetime holds."""
+    if moment.utcoffset() is not None:
+        return moment
+    try:
+        return moment.astimezone()
+    except (ValueError, OverflowError, OSError) as error:
+        raise InvalidError(f"{name} is {moment}, which as local time has no counterpart in UTC: give it a tzinfo") from error
 
 
 def _int64(name: str, number: int) -> int:
@@ -90,11 +108,17 @@ def _int64(name: str, number: int) -> int:
 
 
 def time_out(milliseconds: int | None) -> datetime.datetime | None:
+    """None also for what is before the year 1 or after 9999, which a datetime cannot hold.
+
+    >>> time_out(86400500), time_out(None), time_out(2**62)
+    (datetime.datetime(1970, 1, 2, 0, 0, 0, 500000, tzinfo=datetime.timezone.utc), None, None)
     """
-    >>> time_out(86400500), time_out(None)
-    (datetime.datetime(1970, 1, 2, 0, 0, 0, 500000, tzinfo=datetime.timezone.utc), None)
-    """
-    return None if milliseconds is None else _EPOCH + milliseconds * _MILLISECOND
+    if milliseconds is None:
+        return None
+    try:
+        return _EPOCH + milliseconds * _MILLISECOND
+    except OverflowError:
+        return None
 
 
 def content_in(content: Any) -> bytes:

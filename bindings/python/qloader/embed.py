@@ -85,8 +85,10 @@ def floats_in(vectors: Any, count: int, dims: int) -> bytes:
         shape, data = tuple(vectors.shape), vectors.astype("float32").tobytes()
     else:
         rows = [array.array("f", row) for row in vectors]
-        shape = (len(rows), dims if all(len(row) == dims for row in rows) else {len(row) for row in rows})
-        data = b"".join(row.tobytes() for row in rows)
+        odd = next((index for index, row in enumerate(rows) if len(row) != dims), None)
+        if odd is not None:
+            raise ValueError(f"embed() returned a vector of width {len(rows[odd])} for text {odd}, not of width {dims}")
+        shape, data = (len(rows), dims), b"".join(row.tobytes() for row in rows)
     if shape != (count, dims):
         raise ValueError(f"embed() returned vectors of shape {shape}, not ({count}, {dims})")
     return bytes(data)

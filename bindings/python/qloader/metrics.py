@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ._call import Call, text_of
-from ._handle import Handle
+from ._handle import Handle, Holder
 from ._library import lib
 from ._structs import (
     METRIC_COUNTER,
@@ -171,7 +171,7 @@ class Registry:
         return Histogram(self._runtime, metric, labels, None if labels else ())
 
 
-class MetricsServer:
+class MetricsServer(Holder):
     """Answers GET /metrics until it is closed; made by Runtime.serve_metrics()."""
 
     def __init__(self, runtime: Handle, port: int, address: str | None, token: str | None, profiles: bool) -> None:
@@ -194,15 +194,12 @@ class MetricsServer:
             port: int = lib.ql_metrics_server_port(pointer)
         return port
 
-    @property
-    def closed(self) -> bool:
-        return self._handle.closed
-
     def close(self) -> None:
         """Closes every connection; again is fine."""
         self._handle.close()
 
     def __enter__(self) -> MetricsServer:
+        self._check_open()
         return self
 
     def __exit__(self, *unused: object) -> None:

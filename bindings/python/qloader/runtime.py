@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection
 from typing import Any, Union
 
 from ._call import Call, text_of
-from ._handle import Handle
+from ._handle import Handle, Holder
 from ._library import lib
 from ._ops import OpsTable
 from ._structs import (
@@ -23,10 +23,11 @@ from ._structs import (
     sized,
 )
 from ._trap import Nearest, Trap, guard
-from ._values import c_text, uint32_in
+from ._values import c_text, check_function, uint32_in
 from .chunk import ChunkerAdapter, ChunkFunction
 from .convert import ConverterAdapter, ConvertFunction
 from .embed import Embedder, EmbedderAdapter
+from .errors import InvalidError
 from .metrics import MetricsServer, Registry, text_format
 from .rerank import RerankerAdapter, RerankFunction
 from .source import OpenFunction, SourcesAdapter
@@ -45,7 +46,7 @@ LogFunction = Callable[[int, str, str], object]
 Log = Union[LogFunction, logging.Logger]
 
 
-class Runtime:
+class Runtime(Holder):
     """Threads, log and counters; one is enough for a program, and workspaces share it.
 
     `threads`    worker threads, the caller's included; 0: one per core that the process may use. With 1 everything runs in the calling thread.
@@ -71,8 +72,10 @@ class Runtime:
         self._callbacks: list[object] = []  # what C may call as long as the runtime lives
         options = sized(ql_runtime_options)
         options.threads = uint32_in("threads", threads)
-        options.profile = bool(profile)
+        options.profile = self._profile = bool(profile)
         if log is not None:
+            if not isinstance(log, logging.Logger):
+                check_function("log", log)
             options.log_fn = callback = _log_callback(log, self._nearest)
             options.log_level = _level(log, log_level)
             self._callbacks.append(callback)
@@ -109,6 +112,7 @@ class Runtime:
         This and everything else is registered before the first workspace is opened on the runtime, else BusyError; a name that is taken raises
         ExistsError. Names are 1 to 64 of a-z, 0-9, '-', '_', '.'. What is registered is called on any thread of the library.
         """
+        check_function("open_source", open_source)
         adapter = SourcesAdapter(open_source, self._nearest)
         name = c_text("source_type", source_type.encode())
         self._register(lib.ql_source_register, OpsTable(ql_source_ops, adapter, self._nearest, type=name))
@@ -121,6 +125,7 @@ class Runtime:
         It gets an Original and returns a Converted. FormatError or UnsupportedError: there is no text in it. Another QloaderError: the document
         fails. `version`: raise it when the same document yields something else; what was made with another one is made again.
         """
+        check_function("convert", convert)
         adapter = ConverterAdapter(convert, content_types)
         table = OpsTable(
             ql_converter_ops, adapter, self._nearest, name=c_text("name", name.encode()), version=uint32_in("version", version)
@@ -135,12 +140,14 @@ class Runtime:
         It gets a Canonical and ChunkOptions and yields Chunks, which cover the text. A QloaderError: the document fails. `version` as for
         converters.
         """
+        check_function("chunk", chunk)
         adapter = ChunkerAdapter(chunk, content_types)
         table = OpsTable(ql_chunker_ops, adapter, self._nearest, name=c_text("name", name.encode()), version=uint32_in("version", version))
         self._register(lib.ql_chunker_register, table)
 
     def register_embedder(self, name: str, embedder: Embedder) -> None:
         """Adds an object that makes vectors of texts, for workspaces that ask for it: Workspace(embedder=name)."""
+        check_function("embedder.embed", embedder.embed)
         adapter = EmbedderAdapter(embedder, self._nearest)
         table = OpsTable(ql_embedder_ops, adapter, self._nearest, name=c_text("name", name.encode()))
         self._register(lib.ql_embedder_register, table)
@@ -150,12 +157,15 @@ class Runtime:
 
         It gets the question and the hits and returns a number for each, larger is better; equal ones keep their order.
         """
+        check_function("rerank", rerank)
         table = OpsTable(ql_reranker_ops, RerankerAdapter(rerank), self._nearest, name=c_text("name", name.encode()))
         self._register(lib.ql_reranker_register, table)
 
     def stats(self) -> dict[str, Any]:
         """Totals of spans and counters since the start; the runtime must have been made with `profile`."""
         with self._handle as pointer:
+            if not self._profile:
+                raise InvalidError("nothing is counted: make the runtime with Runtime(profile=True)")
             text = text_of(lambda out, error: lib.ql_runtime_stats_json(pointer, out, error), self._call())
         stats: dict[str, Any] = json.loads(text)
         return stats
@@ -185,16 +195,13 @@ class Runtime:
         facts: dict[str, Any] = json.loads(text)
         return facts
 
-    @property
-    def closed(self) -> bool:
-        return self._handle.closed
-
     def close(self) -> None:
         """Closes the runtime; again is fine. Workspaces opened on it go on working: the last one to be closed frees the threads."""
         self._handle.close()
         self._trap.raise_caught()
 
     def __enter__(self) -> Runtime:
+        self._check_open()
         return self
 
     def __exit__(self, *unused: object) -> None:

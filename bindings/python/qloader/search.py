@@ -5,12 +5,13 @@ import ctypes
 import datetime
 import enum
 import json
+import operator
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Union, overload
 
 from ._call import text_of
-from ._handle import Handle
+from ._handle import Handle, Holder
 from ._library import lib
 from ._structs import ql_filter, ql_search_options, sized
 from ._values import Time, c_text, record_out, text_in, time_in, time_out, uint32_in
@@ -82,10 +83,12 @@ class Hit:
 
     @property
     def created_at(self) -> datetime.datetime | None:
+        """In UTC. None where it is not known, or outside of the years 1 to 9999: created_at_ms has it."""
         return time_out(self.created_at_ms)
 
     @property
     def updated_at(self) -> datetime.datetime | None:
+        """As created_at."""
         return time_out(self.updated_at_ms)
 
 
@@ -106,8 +109,10 @@ def _object(text: str) -> dict[str, Any]:
     return value
 
 
-class Results(Sequence[Hit]):
+class Results(Holder, Sequence[Hit]):
     """The hits of one search, best first: a sequence. A hit is a copy and outlives the results."""
+
+    _instead = "its hits can, list(results) has them"
 
     def __init__(self, pointer: int) -> None:
         self._handle = Handle("Results", pointer, lib.ql_results_free)
@@ -128,7 +133,10 @@ class Results(Sequence[Hit]):
     def __getitem__(self, index: int | slice) -> Hit | list[Hit]:
         if isinstance(index, slice):
             return [self._hit(i) for i in range(*index.indices(self._count))]
-        return self._hit(range(self._count)[index])
+        try:
+            return self._hit(range(self._count)[index])
+        except IndexError:
+            raise IndexError(f"there is no hit {operator.index(index)}: the search found {self._count}") from None
 
     def __iter__(self) -> Iterator[Hit]:
         return (self._hit(i) for i in range(self._count))
@@ -142,15 +150,12 @@ class Results(Sequence[Hit]):
         with self._handle as results:
             return text_of(lambda out, error: lib.ql_results_json(results, out, error))
 
-    @property
-    def closed(self) -> bool:
-        return self._handle.closed
-
     def close(self) -> None:
         """Frees the memory of the results now; again is fine."""
         self._handle.close()
 
     def __enter__(self) -> Results:
+        self._check_open()
         return self
 
     def __exit__(self, *unused: object) -> None:
@@ -178,7 +183,7 @@ class SearchOptions:
         struct.filter.struct_size = ctypes.sizeof(ql_filter)
         struct.reranker = None if self.reranker is None else c_text("reranker", self.reranker.encode())
         struct.rerank_count = uint32_in("rerank_count", self.rerank_count)
-        struct.limit = uint32_in("limit", self.limit)
+        struct.limit = uint32_in("limit", self.limit, "1..1000")
         struct.mode = _mode(self.mode)
         kept: list[object] = []
         for name in ("project", "source_type", "source", "path_prefix"):

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from ._call import text_of
-from ._handle import Handle
+from ._handle import Handle, Holder
 from ._library import lib
 from ._ops import OpsTable
 from ._structs import (
@@ -27,7 +27,7 @@ from .search import ModeLike, Results, SearchMode, SearchOptions
 from .source import Source, SourceAdapter
 
 
-class Workspace:
+class Workspace(Holder):
     """An open workspace. Any thread may use it; many may search while one ingests.
 
     `dir`          workspace folder with config.yaml, .env and data/; by default the current folder.
@@ -237,15 +237,12 @@ class Workspace:
     def runtime(self) -> Runtime:
         return self._runtime
 
-    @property
-    def closed(self) -> bool:
-        return self._handle.closed
-
     def close(self) -> None:
         """Closes the workspace; again is fine. A call of another thread that is under way ends first, and frees it then."""
         self._handle.close()
 
     def __enter__(self) -> Workspace:
+        self._check_open()
         return self
 
     def __exit__(self, *unused: object) -> None:

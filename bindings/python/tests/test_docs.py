@@ -6,6 +6,8 @@ import io
 import os
 import pkgutil
 import re
+import shutil
+import subprocess
 import textwrap
 
 import support
@@ -43,6 +45,22 @@ class Docs(support.Case):
 
     def test_tutorial(self):
         self.run_doctest(blocks(TUTORIAL, "pycon"), "docs/python.md", {"__name__": "__main__"}, 50)
+
+    def test_tutorial_has_the_types_it_promises(self):
+        """By mypy --strict, but that the page's own functions have no annotations."""
+        mypy = shutil.which("mypy", path="/usr/bin") or shutil.which("mypy")
+        if mypy is None:
+            self.skipTest("mypy is not installed (Debian: mypy)")
+        examples = doctest.DocTestParser().get_examples(blocks(TUTORIAL, "pycon"))
+        lines = []
+        for example in examples:
+            lines += [""] * (example.lineno - len(lines)) + example.source.splitlines()
+        self.assertGreater(len(lines), 300)
+        self.write("python_md.py", "\n".join(lines) + "\n")
+        flags = ["--strict", "--allow-untyped-defs", "--allow-incomplete-defs", "--allow-untyped-calls", "--allow-untyped-decorators"]
+        done = subprocess.run([mypy, *flags, "--cache-dir", self.path("cache"), self.path("python_md.py")], capture_output=True, text=True,
+                              env=dict(os.environ, MYPYPATH=support.PACKAGE_DIR))
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
     def test_every_exception_is_in_the_tutorial(self):
         with open(TUTORIAL) as file:

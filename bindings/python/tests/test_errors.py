@@ -1,4 +1,5 @@
 """Failures of the library as exceptions: the class of the kind, with what the library knows."""
+import datetime
 import os
 import pickle
 import subprocess
@@ -52,8 +53,42 @@ class Errors(support.Case):
             workspace.search(b"bytes")
         with self.assertRaises(TypeError):
             workspace.search("x", limit=1.5)
+        for wrong_time in (datetime.date(2020, 1, 1), "2020-01-01"):
+            with self.assertRaisesRegex(TypeError, "since is a (date|str), where a datetime"):
+                workspace.search("x", since=wrong_time)
+        with self.assertRaisesRegex(ValueError, r"limit is -1, not in 1\.\.1000"):
+            workspace.search("x", limit=-1)
+        with self.assertRaisesRegex(ValueError, r"Runtime\(profile=True\)"):
+            qloader.Runtime().stats()
         with self.assertRaises(qloader.LimitError):
             qloader.Runtime(threads=1000000)
+
+    def test_what_is_no_function_is_refused_at_once(self):
+        with self.assertRaisesRegex(TypeError, "log is a int"):
+            qloader.Runtime(log=5)
+        with qloader.Runtime() as runtime:
+            for register in (runtime.register_source, runtime.register_converter, runtime.register_chunker, runtime.register_reranker):
+                with self.subTest(register.__name__), self.assertRaisesRegex(TypeError, "is a int, where a function"):
+                    register("x", 5)
+            embedder = type("Letters", (), {"model": "letters", "dims": 26, "embed": 5})()
+            with self.assertRaisesRegex(TypeError, "embedder.embed is a int, where a function"):
+                runtime.register_embedder("x", embedder)
+
+    def test_index_that_is_not_there(self):
+        workspace = self.workspace()
+        workspace.ingest_source(support.DictSource({"a": "Tea is hot."}), project="p", name="n")
+        with self.assertRaisesRegex(IndexError, "there is no hit 9: the search found 1"):
+            workspace.search("tea")[9]
+
+    def test_with_a_closed_object(self):
+        runtime = qloader.Runtime(metrics=True)
+        workspace = self.workspace(runtime=runtime)
+        workspace.ingest_source(support.DictSource({"a": "Tea is hot."}), project="p", name="n")
+        for thing in (workspace.search("tea"), runtime.serve_metrics(), workspace, runtime):
+            thing.close()
+            with self.subTest(thing), self.assertRaisesRegex(qloader.ClosedError, "is closed"):
+                with thing:
+                    self.fail("entered")
 
     def test_empty_query_is_invalid(self):
         workspace = self.workspace()

@@ -295,6 +295,8 @@ class Extensions(support.Case):
                     for call in (lambda: self.ingest(workspace, {"tea": "Tea is hot."}, force=True), lambda: workspace.search("tea")):
                         with self.subTest(number), self.assertRaises(expected) as raised:
                             call()
+                        if number == 1:
+                            self.assertRegex(str(raised.exception), "a vector of width 2 for text 0, not of width 64")
                         if number in (4, 5):
                             self.assertIs(raised.exception, (mistake, answer)[number - 4])
         with self.assertRaises(AttributeError):

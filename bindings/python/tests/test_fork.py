@@ -1,4 +1,5 @@
 """After fork() the child is told to leave its parent's objects alone, may drop them, and can open its own."""
+import copy
 import gc
 import multiprocessing
 import os
@@ -92,8 +93,9 @@ class Fork(support.Case):
 
     def test_handles_are_not_pickled(self):
         for thing in (self.ws, self.runtime, self.results):
-            with self.assertRaisesRegex(TypeError, "cannot be pickled or copied: open one in each process"):
-                pickle.dumps(thing)
+            for way in (pickle.dumps, copy.copy, copy.deepcopy):
+                with self.subTest(thing=thing, way=way), self.assertRaisesRegex(TypeError, "a %s cannot be pickled or copied: " % type(thing).__name__):
+                    way(thing)
         self.assertEqual(pickle.loads(pickle.dumps(self.results[0])), self.results[0])
 
     def test_program_that_forks_and_ends(self):

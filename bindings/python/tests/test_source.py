@@ -1,6 +1,9 @@
 """Sources written in Python: what they list becomes the index, their answers and their mistakes arrive."""
 import datetime
+import os
 import threading
+import time
+import unittest.mock
 
 import support
 
@@ -53,6 +56,27 @@ class Source(support.Case):
         source.texts["d"] = "New."
         self.assertEqual(self.ingest(source, dry_run=True).added, 1)
         self.assertEqual(self.ws.info()["documents"], 2)
+
+    def test_times_that_a_datetime_cannot_hold(self):
+        """They are read as None, and their numbers stay."""
+        latest, first_year = 2**63 - 1, -62135596800001  # a millisecond before the year 1
+        self.ingest(Notes({"a": "x"}, {"a": Document("Tea is hot.", content_type="md", created_at=latest, updated_at=first_year)}))
+        hit = self.ws.search("tea")[0]
+        self.assertEqual((hit.created_at, hit.updated_at), (None, None))
+        self.assertEqual((hit.created_at_ms, hit.updated_at_ms), (latest, first_year))
+
+    @unittest.mock.patch.dict(os.environ, {"TZ": "Asia/Tokyo"})
+    def test_local_times_at_the_ends(self):
+        """Without UTC they cost their document, not the ingest; with a tzinfo they are told."""
+        time.tzset()
+        self.addCleanup(time.tzset)
+        first = datetime.datetime.min
+        answers = {"a": Document("Tea.", updated_at=first), "b": Document("Tea.", updated_at=first.replace(tzinfo=datetime.timezone(datetime.timedelta(hours=9))))}
+        events = []
+        with self.assertRaises(qloader.PartialError) as raised:
+            self.ingest(Notes({"a": "x", "b": "x"}, answers), event=events.append)
+        self.assertEqual((raised.exception.report.failed, raised.exception.report.added), (1, 1))
+        self.assertIn("updated_at is 0001-01-01 00:00:00", [event.message for event in events if event.url == "a"][0])
 
     def test_sources_under_other_names_are_apart(self):
         self.ingest(Notes({"a": "Tea."}))
