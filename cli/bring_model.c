@@ -6,9 +6,13 @@
  */
 #include "bring_model.h"
 
+#include <ctype.h>
 #include <jansson.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -65,11 +69,84 @@ static int on_pull(void *user, ql_str file, uint64_t done_bytes, uint64_t total_
     return stop_asked();
 }
 
-ql_status bring_model(const cli *self, ql_str name, const char *from, const char *to_dir, ql_buf *place, ql_error *err)
+/* The path that a file: URL names, into `out`; 0: it is none, and to be taken as it is. */
+static ql_status path_of_url(const char *url, ql_buf *out, ql_error *err)
+{
+    static const char scheme[] = "file://", host[] = "localhost";
+    if (url == NULL || strncasecmp(url, scheme, sizeof scheme - 1) != 0) return QL_OK;
+    const char *path = url + sizeof scheme - 1;
+    if (strncasecmp(path, host, sizeof host - 1) == 0) path += sizeof host - 1;
+    if (path[0] != '/') {
+        snprintf(err->message, sizeof err->message, "'%.200s' names no place of this machine: write file:///FOLDER, or a path", url);
+        return err->status = QL_E_INVALID;
+    }
+    for (; *path != '\0'; path++) {
+        char hex[] = {path[1], path[1] != '\0' ? path[2] : '\0', '\0'};
+        bool coded = *path == '%' && isxdigit((unsigned char)hex[0]) && isxdigit((unsigned char)hex[1]) && strcmp(hex, "00") != 0;
+        ql_buf_append_char(out, coded ? (char)strtoul(hex, NULL, 16) : *path);
+        path += coded ? 2 : 0;
+    }
+    if (out->status < 0) err->status = QL_E_NOMEM;
+    return out->status < 0 ? QL_E_NOMEM : QL_OK;
+}
+
+/* A message about a part of what was brought names the whole as well. An address may hold a password, and names itself. */
+static void name_origin(const char *from, ql_error *err)
+{
+    ql_error first = *err;
+    if (from == NULL || strstr(from, "://") != NULL || err->message[0] == '\0' || strstr(err->message, from) != NULL) return;
+    snprintf(err->message, sizeof err->message, "'%.100s': %.370s", from, first.message);
+}
+
+/* How much of the path of a folder is there; what is behind that is made on the way. */
+static size_t length_there(const char *dir)
+{
+    char path[PATH_MAX];
+    size_t len = strlen(dir);
+    if (len >= sizeof path) return len;
+    memcpy(path, dir, len + 1);
+    while (len > 0 && access(path, F_OK) != 0) {
+        while (len > 0 && path[len - 1] == '/') len--;
+        while (len > 0 && path[len - 1] != '/') len--;
+        path[len] = '\0';
+    }
+    return len;
+}
+
+/* Innermost first; one that is not empty stays, and what is above it. */
+static void remove_made(const char *dir, size_t there)
+{
+    char path[PATH_MAX];
+    size_t len = strlen(dir);
+    if (len >= sizeof path) return;
+    memcpy(path, dir, len + 1);
+    while (len > there && rmdir(path) == 0) {
+        while (len > there && path[len - 1] == '/') len--;
+        while (len > there && path[len - 1] != '/') len--;
+        path[len] = '\0';
+    }
+}
+
+static ql_status pull(const cli *self, ql_str name, const char *from, const char *to_dir, ql_error *err)
 {
     pull_view view = {.cli = self};
+    ql_buf path = QL_BUF_INIT;
+    size_t there = to_dir != NULL ? length_there(to_dir) : 0;
+    ql_status status = path_of_url(from, &path, err);
+    if (status >= 0 && path.len > 0) from = ql_buf_cstr(&path);
+    if (status >= 0) {
+        status = ql_model_pull(name, from, to_dir, on_pull, &view, err);
+        if (status < 0) name_origin(from, err);
+        if (status < 0 && to_dir != NULL) remove_made(to_dir, there);
+    }
+    ql_buf_dispose(&path);
+    return status;
+}
+
+ql_status bring_model(const cli *self, ql_str name, const char *from, const char *to_dir, ql_buf *place, ql_error *err)
+{
     stop_install(self);
-    ql_status status = ql_model_pull(name, from, to_dir, on_pull, &view, err);
+    ql_status status = pull(self, name, from, to_dir, err);
     if (self->progress_tty && !cli_has(self, OPT_QUIET)) fprintf(stderr, "\r\033[K");
     if (status >= 0) status = to_dir != NULL ? ql_buf_append(place, ql_str_of(to_dir)) : ql_model_user_dir(place, err);
     if (status >= 0) status = ql_buf_printf(place, "/%.*s", (int)name.len, name.ptr);

@@ -166,7 +166,7 @@ static void open_workspace(doctor *self)
     ql_status status = ql_workspace_open(self->runtime, &options, &self->workspace, &problems, &err);
     if (ql_status_kind(status) == QL_E_NOTFOUND)
         ADD("configuration", "valid", VERDICT_FAIL, "a workspace is a folder with a config.yaml", command(self, "setup", &fix), "%s", err.message);
-    else if (status < 0) add_problems(self, ql_buf_cstr(&problems), err.message, "correct that line; docs/configuration.md tells what each key takes");
+    else if (status < 0) add_problems(self, ql_buf_cstr(&problems), err.message, "correct that line; configuration.md among the documents tells what each key takes");
     ql_buf_dispose(&fix);
     ql_buf_dispose(&problems);
 }
@@ -294,6 +294,12 @@ static void check_index_facts(doctor *self, const json_t *index, ql_buf *fix)
     else ADD("index", "whole", VERDICT_SKIPPED, NULL, NULL, "not read as a whole; --verify does");
 }
 
+/* --verify reads also what no search or ingest looks at any more, such as vectors of deleted documents. */
+static const char *harm_of_damage(const doctor *self)
+{
+    return cli_has(self->cli, OPT_VERIFY) ? "searches and ingests that read it fail; none does where nothing uses it any more" : "searches and ingests of this workspace fail";
+}
+
 static void check_index(doctor *self, const json_t *index)
 {
     ql_buf fix = QL_BUF_INIT;
@@ -302,7 +308,7 @@ static void check_index(doctor *self, const json_t *index)
     if (!true_at(index, "there")) ADD("index", "there", VERDICT_WARNING, "there is nothing to search in yet", command(self, "ingest", &fix), "%s", reason);
     else if (true_at(index, "ready")) check_index_facts(self, index, &fix);
     else if (remake)
-        ADD("index", "there", VERDICT_FAIL, "searches and ingests of this workspace fail", command(self, "init --force", &fix), "%s", reason);
+        ADD("index", "there", VERDICT_FAIL, harm_of_damage(self), command(self, "init --force", &fix), "%s", reason);
     else {
         ql_buf_printf(&fix, "look at the disk and at the rights on its files: ls -la ");
         text_shell_quote(&fix, ql_buf_str(&self->data_dir));

@@ -52,7 +52,12 @@ static void print_files(const char *key, const json_t *files)
     size_t i = 0;
     json_t *file = NULL;
     json_array_foreach(files, i, file)
-        printf("%-20s %s  %s\n", i == 0 ? key : "", json_string_value(json_object_get(file, "sha256")), json_string_value(json_object_get(file, "path")));
+    {
+        const char *hash = json_string_value(json_object_get(file, "sha256"));
+        printf("%-20s %s  ", i == 0 ? key : "", hash != NULL ? hash : "hash not known");
+        text_put(stdout, ql_str_of(json_string_value(json_object_get(file, "path"))));
+        printf("\n");
+    }
 }
 
 int cmd_model_info(cli *self)
@@ -71,9 +76,10 @@ int cmd_model_info(cli *self)
                 print_files(key, value);
                 continue;
             }
-            char *text = json_is_string(value) ? NULL : json_dumps(value, JSON_ENCODE_ANY);
+            char *text = json_is_string(value) || json_is_null(value) ? NULL : json_dumps(value, JSON_ENCODE_ANY);
+            const char *shown = json_is_null(value) ? "not known" : text != NULL ? text : json_string_value(value);
             printf("%-20s ", key);
-            text_put(stdout, ql_str_of(text != NULL ? text : json_string_value(value)));
+            text_put(stdout, ql_str_of(shown != NULL ? shown : ""));
             printf("\n");
             free(text);
         }
@@ -83,10 +89,8 @@ int cmd_model_info(cli *self)
     return code;
 }
 
-/* {"name", "path" where it is known, fact: true} */
-static void print_fact(ql_str name, const char *path, const char *fact)
+static void print_object(json_t *object)
 {
-    json_t *object = json_pack("{s:o, s:o*, s:b}", "name", text_json(name), "path", path != NULL ? text_json(ql_str_of(path)) : NULL, fact, 1);
     if (object != NULL) json_dumpf(object, stdout, JSON_INDENT(2));
     printf("\n");
     json_decref(object);
@@ -97,7 +101,7 @@ int cmd_model_verify(cli *self)
     ql_error err = {0};
     ql_status status = ql_model_verify(workspace_dir(self), model_name(self), &err);
     if (status < 0) return cli_fail(self, status, &err);
-    if (self->json) print_fact(model_name(self), NULL, "verified");
+    if (self->json) print_object(json_pack("{s:o, s:b}", "name", text_json(model_name(self)), "verified", 1));
     else if (!cli_has(self, OPT_QUIET)) printf("%s: every file matches its pinned SHA-256\n", model_name(self).ptr);
     return EXIT_OK;
 }
@@ -115,6 +119,35 @@ static ql_status check_place(const cli *self, ql_error *err)
     return status;
 }
 
+/* Whether this build knows the hashes of the model's files, so that bringing it has compared them. */
+static bool is_pinned(const cli *self)
+{
+    size_t i = 0;
+    bool pinned = false;
+    ql_buf text = QL_BUF_INIT;
+    json_t *models = ql_model_list_json(workspace_dir(self), &text, NULL) >= 0 ? json_loads(ql_buf_cstr(&text), 0, NULL) : NULL, *model = NULL;
+    json_array_foreach(models, i, model)
+        if (ql_str_equal(model_name(self), ql_str_of(json_string_value(json_object_get(model, "name"))))) pinned = json_is_true(json_object_get(model, "pinned"));
+    json_decref(models);
+    ql_buf_dispose(&text);
+    return pinned;
+}
+
+static void tell_ready(const cli *self, const ql_buf *place)
+{
+    bool pinned = is_pinned(self);
+    if (self->json) print_object(json_pack("{s:o, s:o, s:b, s:b}", "name", text_json(model_name(self)), "path", text_json(ql_buf_str(place)), "ready", 1, "pinned", pinned));
+    else if (!cli_has(self, OPT_QUIET)) {
+        printf("%s is ready in ", model_name(self).ptr);
+        text_put(stdout, ql_buf_str(place));
+        printf("\n");
+    }
+    if (pinned || self->json) return;
+    fprintf(stderr, "warning: no hashes are known for a model '");
+    text_put(stderr, model_name(self));
+    fprintf(stderr, "': its files were taken unchecked, as they are\n");
+}
+
 int cmd_model_pull(cli *self)
 {
     ql_error err = {0};
@@ -123,12 +156,7 @@ int cmd_model_pull(cli *self)
     if (status >= 0) status = bring_model(self, model_name(self), self->values[OPT_FROM], self->values[OPT_TO], &place, &err);
     int code = EXIT_OK;
     if (status < 0) code = session_fail(self, status, &err);
-    else if (self->json) print_fact(model_name(self), ql_buf_cstr(&place), "ready");
-    else if (!cli_has(self, OPT_QUIET)) {
-        printf("%s is ready in ", model_name(self).ptr);
-        text_put(stdout, ql_buf_str(&place));
-        printf("\n");
-    }
+    else tell_ready(self, &place);
     ql_buf_dispose(&place);
     return code;
 }

@@ -14,6 +14,7 @@
 
 #define SNIPPET_BYTES 400
 #define QUESTION_BYTES_MAX (64 << 10)
+#define AGE_MAX 99999 /* of any unit: weeks of it are 1,900 years */
 
 /* A lone "-": the question is what comes in; one byte more than allowed, so that the library says it is too long. */
 static bool read_question(ql_buf *out)
@@ -33,12 +34,19 @@ static bool join_words(const cli *self, ql_buf *out)
     return out->status >= 0;
 }
 
+/* A number of whatever length with a unit behind: what looks like an age, also where parse_age() refuses it. */
+static bool looks_like_age(const char *text)
+{
+    size_t digits = strspn(text, "0123456789");
+    return digits > 0 && text[digits] != '\0' && strchr("mhdw", text[digits]) != NULL && text[digits + 1] == '\0';
+}
+
 static bool parse_age(const char *text, int64_t *out_ms)
 {
     static const struct { char unit; int64_t ms; } units[] = {{'m', 60000}, {'h', 3600000}, {'d', 86400000}, {'w', 604800000}};
     char *end = NULL;
     long amount = strtol(text, &end, 10);
-    if (end == text || end[0] == '\0' || end[1] != '\0' || amount < 0 || amount >= 100000) return false;
+    if (end == text || end[0] == '\0' || end[1] != '\0' || amount < 0 || amount > AGE_MAX) return false;
     for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
         if (*end != units[i].unit) continue;
         *out_ms = (int64_t)time(NULL) * 1000 - amount * units[i].ms;
@@ -93,7 +101,8 @@ static bool build_options(const cli *self, ql_search_options *options)
     options->filter.source = cli_str(self, OPT_SOURCE);
     options->filter.path_prefix = cli_str(self, OPT_PATH);
     if (cli_has(self, OPT_SINCE) && !parse_since(self->values[OPT_SINCE], &options->filter.since_ms)) {
-        (void)cli_usage_error(self, "--since '%s' is neither a date (2026-01-31, 2026-01-31T12:00:00, with Z or +01:00 behind) nor an age (30m, 12h, 7d, 2w)", self->values[OPT_SINCE]);
+        if (looks_like_age(self->values[OPT_SINCE])) (void)cli_usage_error(self, "--since '%s' is an age of more than %d minutes, hours, days or weeks: write a date", self->values[OPT_SINCE], AGE_MAX);
+        else (void)cli_usage_error(self, "--since '%s' is neither a date (2026-01-31, 2026-01-31T12:00:00, with Z or +01:00 behind) nor an age (30m, 12h, 7d, 2w)", self->values[OPT_SINCE]);
         return false;
     }
     return true;

@@ -391,6 +391,35 @@ static void name_place(const setup *self, ql_error *err)
     }
 }
 
+/* What is wrong with config.yaml is wrong with an address that was given: the rest of it is ours. NULL: it is something else. */
+static const char *refused_address(const setup *self, const ql_error *err, const char **what)
+{
+    size_t p = 0, s = 0;
+    json_t *project = NULL, *source = NULL;
+    const char *found = NULL;
+    ql_buf key = QL_BUF_INIT;
+    json_array_foreach(self->plan.projects, p, project)
+        json_array_foreach(json_object_get(project, "sources"), s, source)
+        {
+            if (strcmp(json_string_value(json_object_get(source, "source_type")), "git") != 0) continue;
+            ql_buf_clear(&key);
+            ql_buf_printf(&key, "sources.git.%s.base_url ", json_string_value(json_object_get(source, "source")));
+            const char *at = strstr(err->message, ql_buf_cstr(&key));
+            if (at == NULL || found != NULL) continue;
+            *what = at + key.len;
+            found = json_string_value(json_object_get(source, "base_url"));
+        }
+    ql_buf_dispose(&key);
+    return found;
+}
+
+static int fail_writing(const setup *self, ql_status status, const ql_error *err)
+{
+    const char *what = NULL, *address = ql_status_kind(status) == QL_E_CONFIG ? refused_address(self, err, &what) : NULL;
+    if (address == NULL) return cli_fail(self->cli, status, err);
+    return cli_usage_error(self->cli, "%s '%s' %s", cli_has(self->cli, OPT_GIT) ? "--git" : "the repository", address, what);
+}
+
 static int write_all(setup *self)
 {
     ql_error err = {0};
@@ -403,7 +432,7 @@ static int write_all(setup *self)
     if (status < 0) name_place(self, &err);
     if (status < 0 || broken) files_take_back(&self->files);
     ask_release(status >= 0 && !broken); /* what broke it off ends the program here */
-    if (status < 0) return cli_fail(self->cli, status, &err);
+    if (status < 0) return fail_writing(self, status, &err);
     return broken ? broken_off(self) : EXIT_OK;
 }
 

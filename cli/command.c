@@ -98,6 +98,8 @@ int cli_find_command(int argc, char **argv, const cli_command **out)
     return 0;
 }
 
+#define FAR 3u
+
 static unsigned distance(const char *a, const char *b)
 {
     unsigned row[64];
@@ -116,6 +118,13 @@ static unsigned distance(const char *a, const char *b)
         }
     }
     return row[lb];
+}
+
+/* How far a name is from a word that may be a slip of it; FAR: too far. Two letters are one slip in a short word only where it begins right. */
+static unsigned slip(const char *word, const char *name)
+{
+    unsigned d = distance(word, name);
+    return d < FAR && (d < 2 || word[0] == name[0] || strlen(word) >= 6) ? d : FAR;
 }
 
 const char *cli_word_in_group(const cli_command *command, const char *group)
@@ -137,10 +146,10 @@ static int group_needs_word(const cli *self, const char *group)
 int cli_unknown_command(const cli *self, const char *word)
 {
     const char *nearest = NULL;
-    unsigned best = 3;
+    unsigned best = FAR;
     for (const cli_command *command = cli_commands; command->name != NULL; command++) {
         if (cli_word_in_group(command, word) != NULL) return group_needs_word(self, word);
-        unsigned d = distance(word, command->name);
+        unsigned d = slip(word, command->name);
         if (d < best) best = d, nearest = command->name;
     }
     if (nearest != NULL) return cli_usage_error(self, "no command '%s' (did you mean '%s'?); '%s --help' lists them", word, nearest, self->program);
@@ -203,10 +212,10 @@ static const char *nearest_option(const cli_command *command, const char *word)
 {
     char name[64];
     const char *nearest = NULL;
-    unsigned best = 3;
+    unsigned best = FAR;
     snprintf(name, sizeof name, "%.*s", (int)strcspn(word, "="), word);
     for (const cli_option *option = cli_options; option->name != NULL; option++) {
-        unsigned d = cli_takes(command, option->id) ? distance(name, option->name) : best;
+        unsigned d = cli_takes(command, option->id) ? slip(name, option->name) : best;
         if (d < best) best = d, nearest = option->name;
     }
     return nearest;

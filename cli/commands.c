@@ -258,7 +258,8 @@ const cli_command cli_commands[] = {
      "  qloader ingest --profile=profile && less profile/report.md\n"
      "  qloader ingest --metrics-port 8001\n", ingest_options, common, cmd_ingest},
     {"search", &question, 1, CLI_NO_LIMIT, "ask the index",
-     "Finds the passages that answer a question, by meaning and by words. Several words need no quotes; '-' reads the question from stdin.",
+     "Finds the passages that answer a question, by meaning and by words. Several words need no quotes; '-' reads the question from stdin.\n"
+     "--path takes names as results show them: where one holds a control character, the url or the title.",
      "  qloader search \"how do I undo the last commit?\"\n  qloader search --path docs/ --limit 3 --format md retry policy\n"
      "  qloader search --json --explain 'ssh key' | jq .hits[0].url\n",
      search_options, common, cmd_search},
@@ -269,7 +270,8 @@ const cli_command cli_commands[] = {
     {"project validate", NULL, 0, 0, "check that every source can be opened", "Opens each folder and local repository; nothing is asked over the network. Exit codes: 4 a place is missing, 9 a type is not in this build.", NULL, project_options, common, cmd_project_validate},
     {"model list", NULL, 0, 0, "list known and installed embedding models", NULL, NULL, no_options, model_common, cmd_model_list},
     {"model pull", &name, 0, 1, "bring an embedding model to this machine",
-     "Without --from the address known for the model is used. Every file is checked against its pinned SHA-256.",
+     "Without --from the address known for the model is used. Every file of a model that this build knows is checked\n"
+     "against its pinned SHA-256. Under any other name --from brings what is there, unchecked, with a warning.",
      "  qloader model pull\n  qloader model pull --from ./all-MiniLM-L6-v2\n", pull_options, model_common, cmd_model_pull},
     {"model info", &name, 0, 1, "facts of a model", NULL, NULL, no_options, model_common, cmd_model_info},
     {"model verify", &name, 0, 1, "check a model's files against their hashes", NULL, NULL, no_options, model_common, cmd_model_verify},

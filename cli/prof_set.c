@@ -142,7 +142,13 @@ ql_status prof_write_set(const ql_capture *capture, const char *folder, bool who
 ql_status prof_set_open(const char *path, uint32_t flags, ql_capture **out, ql_error *err)
 {
     struct stat facts;
-    if (stat(path, &facts) != 0 || !S_ISDIR(facts.st_mode)) return ql_capture_open(path, flags, out, err);
+    bool there = stat(path, &facts) == 0;
+    if (there && !S_ISDIR(facts.st_mode) && !S_ISREG(facts.st_mode)) {
+        const char *kind = S_ISFIFO(facts.st_mode) ? "a pipe" : S_ISSOCK(facts.st_mode) ? "a socket" : "a device";
+        (void)snprintf(err->message, sizeof err->message, "'%.300s' is %s, where the file of a capture is wanted", path, kind);
+        return err->status = QL_E_IO;
+    }
+    if (!there || !S_ISDIR(facts.st_mode)) return ql_capture_open(path, flags, out, err);
     ql_buf inner = QL_BUF_INIT;
     ql_buf_printf(&inner, "%s/capture.qprof", path);
     ql_status status = ql_capture_open(ql_buf_cstr(&inner), flags, out, err);

@@ -154,8 +154,9 @@ static int open_workspace(cli *self, const char *data_dir, cli_session *out)
         bool missing = ql_status_kind(status) == QL_E_NOTFOUND; /* config.yaml, or the file that --env names */
         code = fail_open(self, &problems, missing ? QL_E_CONFIG : status, &err);
         if (missing && !self->json && !self->json_lines && !cli_has(self, OPT_ENV)) {
-            fprintf(stderr, "A workspace is a folder with a config.yaml; --workspace DIR names another than this one. The smallest config.yaml:\n\n"
-                            "    sources:\n      localfile:\n        docs:\n          base_url: \"file:///path/to/your/documents\"\n\n");
+            fprintf(stderr, "A workspace is a folder with a config.yaml; --workspace DIR names another than this one. '%s setup'\n"
+                            "makes one by questions or options. The smallest config.yaml:\n\n"
+                            "    sources:\n      localfile:\n        docs:\n          base_url: \"file:///path/to/your/documents\"\n\n", self->program);
         }
     }
     ql_buf_dispose(&problems);

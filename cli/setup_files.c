@@ -28,7 +28,7 @@ void files_dispose(setup_files *self)
 /* status: what it is when the system says nothing better. */
 static ql_status fail(ql_error *err, int os_code, const char *path)
 {
-    ql_status status = os_code == ENOSPC || os_code == EDQUOT ? QL_E_NOSPACE : os_code == EEXIST ? QL_E_EXISTS : os_code == ENOMEM ? QL_E_NOMEM : QL_E_IO;
+    ql_status status = os_code == ENOSPC || os_code == EDQUOT ? QL_E_NOSPACE : os_code == EEXIST ? QL_E_EXISTS : os_code == ENOMEM ? QL_E_NOMEM : os_code == ENOENT ? QL_E_NOTFOUND : QL_E_IO;
     *err = (ql_error){.status = status, .os_code = os_code};
     snprintf(err->message, sizeof err->message, "'%.400s': %s", path, strerror(os_code));
     return status;

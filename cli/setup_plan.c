@@ -412,7 +412,7 @@ void plan_config(const setup_plan *self, ql_buf *out)
     size_t i = 0;
     json_t *project = NULL;
     ql_buf_printf(out, "# What is read, and how. Made by 'qloader setup'; change it as you like: 'qloader doctor' checks it, 'qloader config' shows it\n"
-                       "# with every default, docs/configuration.md explains every key. Relative folders are relative to this file.\n\n");
+                       "# with every default, configuration.md among the documents explains every key. Relative folders are relative to this file.\n\n");
     put_global(self, out);
     json_array_foreach(self->projects, i, project)
     {

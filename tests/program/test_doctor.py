@@ -114,6 +114,7 @@ class Doctor(harness.Case):
             f.write(b"\x55")
         self.only(self.examine(0), "index", "whole", "skipped")
         check = self.only(self.examine(1, "--verify"), "index", "there", "fail", "vectors-000001.qlv")
+        self.assertIn("that read it fail", check["why"])  # --verify reads what nothing else may ever look at
         self.mend(check)
         self.only(self.examine(0), "index", "there", "warning", "empty")
         self.ws.ingest()

@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
+import zipfile
 
 import harness
 
@@ -133,8 +134,20 @@ class Manners(harness.Case):
         self.assertIn("no index", self.failure(4, "not found", "search", "-fJSON", "x"))
 
     def test_help_of_no_command(self):
+        for word in ("nope", "xyz"):
+            self.assertNotIn("did you mean", subprocess.run([harness.QLOADER, word], capture_output=True, text=True).stderr)
+        self.assertIn("did you mean 'top'", subprocess.run([harness.QLOADER, "tpo"], capture_output=True, text=True).stderr)
         for words, text in ((["help", "ingets"], "did you mean 'ingest'"), (["help", "project", "lost"], "no command 'project lost'"), (["help", "init", "search"], "no command 'init search'")):
             self.assertIn(text, subprocess.run([harness.QLOADER] + words, capture_output=True, text=True).stderr)
+
+    def test_an_age_that_is_too_large_is_told_as_one(self):
+        for text in ("9999999d", "99999999999999999999w"):
+            self.expect(2, "search", "--since", text, "x", text="--since '%s' is an age of more than 99999" % text)
+        self.expect(2, "search", "--since", "7y", "x", text="neither a date")
+
+    def test_a_folder_that_is_no_workspace(self):
+        os.unlink(os.path.join(self.ws.dir, "config.yaml"))
+        self.expect(3, "ingest", text="'qloader setup'")
 
     def test_since_takes_an_offset(self):
         self.ws.write("a.md", "The okapi eats.\n")
@@ -182,9 +195,42 @@ class Manners(harness.Case):
     def test_pull_says_where(self):
         env = {"XDG_DATA_HOME": os.path.join(self.ws.dir, "data home")}
         done = self.ws.run("model", "pull", "--json", "--from", os.environ["QLOADER_MODEL_DIR"], env=env)
-        self.assertEqual(json.loads(done.stdout), {"name": "all-MiniLM-L6-v2", "path": env["XDG_DATA_HOME"] + "/qloader/models/all-MiniLM-L6-v2", "ready": True})
+        self.assertEqual(json.loads(done.stdout), {"name": "all-MiniLM-L6-v2", "path": env["XDG_DATA_HOME"] + "/qloader/models/all-MiniLM-L6-v2", "ready": True, "pinned": True})
         done = self.ws.run("model", "pull", "--from", os.environ["QLOADER_MODEL_DIR"], "--to", self.ws.dir)
         self.assertIn("is ready in " + self.ws.dir, done.stdout)
+        self.assertEqual(done.stderr, "")
+
+    def test_a_model_without_known_hashes(self):
+        env = {"XDG_DATA_HOME": os.path.join(self.ws.dir, "data home")}
+        done = self.ws.run("model", "pull", "foo", "--from", os.environ["QLOADER_MODEL_DIR"], env=env)
+        self.assertEqual((done.returncode, done.stderr), (0, "warning: no hashes are known for a model 'foo': its files were taken unchecked, as they are\n"))
+        done = self.ws.run("model", "pull", "foo", "--json", "--from", os.environ["QLOADER_MODEL_DIR"], env=env)
+        self.assertIs(json.loads(done.stdout)["pinned"], False)
+        env["QLOADER_MODEL_DIR"] = ""
+        told = self.ws.run("model", "info", "foo", env=env).stdout
+        self.assertNotIn("null", told)
+        self.assertIn("hash not known  model.safetensors", told)
+        self.assertRegex(told, r"(?m)^licence +not known$")
+
+    def test_a_pull_that_fails(self):
+        """It leaves nothing, and names where it looked; a file: URL is a path."""
+        to = os.path.join(self.ws.dir, "deep", "models")
+        archive = os.path.join(self.ws.dir, "my model.zip")
+        with zipfile.ZipFile(archive, "w") as z:
+            z.write(os.path.join(os.environ["QLOADER_MODEL_DIR"], "config.json"), "config.json")
+            z.writestr("model.safetensors", "no weights")
+        for place in (archive, "file://" + archive.replace(" ", "%20"), "file://localhost" + archive.replace(" ", "%20")):
+            done = self.ws.run("model", "pull", "foo", "--from", place, "--to", to)
+            self.assertNotEqual(done.returncode, 0)
+            self.assertIn("my model.zip", done.stderr)
+            self.assertNotIn("%20", done.stderr)
+            self.assertFalse(os.path.exists(os.path.dirname(to)))
+        os.makedirs(to)
+        self.assertNotEqual(self.ws.run("model", "pull", "foo", "--from", archive, "--to", to).returncode, 0)
+        self.assertTrue(os.path.isdir(to))
+        self.assertIn("file:///FOLDER", self.ws.run("model", "pull", "foo", "--from", "file://elsewhere/x").stderr)
+        done = self.ws.run("model", "pull", "--from", "file://" + os.environ["QLOADER_MODEL_DIR"], "--to", to)
+        self.assertEqual(done.returncode, 0, done.stderr)
 
     def test_a_pipe_is_no_configuration(self):
         os.unlink(os.path.join(self.ws.dir, "config.yaml"))

@@ -343,6 +343,9 @@ class Prof(harness.Captures):
         self.run_prof("report", "--output", self.dir, self.path("capture.qprof"), code=7)
         self.assertEqual([name for name in os.listdir(self.dir) if ".part-" in name], [])
 
+    def test_what_is_no_file(self):
+        self.assertIn("'/dev/null' is a device, where the file of a capture is wanted", self.run_prof("top", "/dev/null", code=7))
+
     def test_a_folder_stands_for_the_capture_in_it(self):
         self.assertEqual(self.run_prof("report", self.dir), self.run_prof("report", self.path("capture.qprof")))
 

@@ -150,7 +150,7 @@ class Setup(unittest.TestCase):
     def test_refusals(self):
         for code, words, text in ((2, ["--mode", "expert"], "expert"), (2, ["--localfile", "", "--localfile", "my notes"], "empty"), (2, ["--localfile", "nosuch"], "nosuch"), (2, ["--localfile", "my notes/a.md"], "not a folder"),
                                   (2, ["--git", "./nosuch"], "nosuch"), (2, ["--workspace", "my notes/a.md"], "not a folder"), (2, ["--workspace", "a", "--output-dir", "b"], "two"), (2, ["--workspace=~/kb"], "begins with ~"),
-                                  (2, ["--project", "1"], "letter"), (2, ["--git", ""], "empty"), (2, ["--git", "https://example.com/${X}"], "replaced"), (3, ["--git", "foo://x/y"], "config.yaml")):
+                                  (2, ["--project", "1"], "letter"), (2, ["--git", ""], "empty"), (2, ["--git", "https://example.com/${X}"], "replaced"), (2, ["--git", "foo://x/y"], "--git 'foo://x/y' "), (2, ["--git", "ht!tp://x y"], "--git 'ht!tp://x y' "), (4, ["--workspace", "/proc/q"], "/proc/q")):
             done = self.run_setup(code, *words)
             self.assertIn(text, done.stderr)
             self.assertNotIn(".setup-", done.stderr)
