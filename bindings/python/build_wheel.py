@@ -167,10 +167,13 @@ class UnsupportedOperation(Exception):
 
 def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
     settings = config_settings or {}
-    unknown = sorted(set(settings) - {"build-dir", "library"})
-    if unknown:
-        raise Failure("unknown setting %s: there are build-dir and library" % ", ".join(unknown))
-    return make(wheel_directory, settings.get("build-dir"), settings.get("library"))
+    try:
+        unknown = sorted(set(settings) - {"build-dir", "library"})
+        if unknown:
+            raise Failure("unknown setting %s: there are build-dir and library" % ", ".join(unknown))
+        return make(wheel_directory, settings.get("build-dir"), settings.get("library"))
+    except Failure as failure:
+        sys.exit("build_wheel: %s" % failure)  # pip shows what an exception of ours would say under its traceback
 
 
 def build_sdist(sdist_directory, config_settings=None):

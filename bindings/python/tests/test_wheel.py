@@ -83,6 +83,13 @@ class WheelCase(support.Case):
         env = dict(self.stranger(), QLOADER_LIBRARY=os.environ["QLOADER_LIBRARY"])
         self.assertIn("0.1", run(python, "-c", "import qloader; print(qloader.library_version(), qloader.__file__)", cwd=self.dir, env=env))
 
+    def test_what_pip_shows_of_a_request_that_cannot_be_met(self):
+        python = self.venv()
+        for words, told in (([], "build_wheel: say where the library is"), (["--config-settings", "colour=blue"], "build_wheel: unknown setting colour")):
+            with self.assertRaisesRegex(AssertionError, told) as raised:
+                run(python, "-m", "pip", "install", "--no-index", *words, support.PACKAGE_DIR, env=self.stranger())
+            self.assertNotIn("Traceback", str(raised.exception))
+
     def test_record_and_tag(self):
         with zipfile.ZipFile(self.wheel) as archive:
             self.assertIsNone(archive.testzip())
