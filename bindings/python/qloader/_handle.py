@@ -73,6 +73,9 @@ class Handle:
         if not is_finalizing() and hasattr(self, "closed"):
             self.close()
 
+    def __reduce__(self) -> Any:
+        raise TypeError(f"a {self._kind} cannot be pickled or copied, nor what uses it")  # a copy would be freed as well
+
 
 class Holder:
     """What users see of a handle. It is one object: a copy would be closed with it, and another process cannot use it."""

@@ -96,6 +96,11 @@ class Fork(support.Case):
             for way in (pickle.dumps, copy.copy, copy.deepcopy):
                 with self.subTest(thing=thing, way=way), self.assertRaisesRegex(TypeError, "a %s cannot be pickled or copied: " % type(thing).__name__):
                     way(thing)
+        with qloader.Runtime(metrics=True) as runtime:
+            counter = runtime.registry.counter("letters", "letters read")
+            for way in (pickle.dumps, copy.deepcopy):
+                with self.subTest(way=way), self.assertRaisesRegex(TypeError, "a Runtime cannot be pickled or copied, nor what uses it"):
+                    way(counter)
         self.assertEqual(pickle.loads(pickle.dumps(self.results[0])), self.results[0])
 
     def test_program_that_forks_and_ends(self):
