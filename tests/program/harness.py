@@ -10,6 +10,11 @@ import tempfile
 import time
 import unittest
 
+# Tests send these. Whoever runs them in the background or by nohup has them ignored, which programs inherit and respect.
+for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
+    if signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+
 QLOADER = os.environ["QLOADER_PROGRAM"]
 STORE_DUMP = os.environ.get("QLOADER_STORE_DUMP", "")
 PATIENCE = float(os.environ.get("QL_TEST_PATIENCE", "1"))  # how much longer than elsewhere a test waits, as under valgrind
