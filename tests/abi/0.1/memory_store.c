@@ -2,7 +2,9 @@
  * A store of one's own: documents in memory, every question answered by looking at all of them. Exact, and slow from some ten thousand
  * chunks on. What a writer wants is noted between begin and commit; commit alone changes what the others see, under a lock that every view
  * holds while it is open. Usage: memory_store FOLDER (with a config.yaml)
+ * Build: cc memory_store.c -o memory_store $(pkg-config --cflags --libs qloader) -pthread -lm
  */
+#define _POSIX_C_SOURCE 200809L /* pthread_rwlock_t, also with -std=c11 */
 #include <math.h>
 #include <pthread.h>
 #include <qloader.h>

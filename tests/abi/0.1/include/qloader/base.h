@@ -83,7 +83,7 @@ enum {
 /** The kind of `status` (a QL_E_ value, QL_OK or QL_DONE), without its detail. */
 static inline ql_status ql_status_kind(ql_status status)
 {
-    return status < 0 ? -(ql_status)((0u - (uint32_t)status) & 0xffu) : status;
+    return status < 0 ? -(((-(status + 1) & 0xff) + 1) & 0xff) : status; /* the low byte of -status, which need not fit */
 }
 
 /** A short English sentence for the kind of `status`; static storage, never NULL. */
@@ -141,7 +141,7 @@ QL_API void ql_buf_init(ql_buf *self, size_t limit_bytes);
 QL_API void ql_buf_dispose(ql_buf *self);
 /** Empties the buffer, keeps its memory, clears the sticky status. */
 QL_API void ql_buf_clear(ql_buf *self);
-/** Appends bytes. On failure (QL_E_NOMEM, QL_E_LIMIT) the buffer is emptied and every later append fails too. */
+/** Appends bytes. On failure (QL_E_NOMEM, QL_E_LIMIT; QL_E_INVALID: bytes that have no ptr) the buffer is emptied and every later append fails too. */
 QL_API ql_status ql_buf_append(ql_buf *self, ql_str bytes);
 QL_API ql_status ql_buf_append_char(ql_buf *self, char byte);
 /** Appends formatted text; number text does not depend on the locale for integers and strings (do not use %f). */

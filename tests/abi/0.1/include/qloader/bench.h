@@ -72,7 +72,7 @@ typedef struct ql_bench_http_options {
     uint64_t reserved[4];
 } ql_bench_http_options;
 
-#define QL_BENCH_HTTP_OPTIONS_INIT {(uint32_t)sizeof(ql_bench_http_options), 0, 0, 0, 0, 0, NULL, NULL, NULL, {0, 0, 0, 0}}
+#define QL_BENCH_HTTP_OPTIONS_INIT {sizeof(ql_bench_http_options), 0, 0, 0, 0, 0, NULL, NULL, NULL, {0, 0, 0, 0}}
 /** The macro as a function. Inline, because only the program knows how large its struct is. */
 static inline void ql_bench_http_options_init(ql_bench_http_options *options)
 {
@@ -88,7 +88,7 @@ typedef struct ql_bench_http_report {
     uint64_t reserved[4];
 } ql_bench_http_report;
 
-#define QL_BENCH_HTTP_REPORT_INIT {(uint32_t)sizeof(ql_bench_http_report), 0, 0, 0, {0, 0, 0, 0}}
+#define QL_BENCH_HTTP_REPORT_INIT {sizeof(ql_bench_http_report), 0, 0, 0, {0, 0, 0, 0}}
 
 /**
  * Sends each request `rounds` times, by turns, and tells every one that has ended.

@@ -93,7 +93,7 @@ typedef struct ql_capture_view {
     uint64_t reserved[4];
 } ql_capture_view;
 
-#define QL_CAPTURE_VIEW_INIT {(uint32_t)sizeof(ql_capture_view), 0, 0, 0, 0, 0, {0, 0, 0, 0}}
+#define QL_CAPTURE_VIEW_INIT {sizeof(ql_capture_view), 0, 0, 0, 0, 0, {0, 0, 0, 0}}
 /** The macro as a function. Inline, because only the program knows how large its struct is. */
 static inline void ql_capture_view_init(ql_capture_view *view)
 {

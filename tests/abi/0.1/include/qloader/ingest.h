@@ -50,7 +50,7 @@ typedef enum ql_ingest_phase {
 typedef struct ql_ingest_progress {
     uint32_t struct_size;
     int32_t phase;            /**< ql_ingest_phase */
-    ql_str project, source_type, source;
+    ql_str project, source_type, source; /**< the current one */
     uint64_t listed;          /**< items seen so far */
     uint64_t documents_total; /**< to be worked on, known once listing ended */
     uint64_t documents_done;  /**< of these, committed, failed or found unchanged */
@@ -102,7 +102,7 @@ typedef struct ql_ingest_options {
     uint64_t reserved[3];
 } ql_ingest_options;
 
-#define QL_INGEST_OPTIONS_INIT {(uint32_t)sizeof(ql_ingest_options), 0, 0, 0, {NULL, 0}, {NULL, 0}, {NULL, 0}, NULL, NULL, NULL, 0, {0, 0, 0}}
+#define QL_INGEST_OPTIONS_INIT {sizeof(ql_ingest_options), 0, 0, 0, {NULL, 0}, {NULL, 0}, {NULL, 0}, NULL, NULL, NULL, 0, {0, 0, 0}}
 /** The macro as a function. Inline, because only the program knows how large its struct is. */
 static inline void ql_ingest_options_init(ql_ingest_options *options)
 {
@@ -121,7 +121,7 @@ typedef struct ql_ingest_report {
     uint64_t elapsed_ms;
 } ql_ingest_report;
 
-#define QL_INGEST_REPORT_INIT {(uint32_t)sizeof(ql_ingest_report), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+#define QL_INGEST_REPORT_INIT {sizeof(ql_ingest_report), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
 /** The macro as a function. Inline, because only the program knows how large its struct is. */
 static inline void ql_ingest_report_init(ql_ingest_report *report)
 {
@@ -144,8 +144,12 @@ QL_API QL_MUST_USE ql_status ql_ingest(ql_workspace *workspace, const ql_ingest_
 
 /**
  * The same for one source that the application brings: everything the source lists becomes the content of (project, type, name).
- * `ops` and `self` are borrowed for the call; close_fn and open_fn are not called; ops->type is none of the library's own types. Filters in
- * `options` are ignored.
+ * `ops` and `self` are borrowed for the call; close_fn and open_fn are not called. Filters in `options` are ignored.
+ *
+ * @param project  1 to 256 bytes of UTF-8 without control characters; so is `source`, its name.
+ * @param ops      ops->type is 1 to 64 of a-z, 0-9, '-', '_', '.', and none of the library's own types.
+ * Errors:  as ql_ingest(), and QL_E_INVALID (a name or type as above, an item of the listing that is not sound: nothing is deleted then). A document that is not
+ *          sound is one that failed: QL_E_PARTIAL. What list_fn fails with is passed on.
  * Since: 0.1
  */
 QL_API QL_MUST_USE ql_status ql_ingest_source(ql_workspace *workspace, ql_str project, ql_str source,

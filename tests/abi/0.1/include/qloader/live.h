@@ -44,9 +44,9 @@ typedef struct ql_live_options {
 } ql_live_options;
 
 #ifdef __cplusplus
-#define QL_LIVE_OPTIONS_INIT (ql_live_options{(uint32_t)sizeof(ql_live_options), 0, NULL, NULL, NULL, {0, 0, 0, 0}})
+#define QL_LIVE_OPTIONS_INIT (ql_live_options{sizeof(ql_live_options), 0, NULL, NULL, NULL, {0, 0, 0, 0}})
 #else
-#define QL_LIVE_OPTIONS_INIT {(uint32_t)sizeof(ql_live_options), 0, NULL, NULL, NULL, {0, 0, 0, 0}}
+#define QL_LIVE_OPTIONS_INIT {sizeof(ql_live_options), 0, NULL, NULL, NULL, {0, 0, 0, 0}}
 #endif
 /** The macro as a function. Inline, because only the program knows how large its struct is. */
 static inline void ql_live_options_init(ql_live_options *options)

@@ -78,7 +78,7 @@ typedef struct ql_metric_options {
     uint64_t reserved[4];
 } ql_metric_options;
 
-#define QL_METRIC_OPTIONS_INIT {(uint32_t)sizeof(ql_metric_options), 0, NULL, NULL, NULL, NULL, 0, 0, NULL, 0, 0, NULL, NULL, {0, 0, 0, 0}}
+#define QL_METRIC_OPTIONS_INIT {sizeof(ql_metric_options), 0, NULL, NULL, NULL, NULL, 0, 0, NULL, 0, 0, NULL, NULL, {0, 0, 0, 0}}
 /** The macro as a function. Inline, because only the program knows how large its struct is. */
 static inline void ql_metric_options_init(ql_metric_options *options)
 {
@@ -169,7 +169,7 @@ typedef struct ql_metrics_server_options {
     uint64_t reserved[4];
 } ql_metrics_server_options;
 
-#define QL_METRICS_SERVER_OPTIONS_INIT {(uint32_t)sizeof(ql_metrics_server_options), 0, NULL, NULL, 0, 0, {0, 0, 0, 0}}
+#define QL_METRICS_SERVER_OPTIONS_INIT {sizeof(ql_metrics_server_options), 0, NULL, NULL, 0, 0, {0, 0, 0, 0}}
 /** The macro as a function. Inline, because only the program knows how large its struct is. */
 static inline void ql_metrics_server_options_init(ql_metrics_server_options *options)
 {

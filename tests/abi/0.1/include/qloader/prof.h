@@ -92,9 +92,9 @@ typedef struct ql_prof_options {
 } ql_prof_options;
 
 #ifdef __cplusplus
-#define QL_PROF_OPTIONS_INIT (ql_prof_options{(uint32_t)sizeof(ql_prof_options), 0, 0, 0, 0, NULL, NULL, NULL, 0, NULL, NULL, {0, 0, 0, 0}})
+#define QL_PROF_OPTIONS_INIT (ql_prof_options{sizeof(ql_prof_options), 0, 0, 0, 0, NULL, NULL, NULL, 0, NULL, NULL, {0, 0, 0, 0}})
 #else
-#define QL_PROF_OPTIONS_INIT {(uint32_t)sizeof(ql_prof_options), 0, 0, 0, 0, NULL, NULL, NULL, 0, NULL, NULL, {0, 0, 0, 0}}
+#define QL_PROF_OPTIONS_INIT {sizeof(ql_prof_options), 0, 0, 0, 0, NULL, NULL, NULL, 0, NULL, NULL, {0, 0, 0, 0}}
 #endif
 /** The macro as a function. Inline, because only the program knows how large its struct is. */
 static inline void ql_prof_options_init(ql_prof_options *options)

@@ -42,7 +42,7 @@ typedef struct ql_runtime_options {
     uint64_t reserved[4];
 } ql_runtime_options;
 
-#define QL_RUNTIME_OPTIONS_INIT {(uint32_t)sizeof(ql_runtime_options), 0, NULL, NULL, 0, 0, {0, 0, 0, 0}}
+#define QL_RUNTIME_OPTIONS_INIT {sizeof(ql_runtime_options), 0, NULL, NULL, 0, 0, {0, 0, 0, 0}}
 /** The macro as a function. Inline, because only the program knows how large its struct is. */
 static inline void ql_runtime_options_init(ql_runtime_options *options)
 {

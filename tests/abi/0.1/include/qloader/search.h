@@ -57,8 +57,8 @@ typedef struct ql_search_options {
 } ql_search_options;
 
 /** Passes everything: its times are unknown, not zero. */
-#define QL_FILTER_INIT {(uint32_t)sizeof(ql_filter), 0, {NULL, 0}, {NULL, 0}, {NULL, 0}, {NULL, 0}, QL_TIME_UNKNOWN, QL_TIME_UNKNOWN}
-#define QL_SEARCH_OPTIONS_INIT {(uint32_t)sizeof(ql_search_options), 0, 0, 0, QL_FILTER_INIT, NULL, 0, 0, {0, 0, 0, 0}}
+#define QL_FILTER_INIT {sizeof(ql_filter), 0, {NULL, 0}, {NULL, 0}, {NULL, 0}, {NULL, 0}, QL_TIME_UNKNOWN, QL_TIME_UNKNOWN}
+#define QL_SEARCH_OPTIONS_INIT {sizeof(ql_search_options), 0, 0, 0, QL_FILTER_INIT, NULL, 0, 0, {0, 0, 0, 0}}
 /** The macro as a function. Inline, because only the program knows how large its struct is. */
 static inline void ql_search_options_init(ql_search_options *options)
 {
@@ -100,7 +100,7 @@ typedef struct ql_results ql_results;
  * @param query    a question or words, UTF-8, at most 64 KiB; its meaning is that of its first 8 KiB.
  * @param options  NULL for the defaults.
  * @param out      out: the hits, freed with ql_results_free().
- * Errors:  QL_E_INVALID (empty query, limit out of range), QL_E_NOTFOUND (nothing ingested yet, or nothing passes the filter: err says which),
+ * Errors:  QL_E_INVALID (empty query, limit out of range, since later than until), QL_E_NOTFOUND (nothing ingested yet, or nothing passes the filter: err says which),
  *          QL_E_MISMATCH (index made with another model), QL_E_CORRUPT (damaged file, named). QL_E_NOTFOUND too where no such reranker is
  *          registered; what the reranker or a registered embedder fails with is passed on.
  * Threads: safe, many at once.

@@ -51,7 +51,7 @@ typedef struct ql_workspace_options {
     uint64_t reserved[4];
 } ql_workspace_options;
 
-#define QL_WORKSPACE_OPTIONS_INIT {(uint32_t)sizeof(ql_workspace_options), 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, {0, 0, 0, 0}}
+#define QL_WORKSPACE_OPTIONS_INIT {sizeof(ql_workspace_options), 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, {0, 0, 0, 0}}
 /** The macro as a function. Inline, because only the program knows how large its struct is. */
 static inline void ql_workspace_options_init(ql_workspace_options *options)
 {
