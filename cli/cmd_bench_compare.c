@@ -22,7 +22,8 @@ typedef struct comparison {
     stat_ratio ratio, drift_a, drift_b; /* drift: how each changed meanwhile */
     stat_judgement judged;
     bool comparable;
-    bool worse; /* beyond --fail-above */
+    bool worse;      /* beyond --fail-above */
+    bool unjudged;   /* the ratio is beyond it, and nothing can be said of what it comes from */
 } comparison;
 
 static bool summarize(const bench_measure *measure, stat_summary *out)
@@ -42,13 +43,26 @@ static bool more_is_better(const bench_measure *measure)
     return strcmp(measure->unit, "1/s") == 0;
 }
 
-/* The interval shows a change for the worse, and the change is larger than what is allowed. */
-static bool is_worse(const comparison *self, double allowed)
+/* The ratio is for the worse, and by more than what is allowed; which shows nothing yet. */
+static bool is_beyond(const comparison *self, double allowed)
 {
-    if (!self->comparable || (self->judged != STAT_IS_LESS && self->judged != STAT_IS_MORE)) return false;
     if (!self->ratio.defined) return self->ratio.verdict == STAT_MORE && !more_is_better(self->a); /* from 0: more than any percentage */
-    if (more_is_better(self->a)) return self->ratio.verdict == STAT_LESS && self->ratio.ratio < 1 / (1 + allowed);
-    return self->ratio.verdict == STAT_MORE && self->ratio.ratio > 1 + allowed;
+    return more_is_better(self->a) ? self->ratio.ratio < 1 / (1 + allowed) : self->ratio.ratio > 1 + allowed;
+}
+
+/* What --fail-above says of it. */
+static void hold_against(comparison *self, double allowed)
+{
+    if (!is_beyond(self, allowed) || self->judged == STAT_IS_UNKNOWN) return;
+    self->unjudged = !self->comparable || self->judged == STAT_IS_DRIFT;
+    self->worse = !self->unjudged && (self->judged == STAT_IS_LESS || self->judged == STAT_IS_MORE);
+}
+
+/* What is too small to matter: never more than what --fail-above allows, or that would fail nothing below it. */
+static unsigned long least_percent(const cli *self)
+{
+    unsigned long least = cli_number(self, OPT_LEAST), allowed = cli_number(self, OPT_FAIL_ABOVE);
+    return cli_has(self, OPT_FAIL_ABOVE) && allowed < least ? allowed : least;
 }
 
 static const char *verdict_name(const comparison *self)
@@ -95,7 +109,7 @@ static const bench_measure *same_measure(const bench_result *result, const bench
 /* Of every measure that both have and that was asked for. *out: count of them; NULL for want of memory. */
 static comparison *compare_all(const cli *self, const bench_result *a, const bench_result *b, size_t *count)
 {
-    double level = (double)cli_number(self, OPT_CONFIDENCE) / 100, allowed = (double)cli_number(self, OPT_FAIL_ABOVE) / 100, least = (double)cli_number(self, OPT_LEAST) / 100;
+    double level = (double)cli_number(self, OPT_CONFIDENCE) / 100, allowed = (double)cli_number(self, OPT_FAIL_ABOVE) / 100, least = (double)least_percent(self) / 100;
     bool loaded_alike = same_load(a, b);
     comparison *all = calloc(a->measure_count + 1, sizeof *all);
     *count = 0;
@@ -112,8 +126,8 @@ static comparison *compare_all(const cli *self, const bench_result *a, const ben
         one->drift_a = stat_drift_of(of_a->values, of_a->count, 1 - (1 - level) / 2); /* of two, either may drift by chance */
         one->drift_b = stat_drift_of(of_b->values, of_b->count, 1 - (1 - level) / 2);
         one->judged = stat_judge(one->ratio, one->drift_a, one->drift_b, least);
-        one->comparable = loaded_alike || strcmp(of_a->unit, "bytes") == 0; /* memory is no matter of time */
-        one->worse = cli_has(self, OPT_FAIL_ABOVE) && is_worse(one, allowed);
+        one->comparable = loaded_alike || strcmp(of_a->unit, "bytes") == 0; /* of memory and of files: the same on a busy machine; counts may not be, such as of preemptions */
+        if (cli_has(self, OPT_FAIL_ABOVE)) hold_against(one, allowed);
     }
     return all;
 }
@@ -137,18 +151,18 @@ static double spread(const stat_summary *of)
 static json_t *one_json(const comparison *one, double least)
 {
     bool known = one->ratio.defined && one->ratio.verdict != STAT_UNKNOWN;
-    return json_pack("{s:s, s:s, s:i, s:i, s:f, s:f, s:f, s:f, s:o, s:o, s:o, s:o, s:o, s:s, s:b}", "name", one->a->name, "unit", one->a->unit, "a_values", (int)one->of_a.count, "b_values", (int)one->of_b.count, "a_mean",
+    return json_pack("{s:s, s:s, s:i, s:i, s:f, s:f, s:f, s:f, s:o, s:o, s:o, s:o, s:o, s:s, s:b, s:b}", "name", one->a->name, "unit", one->a->unit, "a_values", (int)one->of_a.count, "b_values", (int)one->of_b.count, "a_mean",
                      one->of_a.mean, "b_mean", one->of_b.mean, "a_spread", spread(&one->of_a), "b_spread", spread(&one->of_b), "a_drift", drift_json(one->drift_a, least), "b_drift",
                      drift_json(one->drift_b, least), "ratio", one->ratio.defined ? json_real(one->ratio.ratio) : json_null(), "low", known ? json_real(one->ratio.low) : json_null(), "high", known ? json_real(one->ratio.high) : json_null(),
-                     "verdict", verdict_name(one), "fails", one->worse);
+                     "verdict", verdict_name(one), "fails", one->worse, "unjudged", one->unjudged);
 }
 
 static int print_json(const cli *self, const bench_result *a, const bench_result *b, const comparison *all, size_t count)
 {
-    json_t *list = json_array(), *object = json_pack("{s:o, s:o, s:b, s:i, s:i, s:s}", "a", side_json(a, self->positional[0]), "b", side_json(b, self->positional[1]), "same_load", same_load(a, b), "least_percent", (int)cli_number(self, OPT_LEAST), "confidence_percent",
+    json_t *list = json_array(), *object = json_pack("{s:o, s:o, s:b, s:i, s:i, s:s}", "a", side_json(a, self->positional[0]), "b", side_json(b, self->positional[1]), "same_load", same_load(a, b), "least_percent", (int)least_percent(self), "confidence_percent",
                                                      (int)cli_number(self, OPT_CONFIDENCE), "method", method);
     bool whole = object != NULL && list != NULL;
-    for (size_t i = 0; i < count && whole; i++) whole = json_array_append_new(list, one_json(&all[i], (double)cli_number(self, OPT_LEAST) / 100)) == 0;
+    for (size_t i = 0; i < count && whole; i++) whole = json_array_append_new(list, one_json(&all[i], (double)least_percent(self) / 100)) == 0;
     whole = whole && json_object_set(object, "measures", list) == 0 && json_dumpf(object, stdout, JSON_INDENT(2)) == 0;
     printf("\n");
     json_decref(list);
@@ -167,7 +181,7 @@ static void print_note(const comparison *one, const char *side, const stat_summa
 /* Why a verdict may be worth little. */
 static void print_notes(const cli *self, const bench_result *a, const bench_result *b, const comparison *all, size_t count)
 {
-    double least = (double)cli_number(self, OPT_LEAST) / 100;
+    double least = (double)least_percent(self) / 100;
     for (size_t i = 0; i < count; i++) {
         if (strcmp(all[i].a->unit, "s") != 0 && strcmp(all[i].a->unit, "1/s") != 0) continue;
         print_note(&all[i], "A", &all[i].of_a, all[i].drift_a, least);
@@ -191,22 +205,28 @@ static void print_table(const cli *self, const comparison *all, size_t count)
         if (one->ratio.defined) snprintf(ratio, sizeof ratio, "%.3f", one->ratio.ratio);
         if (one->ratio.defined && one->ratio.verdict != STAT_UNKNOWN) snprintf(interval, sizeof interval, "%.3f .. %.3f", one->ratio.low, one->ratio.high);
         text_put(stdout, ql_str_of(one->a->name));
-        printf("%*s %11s %11s %8s   %-17s %s%s\n", width - (int)strlen(one->a->name), "", mean_a, mean_b, ratio, interval, verdict_name(one), one->worse ? ", beyond what is allowed" : "");
+        printf("%*s %11s %11s %8s   %-17s %s%s\n", width - (int)strlen(one->a->name), "", mean_a, mean_b, ratio, interval, verdict_name(one), one->worse || one->unjudged ? ", beyond what is allowed" : "");
     }
     printf("(%lu %%: %s)\n", cli_number(self, OPT_CONFIDENCE), method);
 }
 
 static int judge(const cli *self, const comparison *all, size_t count)
 {
-    size_t worse = 0;
-    const char *first = NULL;
-    for (size_t i = 0; i < count; i++)
-        if (all[i].worse && worse++ == 0) first = all[i].a->name;
-    if (worse == 0) return EXIT_OK;
-    char message[300];
-    snprintf(message, sizeof message, "%zu measure%s of '%.100s' %s worse by more than %lu %%; the first: %.60s", worse, worse == 1 ? "" : "s", self->positional[1],
-             worse == 1 ? "is" : "are", cli_number(self, OPT_FAIL_ABOVE), first);
-    cli_tell_error(self, "worse", message, EXIT_FAILED); /* stdout has the report */
+    size_t worse = 0, unjudged = 0;
+    const comparison *first = NULL; /* of those that are worse, else of the others */
+    for (size_t i = 0; i < count; i++) {
+        if (all[i].worse ? worse++ == 0 : all[i].unjudged && unjudged++ == 0 && worse == 0) first = &all[i];
+    }
+    if (first == NULL) return EXIT_OK;
+    char message[400];
+    size_t told = worse > 0 ? worse : unjudged;
+    if (worse > 0)
+        snprintf(message, sizeof message, "%zu measure%s of '%.100s' %s worse by more than %lu %%; the first: %.60s", told, told == 1 ? "" : "s", self->positional[1],
+                 told == 1 ? "is" : "are", cli_number(self, OPT_FAIL_ABOVE), first->a->name);
+    else
+        snprintf(message, sizeof message, "%zu measure%s of '%.100s' %s off by more than %lu %% for the worse, and it could not be judged whether that is the program's doing; the first: %.60s (%s). Measure both again on a quiet machine",
+                 told, told == 1 ? "" : "s", self->positional[1], told == 1 ? "is" : "are", cli_number(self, OPT_FAIL_ABOVE), first->a->name, verdict_name(first));
+    cli_tell_error(self, worse > 0 ? "worse" : "not judged", message, EXIT_FAILED); /* stdout has the report */
     return EXIT_FAILED;
 }
 

@@ -144,7 +144,7 @@ const cli_option cli_options[] = {
     {OPT_WARMUP, "warmup", 0, &warmup, "how often it is done before that, without being measured"},
     {OPT_NAME, "name", 0, &name, "what the result is called"},
     {OPT_OUTPUT, "output", 'o', &file, "keep the result in this file, for bench compare"},
-    {OPT_FAIL_ABOVE, "fail-above", 0, &percent, "exit with 1 where a measure is shown to be worse, and by more than this"},
+    {OPT_FAIL_ABOVE, "fail-above", 0, &percent, "exit with 1 where a measure is worse by more than this, or may be: not shown to be no worse"},
     {OPT_MEASURE, "measure", 'm', &measures, "only this measure; may be repeated"},
     {OPT_CONFIDENCE, "confidence", 0, &confidence, "level of the intervals"},
     {OPT_LEAST, "least", 0, &least, "a difference below this is too small to be called better or worse"},
@@ -289,7 +289,7 @@ const cli_command cli_commands[] = {
      "Compares every measure that both files have: the ratio of the means, with its interval (Fieller's theorem). Better or worse is what lies beyond\n"
      "the interval and beyond --least, and beyond what the values of one file changed by while they were measured. Where other work on the machine\n"
      "used more of its processors for one than for the other, times are not comparable. Measure both on the same quiet machine, at best by turns.\n"
-     "Exit codes: 0, or 1 where --fail-above says so.",
+     "Exit codes: 0, or 1 where --fail-above says so: where the ratio is beyond it, and is worse, or drifts or is not comparable. It makes --least no larger than itself.",
      "  qloader bench compare before.json after.json\n  qloader bench compare --measure wall --fail-above 5 main.json branch.json\n", bench_compare_options, compare_common, cmd_bench_compare},
     {"bench http", &url, 0, CLI_NO_LIMIT, "measure how long an HTTP server takes to answer",
      "Sends GET requests to the addresses, or the requests of a collection, by turns, and tells rate, errors and percentiles. The next request begins when one\n"

@@ -158,11 +158,16 @@ class Compare(Bench):
         noise = (0.004, -0.003, 0.001, -0.004, 0.003, -0.001, 0.002, -0.002)
         rising = [1 + 0.01 * i + noise[i % 8] for i in range(32)]
         a, b = self.write_result("a", [("wall", "s", rising[:16])]), self.write_result("b", [("wall", "s", rising[16:])])
-        result = json.loads(self.bench("compare", "--json", "--fail-above", "0", a, b).stdout)
+        result = json.loads(self.bench("compare", "--json", a, b).stdout)
         wall = result["measures"][0]
-        self.assertEqual((wall["verdict"], wall["fails"], result["least_percent"]), ("drifts", False, 2))
+        self.assertEqual((wall["verdict"], wall["fails"], wall["unjudged"], result["least_percent"]), ("drifts", False, False, 2))
         self.assertTrue(1.13 < wall["a_drift"] < 1.2 and 1.1 < wall["b_drift"] < 1.2)
         self.assertRegex(self.bench("compare", a, b).stdout, r"(?m)^wall changed while A was measured, by \+1[5-8]\.\d % along the line through its values$")
+        gate = self.bench("compare", "--quiet", "--fail-above", "5", a, b, code=1)  # not shown to be no worse
+        self.assertRegex(gate.stderr, r"could not be judged .* the first: wall \(drifts\)")
+        self.assertEqual(gate.stdout, "")
+        self.bench("compare", "--fail-above", "100", a, b)  # whatever it comes from, it is within what is allowed
+        self.bench("compare", "--fail-above", "5", b, a)    # for the better
 
     def test_a_true_difference_and_one_too_small_to_matter(self):
         a = self.write_result("a", [("wall", "s", self.A * 4), ("peak", "bytes", [100] * 20)])
@@ -171,13 +176,21 @@ class Compare(Bench):
         self.assertEqual(verdicts(), {"wall": "worse", "peak": "too small"})
         self.assertEqual(verdicts("--least", "0"), {"wall": "worse", "peak": "worse"})
         self.assertEqual(verdicts("--least", "6"), {"wall": "too small", "peak": "too small"})
+        self.bench("compare", "--fail-above", "1", "-m", "peak", a, b)  # 1 % is not more than that
+        done = json.loads(self.bench("compare", "--json", "--fail-above", "0", "-m", "peak", a, b, code=1).stdout)  # what fails is not too small to be told
+        self.assertEqual((done["least_percent"], done["measures"][0]["verdict"], done["measures"][0]["fails"]), (0, "worse", True))
+        self.bench("compare", "--fail-above", "4", "--least", "6", "-m", "wall", a, b, code=1)
 
     def test_a_machine_that_was_busier_for_one(self):
         def result(name, factor, own, other, seconds=20.0, cores=2):
             load = {"seconds": seconds, "own_cores": own, "other_cores": other, "steal_cores": 0.0}
             return self.write_result(name, [("wall", "s", [factor * v for v in self.A]), ("peak memory", "bytes", [100 * factor] * 5)], {"load": load, "machine": {"cores": cores}})
         a, b = result("a", 1, 1.0, 0.1), result("b", 1.5, 0.7, 1.2)
-        done = json.loads(self.bench("compare", "--json", "--fail-above", "10", "-m", "wall", a, b).stdout)
+        gate = self.bench("compare", "--json", "--fail-above", "10", "-m", "wall", a, b, code=1)  # a busy machine shows nobody to be no worse
+        self.assertIn("could not be judged", json.loads(gate.stderr)["error"]["message"])
+        done = json.loads(gate.stdout)
+        self.assertEqual((done["measures"][0]["fails"], done["measures"][0]["unjudged"]), (False, True))
+        self.bench("compare", "--fail-above", "60", "-m", "wall", a, b)
         self.assertEqual((done["same_load"], done["a"]["other_cores"], done["b"]["other_cores"], done["measures"][0]["verdict"]), (False, 0.1, 1.2, "not comparable"))
         table = self.bench("compare", a, b).stdout
         self.assertRegex(table, r"(?m)^other work used 0\.10 processors while A was measured and 1\.20 while B was: times are not comparable")
