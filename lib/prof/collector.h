@@ -20,7 +20,7 @@
 
 typedef struct ql__pending_span {
     uint64_t id;     /* 0: free */
-    uint64_t number; /* the less, the longer it is there */
+    uint64_t order; /* the less, the longer it is there */
     uint32_t count;
     ql__qprof_attribute attributes[QL__SPAN_ATTRIBUTES_MAX];
 } ql__pending_span;
@@ -46,6 +46,7 @@ typedef struct ql__collector {
     ql__sampler sampler;
     bool sampling, quiet; /* SIGPROF is ours; nobody is armed any more */
     bool scanned; /* the threads that were there before the capture are known */
+    bool missed;  /* of the scan under way: a thread had no entry yet */
     ql__qprof_writer writer;
 
     /* Ids of the capture. */

@@ -102,17 +102,17 @@ static ql__pending_span *pending_find(ql__collector *self, uint64_t id)
     return NULL;
 }
 
-/* For one more: a free place, else the oldest, which loses what was told of it. A long span must not give way to short ones that came and went. */
+/* For one more: a free place, else the oldest, which loses what was told of it. Short ones that came and went left theirs; where 256 run at once, a long one does give way. */
 static ql__pending_span *pending_take(ql__collector *self)
 {
     ql__pending_span *span = pending_find(self, 0);
     if (span == NULL) {
         span = &self->pending[0];
         for (uint32_t i = 1; i < QL__PENDING_SPANS; i++)
-            if (self->pending[i].number < span->number) span = &self->pending[i];
+            if (self->pending[i].order < span->order) span = &self->pending[i];
         self->lost[QL__QPROF_STRING] += span->count;
     }
-    span->number = ++self->pending_next;
+    span->order = ++self->pending_next;
     return span;
 }
 

@@ -3,9 +3,13 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "prof/proc_text.h"
 
 #define TASK_FILE_BYTES 64
 
@@ -17,20 +21,15 @@ typedef struct kernel_entry { /* struct linux_dirent64 of man 2 getdents */
     char name[];
 } kernel_entry;
 
-/* What a file of a thread holds, a line; file: "/comm". Empty: it could not be read. */
+/* What a file of a thread holds, a line and a NUL; file: "/comm". Empty: it could not be read. */
 static ql_str read_of_thread(const ql__collector *self, pid_t tid, const char *file, char text[TASK_FILE_BYTES])
 {
-    char path[64] = "/proc/self/task/", digits[16];
-    size_t at = sizeof digits, length = strlen(path);
-    for (pid_t rest = tid; rest > 0 && at > 0; rest /= 10) digits[--at] = (char)('0' + rest % 10);
-    memcpy(path + length, digits + at, sizeof digits - at);
-    memcpy(path + length + (sizeof digits - at), file, strlen(file) + 1);
-    int fd;
-    if (ql__file_open(self->sys, path, O_RDONLY, 0, &fd, NULL) < 0) return QL_STR("");
-    ssize_t size = self->sys->file->pread_fn(self->sys->file->user, fd, text, TASK_FILE_BYTES, 0);
-    ql__file_close(self->sys, fd);
+    char path[64];
+    (void)snprintf(path, sizeof path, "/proc/self/task/%ld%s", (long)tid, file);
+    size_t size = ql__proc_read(self->sys, path, text, TASK_FILE_BYTES);
     while (size > 0 && text[size - 1] == '\n') size--;
-    return (ql_str){text, size > 0 ? (size_t)size : 0};
+    text[size] = '\0';
+    return (ql_str){text, size};
 }
 
 static uint32_t name_of(ql__collector *self, pid_t tid)
@@ -44,11 +43,11 @@ static bool read_delay(const ql__collector *self, pid_t tid, uint64_t *out)
 {
     char text[TASK_FILE_BYTES];
     ql_str line = read_of_thread(self, tid, "/schedstat", text);
-    const char *blank = line.len > 0 ? memchr(line.ptr, ' ', line.len) : NULL;
+    const char *blank = strchr(line.ptr, ' ');
+    char *end = NULL;
     if (blank == NULL) return false;
-    size_t at = (size_t)(blank - line.ptr) + 1, first = at;
-    for (*out = 0; at < line.len && line.ptr[at] >= '0' && line.ptr[at] <= '9'; at++) *out = *out * 10 + (uint64_t)(line.ptr[at] - '0');
-    return at > first;
+    *out = strtoull(blank + 1, &end, 10);
+    return end > blank + 1;
 }
 
 uint64_t ql__collector_run_delay(const ql__collector *self)
@@ -75,23 +74,35 @@ void ql__collector_thread_record(ql__collector *self, ql__prof_thread *thread)
     QL__QPROF_PUT(&self->writer, QL__QPROF_THREAD, &record);
 }
 
+/* What an older thread used and waited before the capture is its first reading, whenever that succeeds; a thread that came later has all its time in it. */
+static void take_times(ql__collector *self, ql__prof_thread *thread, pid_t tid)
+{
+    uint64_t cpu = ql__sampler_cpu_ns(tid), delay;
+    if (thread->control.older && thread->control.cpu_first_ns == 0) thread->control.cpu_first_ns = cpu; /* of a thread that lives it is never 0 */
+    if (cpu != 0) thread->control.cpu_ns = cpu - thread->control.cpu_first_ns;
+    if (!(self->delays_due || (thread->control.older && !thread->control.delay_based)) || !read_delay(self, tid, &delay)) return;
+    self->delays_known = true;
+    if (thread->control.older && !thread->control.delay_based) thread->control.delay_first_ns = delay;
+    thread->control.delay_based = true;
+    thread->control.delay_ns = delay > thread->control.delay_first_ns ? delay - thread->control.delay_first_ns : 0;
+}
+
 static void see(void *user, pid_t tid)
 {
     ql__collector *self = user;
     if (tid == self->tid) return;
     ql__prof_thread *thread = ql__prof_thread_of(tid);
-    if (thread == NULL) return;
-    thread->control.seen = true;
-    if (!thread->control.known) ql__collector_thread_record(self, thread);
-    uint64_t cpu = ql__sampler_cpu_ns(tid);
-    if (!self->scanned) thread->control.cpu_first_ns = cpu; /* what was used before the capture; a thread that came later has all its time in it */
-    if (cpu != 0) thread->control.cpu_ns = cpu - thread->control.cpu_first_ns;
-    uint64_t delay;
-    if ((self->delays_due || !self->scanned) && read_delay(self, tid, &delay)) {
-        self->delays_known = true;
-        if (!self->scanned) thread->control.delay_first_ns = delay;
-        thread->control.delay_ns = delay > thread->control.delay_first_ns ? delay - thread->control.delay_first_ns : 0;
+    if (thread == NULL) {
+        self->missed = true;
+        return;
     }
+    thread->control.seen = true;
+    if (!thread->control.met) {
+        thread->control.met = true;
+        thread->control.older = !self->scanned;
+    }
+    if (!thread->control.known) ql__collector_thread_record(self, thread);
+    take_times(self, thread, tid);
     if (self->sampling && !self->quiet) ql__sampler_arm(&self->sampler, thread, tid, thread->control.cpu_first_ns);
 }
 
@@ -147,9 +158,10 @@ void ql__collector_scan(ql__collector *self)
     for (uint32_t i = 0; (thread = ql__prof_thread_at(i)) != NULL; i++)
         if (atomic_load_explicit(&thread->tid, memory_order_acquire) != 0) thread->control.seen = false;
     if (ql__file_open(self->sys, "/proc/self/task", O_RDONLY | O_DIRECTORY, 0, &fd, NULL) < 0) return;
+    self->missed = false;
     bool whole = read_list(fd, see, self);
     ql__file_close(self->sys, fd);
-    self->scanned = true;
+    self->scanned = self->scanned || (whole && !self->missed); /* one that was missed may be older than the capture */
     self->delays_due = false;
     if (!whole) return;
     ql__collector_drain(self); /* what those that ended have left */

@@ -43,6 +43,8 @@ typedef struct ql__prof_thread {
         void *timer[QL__PROF_TIMERS];
         int perf_fd;
         bool armed[QL__PROF_TIMERS], seen, known, refused;
+        bool met, older;   /* a scan found it; when it may have been there before the capture */
+        bool delay_based;  /* delay_first_ns is what it was first read as */
         uint32_t id, name; /* of the capture's records; name: a string */
         uint64_t begin_ns, end_ns, cpu_ns, cpu_first_ns;
         uint64_t delay_ns, delay_first_ns; /* how long it could run and had no processor; before the capture */

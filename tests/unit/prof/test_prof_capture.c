@@ -4,6 +4,7 @@
  */
 #include "support/qprof_read.h"
 
+#include <errno.h>
 #include <math.h>
 #include <pthread.h>
 #include <signal.h>
@@ -12,6 +13,7 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -448,31 +450,122 @@ static void test_prof_capture__a_long_span_keeps_what_is_known(void **state)
     ql_buf_dispose(&file);
 }
 
-/* The kernel's number is there where it has one: a thread that was woken waited, if only for some microseconds. */
-static void test_prof_capture__waits_for_processors_are_counted(void **state)
+/* What the kernel says a thread waited for a processor so far. */
+static uint64_t waited_ns(pid_t tid)
 {
-    (void)state;
-    if (access("/proc/thread-self/schedstat", R_OK) != 0) skip();
-    ql_prof *prof = begin(QL_PROF_SPANS, 0);
-    ql_buf first = QL_BUF_INIT;
-    assert_int_equal(ql_prof_snapshot(prof, qprof_keep, &first, NULL), QL_OK); /* the control thread has seen what was waited before */
-    ql_buf_dispose(&first);
-    for (int i = 0; i < 20; i++) usleep(1000);
-    ql_buf file = end(prof);
-    qprof_cursor cursor = qprof_begin(ql_buf_str(&file));
+    char path[64];
+    unsigned long long ran = 0, waited = 0;
+    (void)snprintf(path, sizeof path, "/proc/self/task/%ld/schedstat", (long)tid);
+    FILE *file = fopen(path, "re");
+    assert_non_null(file);
+    assert_int_equal(fscanf(file, "%llu %llu", &ran, &waited), 2);
+    fclose(file);
+    return waited;
+}
+
+/* The last value of the counter, and how many there are; it never falls. */
+static double run_delay_of(const ql_buf *file, size_t *points)
+{
+    qprof_cursor cursor = qprof_begin(ql_buf_str(file));
     qprof_row row;
-    size_t points = 0;
     double last = -1;
+    *points = 0;
     while (qprof_next(&cursor, &row)) {
         ql__qprof_counter counter;
         if (row.kind != QL__QPROF_COUNTER) continue;
         qprof_get(&row, &counter);
-        if (!ql_str_equal(qprof_string(ql_buf_str(&file), counter.name), QL_STR("process.run_delay_ns"))) continue;
+        if (!ql_str_equal(qprof_string(ql_buf_str(file), counter.name), QL_STR("process.run_delay_ns"))) continue;
         assert_true(counter.value >= last && counter.flags == QL__QPROF_COUNTER_TOTAL);
         last = counter.value;
-        points++;
+        (*points)++;
     }
-    assert_true(points > 1 && last > 0);
+    return last;
+}
+
+/* Sleeps until that thread was kept waiting for a processor for a while longer, be it some microseconds. */
+static void let_wait(pid_t tid)
+{
+    for (uint64_t before = waited_ns(tid); waited_ns(tid) == before;) usleep(1000);
+}
+
+/* Where the kernel has it: all that the only thread but the control thread waits during the capture, and nothing of what it waited before. */
+static void test_prof_capture__waits_for_processors_are_counted(void **state)
+{
+    (void)state;
+    if (access("/proc/thread-self/schedstat", R_OK) != 0) skip();
+    let_wait(getpid());
+    uint64_t before = waited_ns(getpid());
+    ql_prof *prof = begin(QL_PROF_SPANS, 0);
+    ql_buf first = QL_BUF_INIT;
+    assert_int_equal(ql_prof_snapshot(prof, qprof_keep, &first, NULL), QL_OK); /* the control thread has seen what was waited before */
+    ql_buf_dispose(&first);
+    uint64_t seen = waited_ns(getpid());
+    let_wait(getpid());
+    uint64_t least = waited_ns(getpid()) - seen;
+    ql_buf file = end(prof);
+    uint64_t most = waited_ns(getpid()) - before;
+    size_t points;
+    double told = run_delay_of(&file, &points);
+    assert_true(least > 0 && points > 1);
+    assert_true(told >= (double)least && told <= (double)most);
+    ql_buf_dispose(&file);
+}
+
+static atomic_bool schedstat_refused, sleeper_ends;
+static atomic_int sleeper_tid;
+
+static int open_or_refuse(void *user, int dir_fd, const char *path, int flags, mode_t mode)
+{
+    (void)user;
+    if (!atomic_load(&schedstat_refused) || strstr(path, "/schedstat") == NULL) return ql__file_kernel.openat_fn(ql__file_kernel.user, dir_fd, path, flags, mode);
+    errno = EMFILE;
+    return -1;
+}
+
+static void *sleep_on(void *unused)
+{
+    (void)unused;
+    atomic_store(&sleeper_tid, (int)syscall(SYS_gettid));
+    while (!atomic_load(&sleeper_ends)) usleep(1000);
+    return NULL;
+}
+
+/* A thread that was there before the capture and could not be read at first: its base is what it is read as then. */
+static void test_prof_capture__what_was_waited_before_never_counts(void **state)
+{
+    (void)state;
+    if (access("/proc/thread-self/schedstat", R_OK) != 0) skip();
+    static ql__collector collector;
+    ql__file_ops ops = ql__file_kernel;
+    ops.openat_fn = open_or_refuse;
+    ql__sys sys = *ql__sys_default();
+    sys.file = &ops;
+    ql_buf file = QL_BUF_INIT;
+    ql_prof_options options = QL_PROF_OPTIONS_INIT;
+    options.write_fn = qprof_keep;
+    options.write_user = &file;
+    options.limit_bytes = UINT64_C(1) << 26;
+    pthread_t sleeper;
+    assert_int_equal(pthread_create(&sleeper, NULL, sleep_on, NULL), 0);
+    while (atomic_load(&sleeper_tid) == 0) usleep(1000);
+    pid_t tid = atomic_load(&sleeper_tid);
+    let_wait(tid);
+    assert_true(ql__capture_take());
+    uint64_t before = waited_ns(tid);
+    assert_int_equal(ql__collector_open(&collector, &sys, &options, NULL, QL_PROF_SPANS, NULL), QL_OK);
+    ql__collector_begin(&collector);
+    atomic_store(&schedstat_refused, true);
+    ql__collector_round(&collector);
+    atomic_store(&schedstat_refused, false);
+    assert_int_equal(ql__collector_end(&collector, NULL), QL_OK);
+    uint64_t most = waited_ns(tid) - before;
+    ql__collector_dispose(&collector);
+    ql__capture_give_back();
+    atomic_store(&sleeper_ends, true);
+    assert_int_equal(pthread_join(sleeper, NULL), 0);
+    size_t points;
+    double told = run_delay_of(&file, &points);
+    assert_true(points > 0 && told <= (double)most);
     ql_buf_dispose(&file);
 }
 
@@ -905,6 +998,7 @@ int main(void)
         cmocka_unit_test(test_prof_capture__a_time_is_never_taken_for_an_id),
         cmocka_unit_test(test_prof_capture__a_long_span_keeps_what_is_known),
         cmocka_unit_test(test_prof_capture__waits_for_processors_are_counted),
+        cmocka_unit_test(test_prof_capture__what_was_waited_before_never_counts),
         cmocka_unit_test(test_prof_capture__rounds_keep_up),
         cmocka_unit_test(test_prof_capture__a_listener_is_told),
         cmocka_unit_test(test_prof_capture__is_one_at_a_time),
