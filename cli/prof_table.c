@@ -88,6 +88,14 @@ static const char *kind_text(const json_t *table)
     return strcmp(kind, "cpu") == 0 ? "processor time" : strcmp(kind, "wall") == 0 ? "time that passed" : strcmp(kind, "heap") == 0 ? "memory of the heap" : "waiting";
 }
 
+/* Why there are no rows: time always passes, so a sampler that saw none had too little of it. */
+static const char *nothing_text(const char *kind, bool bytes)
+{
+    if (bytes) return "nothing of the heap was in use at the end; 'prof heap --alloc' shows what was allocated, --peak when most was in use";
+    bool sampled = strcmp(kind, "cpu") == 0 || strcmp(kind, "wall") == 0;
+    return sampled ? "no samples of that kind: the run was too short for any" : "nothing of that kind happened";
+}
+
 void prof_print_top(const cli *self, const json_t *table)
 {
     char a[32], b[32];
@@ -108,8 +116,7 @@ void prof_print_top(const cli *self, const json_t *table)
                value_text(whole(row, "cumulative"), bytes, b), 100 * json_number_value(json_object_get(row, "cumulative_share")), whole(row, "samples"));
         print_place(row);
     }
-    if (json_array_size(rows) == 0 && !cli_has(self, OPT_QUIET))
-        printf(bytes ? "nothing of the heap was in use at the end; 'prof heap --alloc' shows what was allocated, --peak when most was in use\n" : "no samples of that kind: the run was too short for any\n");
+    if (json_array_size(rows) == 0 && !cli_has(self, OPT_QUIET)) printf("%s\n", nothing_text(text(table, "kind"), bytes));
     print_rest(self, table, json_array_size(rows));
 }
 

@@ -29,7 +29,7 @@ typedef struct ql__finding {
     uint64_t base_value;     /* nanoseconds or bytes, set by ql__finding_add */
     double share;            /* of the base, 0 to 1 */
     double cpu_share;        /* of the sampled processor time; 0: not of samples of it */
-    bool a_thread;           /* share is the mean over the threads concerned */
+    bool per_thread;         /* share is the mean over the threads concerned */
     double error;            /* half of its 95 % interval, 0: measured, not sampled */
     uint64_t count, samples; /* events (spans, waits) and samples that say so */
     uint64_t value;          /* nanoseconds, or bytes of a memory issue */

@@ -134,7 +134,7 @@ static ql_status add_wait(ql__evidence *self, const ql__tally *subject, uint64_t
     uint32_t line;
     if (queue && ends(name, "empty")) return QL_OK; /* who waits there has nothing to do: the limit is elsewhere */
     /* The mean part of the run that one of the threads stood still; a single thread that waits is not contended for. */
-    ql__finding finding = {.rule = queue ? "queue-wait" : "lock-wait", .share = ql__of_wall(self->report, subject->value_ns) / (double)(threads > 2 ? threads : 2), .a_thread = true,
+    ql__finding finding = {.rule = queue ? "queue-wait" : "lock-wait", .share = ql__of_wall(self->report, subject->value_ns) / (double)(threads > 2 ? threads : 2), .per_thread = true,
                            .count = subject->count, .value = subject->value_ns};
     if (ql__stack_source(self->profile, stack, &line)) ql__finding_function(self->profile, &finding, self->profile->lines[line].function, self->profile->lines[line].line); /* who waits */
     if (queue) QL_TRY(set_consumer(self, &finding, name, subject->value_ns, err));

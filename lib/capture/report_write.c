@@ -73,7 +73,7 @@ static double waited_share(const ql__profile *p)
     return p->numbers.run_delay_ns != UINT64_MAX && could > 0 ? delay / could : 0;
 }
 
-/* Others had the processors while it could run: the run says little of how long the work takes. */
+/* Threads could run and had no processor, for longer than the run's own load says: others had it, or a limit held them, or they were too many for a while. */
 static bool is_starved(const ql__profile *p)
 {
     const ql__profile_numbers *numbers = &p->numbers;
@@ -89,7 +89,7 @@ static void put_run_delay(const ql__profile *p, ql__sink *sink)
     ql__sink_cstring(sink, " over all threads, ");
     put_percent(sink, waited_share(p));
     ql__sink_cstring(sink, " of the time in which they could run");
-    if (is_starved(p)) ql__sink_cstring(sink, ". **Other work took the processors** (or a limit on them did): times are longer than the work; measure again on a quiet machine");
+    if (is_starved(p)) ql__sink_cstring(sink, ". **Threads waited for a processor**: other work had it, or a limit held them, or for a while there were more threads than processors. Times are longer than the work; if it was other work, measure again on a quiet machine");
 }
 
 static void put_baseline(const ql__profile *p, ql__sink *sink)
@@ -139,12 +139,12 @@ static void put_place(const ql__finding *finding, ql__sink *sink)
 /* What is how much of what: a share alone does not tell processor time from time, nor one peak from another. */
 static void put_base(const ql__finding *finding, ql__sink *sink)
 {
-    static const char *const bases[] = {" wall time", " CPU time (all threads, as sampled)", " that the heap had at its peak", " that the process had at its peak"};
+    static const char *const bases[] = {" wall time", "", " that the heap had at its peak", " that the process had at its peak"};
     uint64_t value = (uint64_t)(finding->share * (double)finding->base_value + 0.5);
     ql__sink_cstring(sink, ": ");
     (finding->memory ? put_mib : put_time)(sink, value);
     if (finding->base == QL__BASE_WALL && finding->cpu_share > 0) ql__sink_cstring(sink, " CPU time");
-    if (finding->a_thread) ql__sink_cstring(sink, " a thread");
+    if (finding->per_thread) ql__sink_cstring(sink, " a thread");
     ql__sink_cstring(sink, " of ");
     (finding->memory ? put_mib : put_time)(sink, finding->base_value);
     ql__sink_cstring(sink, bases[finding->base]);
@@ -161,11 +161,13 @@ static void put_finding(const ql__finding *finding, size_t number, ql__sink *sin
     ql__sink_cstring(sink, " - ");
     put_percent(sink, finding->share);
     ql__sink_cstring(sink, finding->memory ? " of peak memory" : " of total time");
+    bool cpu = finding->base == QL__BASE_CPU; /* "total time" alone is that of the run */
+    if (cpu) ql__sink_cstring(sink, " (CPU time of all threads, as sampled");
     if (finding->error > 0) {
-        ql__sink_cstring(sink, " (± ");
+        ql__sink_cstring(sink, cpu ? "; ± " : " (± ");
         put_percent(sink, finding->error);
-        ql__sink_cstring(sink, ")");
     }
+    if (cpu || finding->error > 0) ql__sink_cstring(sink, ")");
     put_base(finding, sink);
     ql__sink_cstring(sink, "\n   - Issue: ");
     put_text(sink, finding->issue);
@@ -291,7 +293,6 @@ static void put_finding_json(ql__json_writer *json, const ql__finding *finding)
     ql__json_object(json);
     ql__json_member(json, "rule", ql_str_of(finding->rule));
     ql__json_member(json, "severity", ql_str_of(ql__severity_name(finding->severity)));
-    ql__json_member(json, "of", finding->memory ? QL_STR("memory_peak") : QL_STR("total_time"));
     ql__json_member(json, "base", ql_str_of(ql__base_name(finding->base)));
     put_number(json, finding->memory ? "base_bytes" : "base_nanoseconds", finding->base_value);
     put_share(json, "share", finding->share);

@@ -110,7 +110,7 @@ class Planted(unittest.TestCase):
 
     def test_large_buffers_taken_and_given_back(self):
         found = self.check("contact_sheet", "allocation-churn", "shrink_picture", ("MEDIUM",), r"60 times 40000 KiB", "one buffer")
-        self.assertEqual((found["events"], found["of"]), (60, "memory_peak"))
+        self.assertEqual((found["events"], found["base"]), (60, "heap_peak"))
 
     def test_nothing_planted_nothing_found(self):
         for program in ("tidy", "moved_tidy"):

@@ -261,7 +261,7 @@ class Prof(harness.Captures):
     def test_report(self):
         text = self.run_prof("report")
         self.assertEqual(re.findall(r"^## (.*)$", text, re.M)[:4], ["Baseline Metrics", "Bottlenecks Identified", "Memory Issues", "Recommendations"])
-        self.assertRegex(text, r"(?m)^1\. \[MEDIUM\] capture_inner \(\S*target\.c:10\) - 70\.0% of total time \(± 8\.9%\): 700\.00 ms of 1\.00 s CPU time \(all threads, as sampled\)$")
+        self.assertRegex(text, r"(?m)^1\. \[MEDIUM\] capture_inner \(\S*target\.c:10\) - 70\.0% of total time \(CPU time of all threads, as sampled; ± 8\.9%\): 700\.00 ms of 1\.00 s$")
         for part in ("- Execution time: 1.00 s", "- Peak memory: 40.0 MiB", "- CPU: 950.00 ms, 95.0% of one core", "   - Issue: 70 of 101 samples", "   - Recommendation: "):
             self.assertIn(part, text)
         self.assertNotIn("CRITICAL", text)
