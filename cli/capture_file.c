@@ -9,8 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define NAME "capture.qprof"
-#define PART NAME ".part-"
+#define PART CAPTURE_FILE_NAME ".part-"
 #define TRIES 8 /* a place that is replaced so often while it is being locked is no place */
 
 /* Whatever the cause: a file or folder could not be used. */
@@ -60,6 +59,7 @@ static void unmake_folder(const capture_file *self)
     bool gone = self->made_from > 0 && ql_buf_append(&part, ql_str_of(self->folder)) >= 0;
     for (; gone && length >= self->made_from; length--) {
         if (length < part.len && part.ptr[length] != '/') continue;
+        if (length > 0 && part.ptr[length - 1] == '/') continue; /* the same folder again, as "a/b/" and "a//b" have it */
         part.ptr[length] = '\0';
         gone = rmdir(part.ptr) == 0;
     }
@@ -145,7 +145,7 @@ ql_status capture_file_open(capture_file *self, const char *folder, ql_error *er
 {
     *self = (capture_file){.folder = folder, .path = QL_BUF_INIT, .part = QL_BUF_INIT, .lock_fd = -1, .fd = -1};
     ql_status status = QL_OK;
-    if (ql_buf_printf(&self->path, "%s/" NAME, folder) < 0 || ql_buf_printf(&self->part, "%s/" PART "%ld", folder, (long)getpid()) < 0) status = fail(err, ENOMEM, "write to", folder);
+    if (ql_buf_printf(&self->path, "%s/" CAPTURE_FILE_NAME, folder) < 0 || ql_buf_printf(&self->part, "%s/" PART "%ld", folder, (long)getpid()) < 0) status = fail(err, ENOMEM, "write to", folder);
     if (status >= 0) status = make_folder(self, err);
     if (status >= 0) status = take_place(self, err);
     if (status >= 0) status = open_part(self, err);

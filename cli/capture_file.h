@@ -11,6 +11,8 @@
 
 #include <qloader.h>
 
+#define CAPTURE_FILE_NAME "capture.qprof"
+
 typedef struct capture_file {
     const char *folder;  /* borrowed */
     ql_buf path, part;   /* where it shall be, and where it grows until then */

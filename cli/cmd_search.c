@@ -230,6 +230,17 @@ static int print_results(const cli *self, const char *format, const ql_results *
     return EXIT_OK;
 }
 
+/* With --profile a search that is stopped goes on to its end, which is near, so that the profile has it. A second signal ends it at once. */
+static ql_status search(const cli *self, const cli_session *session, ql_str question, const ql_search_options *options, cli_profile *profile, ql_results **out, ql_error *err)
+{
+    if (cli_has(self, OPT_PROFILE)) stop_install_silent(NULL);
+    ql_status status = ql_search(session->workspace, question, options, out, err);
+    profile_keep_unless_refused(profile, status);
+    if (status < 0 || !stop_asked()) return status;
+    (void)snprintf(err->message, sizeof err->message, "stopped");
+    return err->status = QL_E_CANCELLED;
+}
+
 int cmd_search(cli *self)
 {
     ql_search_options options;
@@ -245,14 +256,13 @@ int cmd_search(cli *self)
     ql_results *results = NULL;
     ql_error err = {0};
     ql_status status;
-    if (join_words(self, &question)) status = ql_search(session.workspace, ql_buf_str(&question), &options, &results, &err);
+    if (join_words(self, &question)) status = search(self, &session, ql_buf_str(&question), &options, &profile, &results, &err);
     else {
         status = err.status = question.status < 0 ? QL_E_NOMEM : QL_E_IO;
         snprintf(err.message, sizeof err.message, question.status < 0 ? "out of memory" : "cannot read the question from stdin");
     }
     if (status >= 0 && ql_results_count(results) == 0 && !self->json && !cli_has(self, OPT_QUIET)) fprintf(stderr, "nothing found\n");
-    if (status >= 0) profile_keep(&profile);
-    code = status < 0 ? cli_fail(self, status, &err) : print_results(self, format, results);
+    code = status < 0 ? session_fail(self, status, &err) : print_results(self, format, results);
     ql_results_free(results);
     ql_buf_dispose(&question);
     session_close(&session);

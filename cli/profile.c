@@ -9,8 +9,6 @@
 #include "prof_set.h"
 #include "session.h"
 
-#define CAPTURE_FILE "capture.qprof"
-
 /* What would keep a file from its place is told before anything is done. */
 static ql_status begin(cli_profile *self, ql_error *err)
 {
@@ -44,17 +42,27 @@ void profile_keep(cli_profile *self)
     if (self->status >= 0) self->status = prof_clear_set(self->folder, self->whole, &self->error); /* whatever ends this run, nothing of an earlier one lies beside it */
 }
 
+void profile_keep_unless_refused(cli_profile *self, ql_status status)
+{
+    switch (ql_status_kind(status)) {
+    case QL_E_INVALID:
+    case QL_E_CONFIG:
+    case QL_E_NOTFOUND:
+    case QL_E_BUSY:
+    case QL_E_UNSUPPORTED:
+    case QL_E_MISMATCH: return;
+    default: profile_keep(self);
+    }
+}
+
 /* profile.out beside the capture; in a folder that was named, everything else too. Pictures whose library is missing are told of, and no failure. */
 static ql_status write_formats(const cli_profile *self, ql_error *err)
 {
-    ql_buf path = QL_BUF_INIT;
     ql_capture *capture = NULL;
     unsigned count = 0;
-    ql_status status = ql_buf_printf(&path, "%s/" CAPTURE_FILE, self->folder);
-    if (status >= 0) status = ql_capture_open(ql_buf_cstr(&path), 0, &capture, err);
+    ql_status status = ql_capture_open(ql_buf_cstr(&self->file.path), 0, &capture, err);
     if (status >= 0) status = prof_write_set(capture, self->folder, self->whole, (long)getpid(), &count, err);
     ql_capture_free(capture);
-    ql_buf_dispose(&path);
     return status;
 }
 
@@ -62,8 +70,9 @@ static void tell(const cli *self, const cli_profile *profile, const ql_prof_info
 {
     ql_buf line = QL_BUF_INIT;
     unsigned long long dropped = info->dropped, permille = info->samples != 0 ? 1000 * (info->samples - info->rootless) / info->samples : 0;
-    if (info->samples == 0) (void)ql_buf_printf(&line, "%s/" CAPTURE_FILE ": no samples, the run was too short for any; %llu records dropped", profile->folder, dropped);
-    else (void)ql_buf_printf(&line, "%s/" CAPTURE_FILE ": %llu samples of %u threads, %llu.%llu %% with their whole stack, %llu records dropped", profile->folder,
+    const char *path = ql_buf_cstr(&profile->file.path);
+    if (info->samples == 0) (void)ql_buf_printf(&line, "%s: no samples, the run was too short for any; %llu records dropped", path, dropped);
+    else (void)ql_buf_printf(&line, "%s: %llu samples of %u threads, %llu.%llu %% with their whole stack, %llu records dropped", path,
                              (unsigned long long)info->samples, info->threads, permille / 10, permille % 10, dropped);
     if (stopped) (void)ql_buf_append(&line, QL_STR("; of what ran until it was stopped"));
     if (self->json_lines) line_log("info", "profile", ql_buf_str(&line));
@@ -99,11 +108,10 @@ int profile_end(const cli *self, cli_profile *profile, int code)
     ql_status status = ran ? finish(profile, &info, &known, &err) : QL_OK;
     ql_prof_free(profile->capture);
     profile->capture = NULL;
-    capture_file_close(&profile->file); /* the lock on the folder ends here */
     if (status < 0) {
         int failed = cli_fail(self, status, &err);
-        return code == EXIT_OK ? failed : code;
-    }
-    if (known && !cli_has(self, OPT_QUIET)) tell(self, profile, &info, stopped);
+        code = code == EXIT_OK ? failed : code;
+    } else if (known && !cli_has(self, OPT_QUIET)) tell(self, profile, &info, stopped);
+    capture_file_close(&profile->file); /* the lock on the folder ends here */
     return code;
 }

@@ -21,6 +21,8 @@ typedef struct cli_profile {
 int profile_begin(const cli *cli, cli_profile *out);
 /* The run is certain to begin: what an earlier profile left goes. Whoever calls first does it, from any thread; what went wrong is told by profile_end(). */
 void profile_keep(cli_profile *self);
+/* The same for a run that is over and answered `status`: what failed or was stopped on its way has a profile, what was refused ran nothing. */
+void profile_keep_unless_refused(cli_profile *self, ql_status status);
 /* Without profile_keep() nothing ran, and the folder is left as it was found. Else: ends the capture, writes what is made of it, tells where it is. Returns `code`, or the exit code of what went wrong where code was success. */
 int profile_end(const cli *cli, cli_profile *self, int code);
 

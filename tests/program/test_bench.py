@@ -187,7 +187,7 @@ class Compare(Bench):
             return self.write_result(name, [("wall", "s", [factor * v for v in self.A]), ("peak memory", "bytes", [100 * factor] * 5)], {"load": load, "machine": {"cores": cores}})
         a, b = result("a", 1, 1.0, 0.1), result("b", 1.5, 0.7, 1.2)
         gate = self.bench("compare", "--json", "--fail-above", "10", "-m", "wall", a, b, code=1)  # a busy machine shows nobody to be no worse
-        self.assertIn("could not be judged", json.loads(gate.stderr)["error"]["message"])
+        self.assertIn("could not be judged", gate.stderr)
         done = json.loads(gate.stdout)
         self.assertEqual((done["measures"][0]["fails"], done["measures"][0]["unjudged"]), (False, True))
         self.bench("compare", "--fail-above", "60", "-m", "wall", a, b)

@@ -136,7 +136,7 @@ class Profile(unittest.TestCase):
         fresh = os.path.join(self.ws.dir, "a", "b")
 
         def refused(code, *words):
-            for place in (self.out, fresh):
+            for place in (self.out, fresh, fresh + "/", os.path.join(fresh, "c", "d//")):
                 done = self.ws.run(*words[:1], "--profile=" + place, *words[1:])
                 self.assertEqual(done.returncode, code, done.stderr)
             self.assertEqual(self.contents(self.out), before)
@@ -205,6 +205,17 @@ class Profile(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         with open(os.path.join(self.out, "capture.qprof"), "rb") as file:
             self.assertNotIn(CANARY.encode(), file.read())
+
+    def test_a_search_that_fails_leaves_the_profile_of_what_ran(self):
+        self.ws.ingest()
+        path = os.path.join(self.ws.dir, "data", "qloader.db")
+        with open(path, "r+b") as file:
+            file.seek(4096)
+            file.write(b"\xa5" * (os.path.getsize(path) - 4096))
+        done = self.ws.run("search", "--profile=" + self.out, "tusks")
+        self.assertEqual(done.returncode, 8, done.stderr)
+        self.assertTrue(read(os.path.join(self.out, "capture.qprof")))
+        self.assertIn("report.md", os.listdir(self.out))
 
     def sampled(self):
         """Some samples of processor time are in the capture that is being written."""
