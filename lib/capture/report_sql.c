@@ -102,8 +102,11 @@ static ql_status tally_statements(ql__evidence *self, ql__tallies *queries, comm
     return QL_OK;
 }
 
-/* By site of the span around, and text. Where the span around was lost it is taken for one of the site that others of the statement are under. */
-static ql_status tally_places(const ql__evidence *self, const ql__tallies *queries, ql__tallies *places, ql_error *err)
+/*
+ * By site of the span around, and text; `other` of each query becomes that site, 0 where it is too few to count. Where the span around was lost it is taken
+ * for one of the site that others of the statement are under.
+ */
+static ql_status tally_places(const ql__evidence *self, ql__tallies *queries, ql__tallies *places, ql_error *err)
 {
     ql__tallies outer; /* by site and text of statements; other: the site around */
     ql_status status = QL_OK;
@@ -115,10 +118,11 @@ static ql_status tally_places(const ql__evidence *self, const ql__tallies *queri
         else if (query->span != 0) around->other = self->profile->spans[query->span - 1].site;
     }
     for (size_t i = 0; i < queries->count && status >= 0; i++) {
-        const ql__tally *query = &queries->items[i];
-        if (query->count < REPEATS_MIN) continue;
+        ql__tally *query = &queries->items[i];
         uint64_t site = query->span != 0 ? self->profile->spans[query->span - 1].site : ql__tally_find(&outer, query->other, query->key[1])->other;
-        ql__tally *place = ql__tally_of(places, site != 0 ? site : query->other, query->key[1]);
+        query->other = query->count < REPEATS_MIN ? 0 : site != 0 ? site : query->other;
+        if (query->other == 0) continue;
+        ql__tally *place = ql__tally_of(places, query->other, query->key[1]);
         if (place == NULL) status = ql__fail_nomem(err);
         else {
             place->count += query->count;
@@ -138,10 +142,19 @@ static ql_status time_of(const ql__evidence *self, bool (*wanted)(const ql__evid
     return QL_OK;
 }
 
-static bool is_statement(const ql__evidence *self, size_t span, const void *text)
+typedef struct statements {
+    const ql__tallies *queries; /* after tally_places() */
+    uint64_t site, text;        /* around, and of */
+} statements;
+
+/* The same text elsewhere is another finding's. */
+static bool is_statement(const ql__evidence *self, size_t span, const void *wanted)
 {
     const ql__profile_span *row = &self->profile->spans[span];
-    return ql__span_is_sql(self, row) && statement_of(self, row) == *(const uint64_t *)text;
+    const statements *all = wanted;
+    if (!ql__span_is_sql(self, row) || statement_of(self, row) != all->text) return false;
+    const ql__tally *query = ql__tally_find(all->queries, row->parent, all->text);
+    return query != NULL && query->other == all->site;
 }
 
 static bool is_verb(const ql__evidence *self, size_t span, const void *wanted)
@@ -150,7 +163,7 @@ static bool is_verb(const ql__evidence *self, size_t span, const void *wanted)
     return ql__span_is_sql(self, row) && verb_of(ql__profile_text(self->profile, statement_of(self, row))) == *(const verb *)wanted;
 }
 
-static ql_status add_repeated(ql__evidence *self, const ql__tallies *queries, ql_error *err)
+static ql_status add_repeated(ql__evidence *self, ql__tallies *queries, ql_error *err)
 {
     ql__tallies places;
     ql__tallies_init(&places);
@@ -161,7 +174,8 @@ static ql_status add_repeated(ql__evidence *self, const ql__tallies *queries, ql
         ql_str text = ql__profile_text(self->profile, (uint32_t)place->key[1]);
         uint64_t time;
         char issue[400];
-        status = time_of(self, is_statement, &place->key[1], place->value_ns, &time, err);
+        const statements wanted = {queries, place->key[0], place->key[1]};
+        status = time_of(self, is_statement, &wanted, place->value_ns, &time, err);
         if (status < 0) break;
         ql__finding finding = {.rule = "n-plus-one", .share = ql__of_wall(self->report, time), .count = place->count, .value = time};
         ql__finding_site(self->profile, &finding, (uint32_t)place->key[0]);

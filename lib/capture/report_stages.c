@@ -1,8 +1,9 @@
 /*
  * Rules over what is worked on: one text at a time through the model, the same content again. Evidence: spans with "texts", spans with "content" (a hash).
- * Threads: any. Cost: passes over the spans, and one over the samples.
+ * Threads: any. Cost: a sort of the spans, passes over them, and one over the samples.
  */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/alloc.h"
 #include "base/status.h"
@@ -64,56 +65,85 @@ static bool set_caller(const ql__profile *p, const ql__tallies *callers, uint32_
     return true;
 }
 
-static bool is_single(const ql__evidence *self, size_t span, const void *call)
+/* A span that tells of its texts. */
+typedef struct text_span {
+    uint64_t parent, site; /* index + 1 of the span around, 0: none */
+    uint64_t texts;
+    size_t span;
+} text_span;
+
+static int compare_text_spans(const void *left, const void *right)
 {
-    const ql__profile_span *row = &self->profile->spans[span];
-    const ql__tally *tally = call;
-    return row->site == tally->key[1] && self->parent[span] == tally->key[0] && ql__span_number(self, row, self->key_texts, UINT64_MAX) != UINT64_MAX;
+    const text_span *a = left, *b = right;
+    if (a->parent != b->parent) return a->parent < b->parent ? -1 : 1;
+    if (a->site != b->site) return a->site < b->site ? -1 : 1;
+    return a->span < b->span ? -1 : a->span > b->span;
 }
 
-static ql_status add_singles(ql__evidence *self, ql_error *err)
+/* Those of one span around and one site lie side by side. Free *out. */
+static ql_status sort_text_spans(const ql__evidence *self, text_span **out, size_t *count, ql_error *err)
 {
     const ql__profile *p = self->profile;
-    ql__tallies calls, callers; /* by the span around and the site; by site */
+    *count = 0;
+    *out = ql__alloc_zero(p->spans_count > 0 ? p->spans_count : 1, sizeof **out);
+    if (*out == NULL) return ql__fail_nomem(err);
+    for (size_t i = 0; i < p->spans_count; i++) {
+        uint64_t texts = ql__span_number(self, &p->spans[i], self->key_texts, UINT64_MAX);
+        if (texts != UINT64_MAX) (*out)[(*count)++] = (text_span){self->parent[i], p->spans[i].site, texts < 1000000 ? texts : 1000000, i};
+    }
+    qsort(*out, *count, sizeof **out, compare_text_spans);
+    return QL_OK;
+}
+
+/* Time in which at least one of them ran. */
+static ql_status covered_by(const ql__profile *p, const text_span *spans, size_t count, uint64_t *out, ql_error *err)
+{
+    ql__stretches stretches = {0};
+    ql_status status = QL_OK;
+    for (size_t i = 0; i < count && status >= 0; i++) status = ql__stretch_add(&stretches, p->spans[spans[i].span].begin_ns, p->spans[spans[i].span].end_ns, err);
+    *out = ql__stretches_covered(&stretches);
+    ql__free(stretches.items);
+    return status;
+}
+
+/* callers: of find_callers, which is asked for once. */
+static ql_status add_single(const ql__evidence *self, const text_span *spans, size_t count, ql__tallies *callers, bool *looked, ql_error *err)
+{
+    const ql__profile *p = self->profile;
+    char issue[300];
+    uint64_t texts = 0, time;
+    size_t last = spans[count - 1].span;
+    for (size_t i = 0; i < count; i++) texts += spans[i].texts;
+    if (count < SINGLES_MIN || texts * 2 > (uint64_t)count * 3) return QL_OK; /* more than one and a half on average */
+    QL_TRY(covered_by(p, spans, count, &time, err));
+    ql__finding finding = {.rule = "single-item", .share = ql__of_wall(self->report, time), .count = count, .value = time};
+    uint32_t outer = ql__span_outer_site(self, last);
+    bool own = outer == (uint32_t)spans->site; /* nothing of the program is around */
+    if (own && !*looked) QL_TRY(find_callers(self, callers, err)); /* the samples are many, and this is rare */
+    *looked = *looked || own;
+    if (!own || !set_caller(p, callers, outer, &finding)) ql__finding_site(p, &finding, outer);
+    ql_str name = ql__span_title(p, &p->spans[last]);
+    (void)snprintf(issue, sizeof issue, "'%.*s' is called %llu times with one text: a call costs nearly as much as one with a full batch.", (int)(name.len < 60 ? name.len : 60), name.ptr,
+                   (unsigned long long)count);
+    return ql__finding_add(self->report, finding, QL__SEVERITY_CRITICAL, issue, "Gather texts and hand over a batch of them (32 to 128) a call.", err);
+}
+
+static ql_status add_singles(const ql__evidence *self, ql_error *err)
+{
+    ql__tallies callers; /* by site */
+    text_span *spans;
+    size_t count, end;
+    bool looked = false;
     if (self->key_texts == 0) return QL_OK;
-    ql__tallies_init(&calls);
+    QL_TRY(sort_text_spans(self, &spans, &count, err));
     ql__tallies_init(&callers);
     ql_status status = QL_OK;
-    bool looked = false;
-    for (size_t i = 0; i < p->spans_count && status >= 0; i++) {
-        const ql__profile_span *span = &p->spans[i];
-        uint64_t texts = ql__span_number(self, span, self->key_texts, UINT64_MAX);
-        if (texts == UINT64_MAX) continue;
-        ql__tally *tally = ql__tally_of(&calls, self->parent[i], span->site);
-        if (tally == NULL) {
-            status = ql__fail_nomem(err);
-            break;
-        }
-        tally->count++;
-        tally->other += texts < 1000000 ? texts : 1000000;
-        tally->value_ns += ql__span_length(span);
-        tally->span = (uint32_t)i + 1;
+    for (size_t i = 0; i < count && status >= 0; i = end) {
+        for (end = i + 1; end < count && spans[end].parent == spans[i].parent && spans[end].site == spans[i].site;) end++;
+        status = add_single(self, spans + i, end - i, &callers, &looked, err);
     }
-    for (size_t i = 0; i < calls.count && status >= 0; i++) {
-        const ql__tally *call = &calls.items[i];
-        char issue[300];
-        if (call->count < SINGLES_MIN || call->other * 2 > call->count * 3) continue; /* more than one and a half on average */
-        uint64_t time;
-        status = ql__spans_covered(self, is_single, call, &time, err);
-        ql__finding finding = {.rule = "single-item", .share = ql__of_wall(self->report, time), .count = call->count, .value = time};
-        uint32_t outer = ql__span_outer_site(self, call->span - 1);
-        bool own = outer == (uint32_t)call->key[1]; /* nothing of the program is around */
-        if (own && !looked && status >= 0) status = find_callers(self, &callers, err); /* the samples are many, and this is rare */
-        looked = looked || own;
-        if (status < 0) break;
-        if (!own || !set_caller(p, &callers, outer, &finding)) ql__finding_site(p, &finding, outer);
-        ql_str name = ql__span_title(p, &p->spans[call->span - 1]);
-        (void)snprintf(issue, sizeof issue, "'%.*s' is called %llu times with one text: a call costs nearly as much as one with a full batch.", (int)(name.len < 60 ? name.len : 60), name.ptr,
-                       (unsigned long long)call->count);
-        status = ql__finding_add(self->report, finding, QL__SEVERITY_CRITICAL, issue, "Gather texts and hand over a batch of them (32 to 128) a call.", err);
-    }
-    ql__tallies_dispose(&calls);
     ql__tallies_dispose(&callers);
+    ql__free(spans);
     return status;
 }
 

@@ -49,8 +49,8 @@ void ql__loss_text(const ql__profile *profile, char text[QL__LOSS_TEXT])
     text[0] = '\0';
     if (profile->numbers.dropped == 0) return;
     if (ql__loss_is_of_texts(profile)) {
-        (void)snprintf(text, QL__LOSS_TEXT, "%llu texts were lost: names, or what spans tell of themselves (8 facts each are kept, of 256 spans at once). No time and no count is less for it; a finding that needs such a "
-                       "fact may be missing.", (unsigned long long)profile->numbers.dropped);
+        (void)snprintf(text, QL__LOSS_TEXT, "%llu texts were lost: names, or what spans tell of themselves (8 facts each are kept, of 256 spans at once). A finding that needs such a "
+                       "fact may be missing or be of too few, as a row of short spans tells its number so.", (unsigned long long)profile->numbers.dropped);
         return;
     }
     for (size_t i = 0; i < profile->drops_count; i++) {

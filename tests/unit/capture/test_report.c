@@ -175,6 +175,22 @@ static void test_report__counts_rows_of_short_statements(void **state)
     expect(ask(&f, "n-plus-one"), QL__SEVERITY_HIGH, 0.2, "loop", 8);
 }
 
+/* Four threads ask side by side for a second, and the same is asked elsewhere for three: each place has its own time. */
+static void test_report__a_query_in_two_places_has_two_times(void **state)
+{
+    (void)state;
+    fixture f;
+    begin(&f, "");
+    uint32_t first = site(&f, "side_by_side", "work", 8), second = site(&f, "alone", "work", 9), sql = site(&f, "sql", "sql", 5);
+    for (int thread = 0; thread < 4; thread++) {
+        uint64_t parent = span(&f, first, 0, 0, 1000 * MS, NULL, 0);
+        for (uint64_t i = 0; i < 25; i++) span(&f, sql, parent, i * 40 * MS, 40 * MS, (fact[]){{"text", 0, "SELECT 1"}}, 1);
+    }
+    uint64_t parent = span(&f, second, 0, 5000 * MS, 3000 * MS, NULL, 0);
+    for (uint64_t i = 0; i < 75; i++) span(&f, sql, parent, (5000 + i * 40) * MS, 40 * MS, (fact[]){{"text", 0, "SELECT 1"}}, 1);
+    expect(ask(&f, "n-plus-one"), QL__SEVERITY_CRITICAL, 0.3, "alone", 9); /* the other is a tenth */
+}
+
 static found quick_queries(uint64_t each_ns)
 {
     fixture f;
@@ -430,6 +446,24 @@ static found embeds(uint64_t texts, bool one_parent)
         span(&f, embed, parent, i * 100 * MS, 80 * MS, (fact[]){{"texts", texts, NULL}}, 1);
     }
     return ask(&f, "single-item");
+}
+
+/* Many groups, too short to be findings, and one that is, in turn with them. */
+static void test_report__each_group_of_single_texts_has_its_own_time(void **state)
+{
+    (void)state;
+    fixture f;
+    begin(&f, "");
+    uint32_t outer = site(&f, "search", "work", 21), embed = site(&f, "embed", "stage", 5), loop = site(&f, "embed_all", "work", 22);
+    uint64_t slow = span(&f, loop, 0, 0, 9000 * MS, NULL, 0);
+    for (uint64_t group = 0; group < 1000; group++) {
+        uint64_t parent = span(&f, outer, 0, group * 9 * MS, 9 * MS, NULL, 0);
+        for (uint64_t i = 0; i < 20; i++) span(&f, embed, parent, group * 9 * MS + i * MS / 10, MS / 10, (fact[]){{"texts", 1, NULL}}, 1);
+        if (group % 25 == 0) span(&f, embed, slow, group * 9 * MS, 100 * MS, (fact[]){{"texts", 1, NULL}}, 1);
+    }
+    found got = ask(&f, "single-item");
+    expect(got, QL__SEVERITY_CRITICAL, 0.4, "embed_all", 22);
+    assert_int_equal(got.count, 40);
 }
 
 static void test_report__names_one_text_at_a_time(void **state)
@@ -889,6 +923,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_report__names_a_query_in_a_loop),
         cmocka_unit_test(test_report__counts_rows_of_short_statements),
+        cmocka_unit_test(test_report__a_query_in_two_places_has_two_times),
+        cmocka_unit_test(test_report__each_group_of_single_texts_has_its_own_time),
         cmocka_unit_test(test_report__a_look_into_memory_is_no_query_too_many),
         cmocka_unit_test(test_report__names_a_commit_for_every_row),
         cmocka_unit_test(test_report__knows_what_waits_for_a_fast_disk),
