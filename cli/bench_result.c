@@ -32,12 +32,12 @@ static double used_s(int who)
 }
 
 /* man 5 proc_stat; guests are part of "user" and "nice". */
-static struct bench_clock read_clock(void)
+static bench_clock read_clock(void)
 {
     enum { USER, NICE, SYSTEM, IDLE, IOWAIT, IRQ, SOFTIRQ, STEAL, FIELDS };
     char line[512], *at = line + 3;
     double ticks[FIELDS] = {0}, hz = (double)sysconf(_SC_CLK_TCK);
-    struct bench_clock self = {.own_s = used_s(RUSAGE_SELF) + used_s(RUSAGE_CHILDREN)};
+    bench_clock self = {.own_s = used_s(RUSAGE_SELF) + used_s(RUSAGE_CHILDREN)};
     struct timespec now = {0, 0};
     clock_gettime(CLOCK_MONOTONIC, &now);
     self.at_s = (double)now.tv_sec + (double)now.tv_nsec / 1e9;
@@ -56,12 +56,12 @@ static struct bench_clock read_clock(void)
     return self;
 }
 
-/* NULL: not known, or no memory. A server that is asked is another process, so what others use is no other load. */
+/* NULL: not known, or no memory. */
 static json_t *load_json(const bench_result *self)
 {
-    struct bench_clock now = read_clock(), begin = self->begin;
+    bench_clock now = read_clock(), begin = self->begin;
     double seconds = now.at_s - begin.at_s;
-    if (!begin.known || !now.known || seconds <= 0 || strcmp(self->kind, "http") == 0) return NULL;
+    if (!begin.known || !now.known || seconds <= 0) return NULL;
     double own = (now.own_s - begin.own_s) / seconds, other = (now.busy_s - begin.busy_s) / seconds - own, steal = (now.steal_s - begin.steal_s) / seconds;
     return json_pack("{s:f, s:f, s:f, s:f}", "seconds", seconds, "own_cores", own, "other_cores", other > 0 ? other : 0, "steal_cores", steal > 0 ? steal : 0); /* ticks are coarse */
 }
@@ -69,7 +69,7 @@ static json_t *load_json(const bench_result *self)
 static void read_load(bench_result *self, const json_t *root)
 {
     const json_t *load = json_object_get(root, "load"), *seconds = json_object_get(load, "seconds"), *own = json_object_get(load, "own_cores"), *other = json_object_get(load, "other_cores");
-    self->load = (struct bench_load){.seconds = json_number_value(seconds), .own_cores = json_number_value(own), .other_cores = json_number_value(other),
+    self->load = (bench_load){.seconds = json_number_value(seconds), .own_cores = json_number_value(own), .other_cores = json_number_value(other),
                                      .cores = (long)json_integer_value(json_object_get(json_object_get(root, "machine"), "cores")),
                                      .known = json_is_number(seconds) && json_is_number(own) && json_is_number(other)};
 }
@@ -78,8 +78,13 @@ static void read_load(bench_result *self, const json_t *root)
 
 void bench_init(bench_result *self, const char *kind, const char *name)
 {
-    *self = (bench_result){.kind = strdup(kind), .name = strdup(name), .conditions = json_object(), .begin = read_clock()};
+    *self = (bench_result){.kind = strdup(kind), .name = strdup(name), .conditions = json_object()};
     self->lost = self->kind == NULL || self->name == NULL || self->conditions == NULL;
+}
+
+void bench_start(bench_result *self)
+{
+    self->begin = read_clock();
 }
 
 void bench_dispose(bench_result *self)
@@ -269,7 +274,7 @@ static int fail_load(const cli *program, const char *path, ql_status status, con
     return cli_fail(program, status, &err);
 }
 
-int bench_load(const cli *program, const char *path, bench_result *out)
+int bench_read(const cli *program, const char *path, bench_result *out)
 {
     json_error_t error;
     *out = (bench_result){0};

@@ -35,7 +35,8 @@ int32_t capture_format_of(const char *path)
 int capture_name_refuse(const cli *self, const char *path, bool itself, const char *hint)
 {
     char known[200] = "";
-    for (size_t i = itself ? 0 : 1; i < sizeof names / sizeof *names; i++) {
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (names[i].format == CAPTURE_AS_IT_IS && !itself) continue;
         size_t used = strlen(known);
         (void)snprintf(known + used, sizeof known - used, "%s%s", used == 0 ? "" : ", ", names[i].end);
     }

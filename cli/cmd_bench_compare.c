@@ -9,7 +9,7 @@
 #include "output.h"
 #include "statistics.h"
 
-static const char method[] = "ratio of means, interval by Fieller's theorem with the degrees of freedom of Welch and Satterthwaite, for as many values as would be independent";
+static const char method[] = "ratio of means, interval by Fieller's theorem for as many values as would be independent";
 
 #define LOAD_CORES 0.25   /* processors that others used more for one than for the other */
 #define LOAD_FULL 0.75    /* of all processors: below that what is measured is not kept from one */
@@ -19,7 +19,8 @@ static const char method[] = "ratio of means, interval by Fieller's theorem with
 typedef struct comparison {
     const bench_measure *a, *b;
     stat_summary of_a, of_b;
-    stat_ratio ratio, drift_a, drift_b; /* drift: how each changed meanwhile */
+    stat_ratio ratio;
+    stat_drift drift_a, drift_b; /* how each changed meanwhile */
     stat_judgement judged;
     bool comparable;
     bool worse;      /* beyond --fail-above */
@@ -83,7 +84,7 @@ static const char *verdict_name(const comparison *self)
 /* Others left what was measured as many processors for a as for b, as far as is known, or neither needed them. */
 static bool same_load(const bench_result *a, const bench_result *b)
 {
-    const struct bench_load *of_a = &a->load, *of_b = &b->load;
+    const bench_load *of_a = &a->load, *of_b = &b->load;
     if (!of_a->known || !of_b->known || of_a->seconds < LOAD_SECONDS || of_b->seconds < LOAD_SECONDS) return true;
     bool full = of_a->own_cores + of_a->other_cores > LOAD_FULL * (double)of_a->cores || of_b->own_cores + of_b->other_cores > LOAD_FULL * (double)of_b->cores;
     double more = of_b->other_cores - of_a->other_cores;
@@ -138,7 +139,7 @@ static json_t *side_json(const bench_result *result, const char *path)
                      result->load.known ? json_real(result->load.other_cores) : json_null());
 }
 
-static json_t *drift_json(stat_ratio drift, double least)
+static json_t *drift_json(stat_drift drift, double least)
 {
     return stat_drifts(drift, least) ? json_real(drift.ratio) : json_null();
 }
@@ -170,7 +171,7 @@ static int print_json(const cli *self, const bench_result *a, const bench_result
     return whole ? EXIT_OK : cli_fail(self, QL_E_NOMEM, NULL);
 }
 
-static void print_note(const comparison *one, const char *side, const stat_summary *of, stat_ratio drift, double least)
+static void print_note(const comparison *one, const char *side, const stat_summary *of, stat_drift drift, double least)
 {
     if (stat_drifts(drift, least))
         printf("%s changed while %s was measured, by %+.1f %% along the line through its values\n", one->a->name, side, (drift.ratio - 1) * 100);
@@ -246,9 +247,9 @@ static int compare(const cli *self, const bench_result *a, const bench_result *b
 int cmd_bench_compare(cli *self)
 {
     bench_result a, b;
-    int code = bench_load(self, self->positional[0], &a);
+    int code = bench_read(self, self->positional[0], &a);
     if (code >= 0) return code;
-    code = bench_load(self, self->positional[1], &b);
+    code = bench_read(self, self->positional[1], &b);
     if (code < 0) code = compare(self, &a, &b);
     bench_dispose(&a);
     bench_dispose(&b);

@@ -247,7 +247,7 @@ int cmd_bench_http(cli *self)
         return code;
     }
     view shown = {.collection = &collection, .result = &result, .facts = calloc(collection.count, sizeof *shown.facts)};
-    bench_init(&result, "http", cli_has(self, OPT_NAME) ? self->values[OPT_NAME] : collection.name);
+    bench_init(&result, "http", cli_has(self, OPT_NAME) ? self->values[OPT_NAME] : collection.name); /* not bench_start(): the server is another process, so what others use is no other load */
     for (size_t i = 0; shown.facts != NULL && i < collection.count; i++) shown.facts[i].codes = json_object();
     stop_install(self);
     code = shown.facts == NULL ? cli_fail(self, QL_E_NOMEM, NULL) : run(self, &shown);

@@ -128,6 +128,7 @@ int cmd_bench_ingest(cli *self)
     unsigned long warmup = cli_number(self, OPT_WARMUP), runs = cli_number(self, OPT_RUNS);
     int code = -1;
     bench_init(&result, "ingest", cli_has(self, OPT_NAME) ? self->values[OPT_NAME] : "ingest");
+    bench_start(&result);
     bench_condition(&result, "warmup", json_integer((json_int_t)warmup));
     bench_condition(&result, "state", json_string(warmup > 0 ? "warm" : "as found"));
     bench_condition(&result, "threads", json_integer((json_int_t)cli_number(self, OPT_THREADS)));
@@ -294,6 +295,7 @@ int cmd_bench_search(cli *self)
     int code = read_questions(self, &asked);
     if (code < 0 && asked.count * cli_number(self, OPT_RUNS) > BENCH_VALUES_MAX) code = cli_usage_error(self, "%lu times %zu searches are more than %d", cli_number(self, OPT_RUNS), asked.count, BENCH_VALUES_MAX);
     bench_init(&result, "search", cli_has(self, OPT_NAME) ? self->values[OPT_NAME] : "search");
+    bench_start(&result);
     bench_condition(&result, "warmup", json_integer(cold ? 0 : (json_int_t)cli_number(self, OPT_WARMUP)));
     bench_condition(&result, "state", json_string(cold ? "cold" : cli_number(self, OPT_WARMUP) > 0 ? "warm" : "as found"));
     bench_condition(&result, "questions", json_integer((json_int_t)asked.count));

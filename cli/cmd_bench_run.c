@@ -105,6 +105,7 @@ int cmd_bench_run(cli *self)
     bool keep_json = tells_stages(self);
     int code = -1;
     bench_init(&result, "run", cli_has(self, OPT_NAME) ? self->values[OPT_NAME] : self->positional[0]);
+    bench_start(&result);
     stop_install(self);
     for (unsigned long i = 1; i <= warmup && code < 0; i++) code = run_once(self, keep_json, i, NULL);
     for (unsigned long i = 1; i <= runs && code < 0; i++) {

@@ -234,7 +234,7 @@ int cmd_prof_convert(cli *self)
     if (format == CAPTURE_UNKNOWN) return code;
     code = job_open(self, &job);
     if (code >= 0) return job_close(&job, code);
-    if (format == 0) return job_close(&job, convert_all(self, &job));
+    if (format == CAPTURE_ALL) return job_close(&job, convert_all(self, &job));
     job.format = format;
     bool binary = job.format == QL_CAPTURE_PPROF || job.format == QL_CAPTURE_PSTATS;
     return job_close(&job, write_output(self, &job, self->values[OPT_WRITE], name, binary));

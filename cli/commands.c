@@ -1,4 +1,5 @@
 /* The tables: every option, every command. Data only; parsing, help and gen_docs read it. ASCII only, for the manual's sake. */
+#include "capture_name.h"
 #include "command.h"
 #include "setup_plan.h"
 
@@ -30,7 +31,7 @@ static const cli_choice capture_formats[] = {{"pprof", "for go tool pprof (*.pb.
                                              {"speedscope", NULL, QL_CAPTURE_SPEEDSCOPE}, {"collapsed", "a stack a line", QL_CAPTURE_COLLAPSED},
                                              {"flame", "an SVG", QL_CAPTURE_FLAME_SVG}, {"trace", "for Chrome's trace viewer", QL_CAPTURE_TRACE},
                                              {"mprof", "memory, for mprof plot", QL_CAPTURE_MPROF}, {"html", "a page for a browser", QL_CAPTURE_HTML}, {"json", "everything", QL_CAPTURE_JSON},
-                                             {"all", "all of these and pictures, into a folder", 0}, {NULL, NULL, 0}};
+                                             {"all", "all of these and pictures, into a folder", CAPTURE_ALL}, {NULL, NULL, 0}};
 
 static const cli_value dir = {.placeholder = "DIR", .kind = CLI_DIR};
 static const cli_value file = {.placeholder = "FILE", .kind = CLI_FILE};

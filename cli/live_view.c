@@ -223,7 +223,8 @@ static void put_screen(const live_view *self, const json_t *stats, const json_t 
     size_t used = lines_of(out), rest = rows > used + HEAD_ROWS ? rows - used - HEAD_ROWS : 0;
     if (rest >= HEAD_ROWS + 4) threads = smaller(smaller((rest - HEAD_ROWS) * 2 / 5, quarter), json_array_size(json_object_get(stats, "threads")));
     put_functions(self, stats, threads > 0 ? rest - HEAD_ROWS - threads : rest, out);
-    if (threads > 0) put_threads(self, stats, before, rows - lines_of(out) > HEAD_ROWS ? rows - lines_of(out) - HEAD_ROWS : 0, out);
+    used = lines_of(out) + HEAD_ROWS;
+    if (threads > 0) put_threads(self, stats, before, rows > used ? rows - used : 0, out);
 }
 
 /* Cut to the terminal: lines that do not fit are left out, long ones end early. */

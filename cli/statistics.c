@@ -164,39 +164,39 @@ double stat_independent(const double *values, size_t count)
     return r > 0 ? (double)count * (1 - r) / (1 + r) : (double)count;
 }
 
-stat_ratio stat_drift_of(const double *values, size_t count, double level)
+stat_drift stat_drift_of(const double *values, size_t count, double level)
 {
     double n = (double)count, middle = (n - 1) / 2, mean = 0, products = 0, squares = n * (n * n - 1) / 12, rest = 0; /* squares: of i - middle */
-    if (count < 4) return (stat_ratio){.verdict = STAT_UNKNOWN};
+    if (count < 4) return (stat_drift){.verdict = STAT_UNKNOWN};
     for (size_t i = 0; i < count; i++) mean += values[i] / n;
     for (size_t i = 0; i < count; i++) products += ((double)i - middle) * (values[i] - mean);
-    double slope = products / squares, half = slope * n / 2;
+    double slope = products / squares, half = slope * middle;
     for (size_t i = 0; i < count; i++) rest += pow(values[i] - mean - slope * ((double)i - middle), 2);
     if (fabs(half) <= 1e-12 * mean) slope = half = 0; /* rounding */
-    if (!(mean - fabs(half) > 0)) return (stat_ratio){.verdict = STAT_UNKNOWN};
+    if (!(mean - fabs(half) > 0)) return (stat_drift){.verdict = STAT_UNKNOWN};
     double room = stat_student_quantile(0.5 + level / 2, n - 2) * sqrt(rest / (n - 2) / squares);
-    double begin = mean - half;
-    return (stat_ratio){.defined = true, .ratio = (mean + half) / begin, .low = 1 + (slope - room) * n / begin, .high = 1 + (slope + room) * n / begin,
-                        .verdict = slope > room ? STAT_MORE : slope < -room ? STAT_LESS : STAT_NOISE};
+    return (stat_drift){.defined = true, .ratio = (mean + half) / (mean - half), .verdict = slope > room ? STAT_MORE : slope < -room ? STAT_LESS : STAT_NOISE};
 }
 
 /* 0 for none, whichever way it goes. */
-static double size_of(stat_ratio ratio)
+static double size_of(bool defined, double ratio)
 {
-    return ratio.defined && ratio.ratio > 0 ? fabs(log(ratio.ratio)) : 0;
+    return defined && ratio > 0 ? fabs(log(ratio)) : 0;
 }
 
-bool stat_drifts(stat_ratio drift, double least)
+bool stat_drifts(stat_drift drift, double least)
 {
-    return (drift.verdict == STAT_LESS || drift.verdict == STAT_MORE) && size_of(drift) >= log1p(least) && size_of(drift) > 0;
+    double size = size_of(drift.defined, drift.ratio);
+    return (drift.verdict == STAT_LESS || drift.verdict == STAT_MORE) && size >= log1p(least) && size > 0;
 }
 
-stat_judgement stat_judge(stat_ratio ratio, stat_ratio drift_a, stat_ratio drift_b, double least)
+stat_judgement stat_judge(stat_ratio ratio, stat_drift drift_a, stat_drift drift_b, double least)
 {
-    double a = stat_drifts(drift_a, least) ? size_of(drift_a) : 0, b = stat_drifts(drift_b, least) ? size_of(drift_b) : 0, drift = a > b ? a : b;
+    double a = stat_drifts(drift_a, least) ? size_of(true, drift_a.ratio) : 0, b = stat_drifts(drift_b, least) ? size_of(true, drift_b.ratio) : 0, drift = a > b ? a : b;
+    double size = size_of(ratio.defined, ratio.ratio);
     if (ratio.verdict == STAT_UNKNOWN) return ratio.defined && drift > 0 ? STAT_IS_DRIFT : STAT_IS_UNKNOWN; /* a series that only goes up is worth no two values */
     if (ratio.verdict == STAT_NOISE) return STAT_IS_NOISE;
-    if (ratio.defined && size_of(ratio) < log1p(least)) return STAT_IS_SMALL;
-    if (ratio.defined && size_of(ratio) <= STAT_DRIFTS * drift) return STAT_IS_DRIFT;
+    if (ratio.defined && size < log1p(least)) return STAT_IS_SMALL;
+    if (ratio.defined && size <= STAT_DRIFTS * drift) return STAT_IS_DRIFT;
     return ratio.verdict == STAT_LESS ? STAT_IS_LESS : STAT_IS_MORE;
 }

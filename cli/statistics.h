@@ -50,14 +50,21 @@ stat_ratio stat_ratio_of(stat_summary a, stat_summary b, double level);
  * How many independent values a series is worth whose neighbours are alike: n (1 - r) / (1 + r), r its autocorrelation at lag 1 where that is above 0
  * (G. V. Bayley and J. M. Hammersley, "The 'effective' number of independent observations in an autocorrelated time series", J. R. Stat. Soc. Suppl. 8,
  * 1946; for comparing two means F. W. Zwiers and H. von Storch, "Taking serial correlation into account in tests of the mean", J. Climate 8, 1995).
- * values: in the order they were measured. At most count.
+ * A short series shows less of r than there is, and so is taken for worth more. values: in the order they were measured. At most count.
  */
 double stat_independent(const double *values, size_t count);
+/* How a series changed while it was measured. */
+typedef struct stat_drift {
+    bool defined;         /* else ratio means nothing */
+    double ratio;         /* end by begin */
+    stat_verdict verdict; /* STAT_UNKNOWN: too few values, or a line that goes through 0 */
+} stat_drift;
+
 /*
- * By how much a series changed while it was measured: the end of the least squares line through its values by the line's begin, and whether its slope is
- * shown to be other than 0 (Student's t, n - 2 degrees of freedom). STAT_UNKNOWN for fewer than four values, or a line that goes through 0.
+ * By how much a series changed while it was measured: the least squares line through its values at the last of them by the line at the first, and whether its slope is
+ * shown to be other than 0 (Student's t, n - 2 degrees of freedom). STAT_UNKNOWN for fewer than four values.
  */
-stat_ratio stat_drift_of(const double *values, size_t count, double level);
+stat_drift stat_drift_of(const double *values, size_t count, double level);
 
 typedef enum stat_judgement {
     STAT_IS_UNKNOWN,
@@ -74,8 +81,8 @@ typedef enum stat_judgement {
  * What two series say of each other. least: the smallest ratio that matters, such as 0.02 for 1.02 and 1 / 1.02. A difference counts where its interval
  * does not hold 1, and it is of that size, and of more than STAT_DRIFTS times the larger drift (in logarithms) that was shown and is of that size itself.
  */
-stat_judgement stat_judge(stat_ratio ratio, stat_ratio drift_a, stat_ratio drift_b, double least);
+stat_judgement stat_judge(stat_ratio ratio, stat_drift drift_a, stat_drift drift_b, double least);
 /* A drift that was shown and is at least as large as what matters. */
-bool stat_drifts(stat_ratio drift, double least);
+bool stat_drifts(stat_drift drift, double least);
 
 #endif

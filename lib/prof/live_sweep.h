@@ -9,7 +9,7 @@ void ql__live_sweep(const ql__sys *sys, const char *folder);
 
 /* The lock of a page, from now until the descriptor is closed; false: somebody has it. */
 bool ql__live_lock(int fd);
-/* Whether somebody holds the lock of a page that is there. */
+/* Whether somebody holds the lock of the page at that path; false also where there is none that can be opened. */
 bool ql__live_held(const ql__sys *sys, const char *path);
 
 #endif
