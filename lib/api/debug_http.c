@@ -12,6 +12,7 @@
 #include "capture/live_read.h"
 #include "capture/read.h"
 #include "capture/write.h"
+#include "prof/live.h"
 #include "prof/live_tasks.h"
 #include <qloader/prof.h>
 
@@ -20,6 +21,7 @@
 #define HZ_DEFAULT 99
 #define HZ_MAX 1000
 #define TASK_ROWS 64
+#define YIELD_TRIES 20
 #define CAPTURE_BYTES_MAX ((size_t)64 << 20)
 
 static const char index_text[] =
@@ -131,6 +133,19 @@ static void wait_for(uint32_t seconds, const ql__http_watch *watch)
     }
 }
 
+/* 'top' and 'monitor rate' sample for whoever looks: that gives way, as it does to 'record'. */
+static ql_status start(const ql_prof_options *options, ql_prof **out, ql_error *err)
+{
+    bool sampled = ql__live_yield();
+    ql_status status = ql_prof_start(options, out, err);
+    for (int tries = 0; sampled && ql_status_kind(status) == QL_E_BUSY && tries < YIELD_TRIES; tries++) {
+        (void)poll(NULL, 0, QL__LIVE_ROUND_MS);
+        status = ql_prof_start(options, out, err);
+    }
+    if (status < 0) ql__live_yield_end();
+    return status;
+}
+
 static ql_status record(const endpoint *what, const recording *asked, const ql__http_watch *watch, ql_buf *out, ql_error *err)
 {
     ql_prof_options options = QL_PROF_OPTIONS_INIT;
@@ -141,10 +156,11 @@ static ql_status record(const endpoint *what, const recording *asked, const ql__
     options.write_fn = keep; /* on a thread of the capture, until the stop */
     options.write_user = out;
     options.limit_bytes = UINT64_MAX; /* the buffer has one, and tells */
-    QL_TRY(ql_prof_start(&options, &prof, err));
+    QL_TRY(start(&options, &prof, err));
     wait_for(asked->seconds, watch);
     ql_status status = ql_prof_stop(prof, err);
     ql_prof_free(prof);
+    ql__live_yield_end();
     return reason_of(status, out, err);
 }
 

@@ -162,6 +162,8 @@ static void sum_up(ql__reader *self)
     numbers->started_unix_ms = started < UINT64_C(1) << 43 ? (int64_t)started : 0; /* the year 2248; nanoseconds of it still fit */
     for (size_t i = 0; i < profile->memory_count; i++)
         if (profile->memory[i].rss != QL__MEMORY_UNKNOWN && profile->memory[i].rss > numbers->memory_peak_bytes) numbers->memory_peak_bytes = profile->memory[i].rss;
+    uint64_t mark = meta_number(profile, "peak_resident_bytes"); /* between two looks */
+    if (mark > numbers->memory_peak_bytes && numbers->memory_peak_bytes != 0) numbers->memory_peak_bytes = mark;
     profile->sets[QL__SAMPLE_CPU].period = period_of(meta_number(profile, "cpu_hz"));
     profile->sets[QL__SAMPLE_WALL].period = period_of(meta_number(profile, "wall_hz"));
     uint64_t interval = self->has_heap ? self->heap.interval : meta_number(profile, "heap_interval");

@@ -283,12 +283,20 @@ static bool is_runtime(ql_str module)
     return false;
 }
 
+/* A function of the compiler's own headers stands for one instruction of whoever uses it. */
+bool ql__is_intrinsic(const ql__profile *p, uint32_t line)
+{
+    const ql_str end = QL_STR("intrin.h"), neon = QL_STR("arm_neon.h");
+    ql_str file = ql__path_base(ql__profile_text(p, p->functions[p->lines[line].function].file));
+    return ql_str_equal(file, neon) || (file.len >= end.len && memcmp(file.ptr + file.len - end.len, end.ptr, end.len) == 0);
+}
+
 bool ql__stack_source(const ql__profile *profile, uint32_t stack, uint32_t *line)
 {
     ql__frame_iter frames = ql__frames_of(profile, stack);
     while (ql__frame_next(&frames, line)) {
         const ql__profile_function *function = &profile->functions[profile->lines[*line].function];
-        if (function->file != 0 && !is_runtime(ql__profile_text(profile, function->module))) return true;
+        if (function->file != 0 && !is_runtime(ql__profile_text(profile, function->module)) && !ql__is_intrinsic(profile, *line)) return true;
     }
     return false;
 }

@@ -4,8 +4,8 @@
  * taken while it waited names the call itself.
  *
  * The library's stages measure their processor time; of other spans and of tasks it is the sum of samples, which is known where processor time was sampled.
- * On a machine with much other work a thread that could run stands still as well, and nothing here tells the two apart: hence a tenth at most, and
- * three times at least or a second in all.
+ * On a machine with much other work a thread that could run stands still as well: hence a tenth at most, and three times at least or a second in all, and nothing
+ * at all where waits for a processor may be the whole of it.
  * Threads: any. Cost: sorts the samples of processor time, O(samples log samples + spans log samples).
  */
 #include <stdio.h>
@@ -225,6 +225,9 @@ static ql_status add_place(const blocking *self, size_t index, ql_error *err)
     QL_TRY(blocked_time(self, index, &time, err));
     if (place->count < BLOCKED_TIMES_MIN && time < BLOCKED_SUM_MIN) return QL_OK;
     QL_TRY(waiting_line(self, index, &finding.samples, &line, err));
+    /* A thread that could run and had no processor stands still as well: where all of it may have been that, only a sample in a call shows the difference. */
+    const ql__profile *p = self->evidence->profile;
+    if (finding.samples == 0 && ql__profile_starved(p) && time / 2 <= p->numbers.run_delay_ns) return QL_OK;
     finding.share = ql__of_wall(report, time);
     finding.value = time;
     if (finding.samples > 0) ql__finding_function(self->evidence->profile, &finding, self->evidence->profile->lines[line].function, self->evidence->profile->lines[line].line);

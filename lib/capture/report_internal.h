@@ -30,6 +30,12 @@ uint32_t ql__span_outer_site(const ql__evidence *self, size_t span);
 bool ql__span_is_sql(const ql__evidence *self, const ql__profile_span *span);
 /* "http", "https", "HTTP client". */
 bool ql__span_is_http(const ql__evidence *self, const ql__profile_span *span);
+/* --- what the run had of the machine's processors (report_load.c) --- */
+
+uint64_t ql__cpu_of(const ql__profile *p);      /* processor time of all threads */
+double ql__waited_share(const ql__profile *p);  /* of the time in which threads could run; 0 where it is not known */
+bool ql__profile_starved(const ql__profile *p); /* so much that times are longer than the work */
+
 /* What processor time is a share of: the run, or all processor time where that is more (several threads ran). */
 static inline ql__base ql__base_of_cpu(const ql__report *report)
 {
@@ -87,6 +93,7 @@ void ql__finding_site(const ql__profile *profile, ql__finding *finding, uint32_t
 void ql__finding_function(const ql__profile *profile, ql__finding *finding, uint32_t function, uint32_t line);
 /* The innermost frame of a stack, outside of the C runtime, whose source is known, as an index of lines; false: there is none. */
 bool ql__stack_source(const ql__profile *profile, uint32_t stack, uint32_t *line);
+bool ql__is_intrinsic(const ql__profile *p, uint32_t line); /* one instruction, written as a function in the compiler's headers */
 
 /* The rules. Each adds what it finds. */
 ql_status ql__rules_sql(ql__evidence *evidence, ql_error *err);

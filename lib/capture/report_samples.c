@@ -34,20 +34,12 @@ static void set_share(const ql__report *report, ql__finding *finding, int64_t va
 
 #define HOT_SHARE 0.15
 
-/* A function of the compiler's own headers stands for one instruction of whoever uses it. */
-static bool is_intrinsic(const ql__profile *p, uint32_t line)
-{
-    const ql_str end = QL_STR("intrin.h"), neon = QL_STR("arm_neon.h");
-    ql_str file = ql__path_base(ql__profile_text(p, p->functions[p->lines[line].function].file));
-    return ql_str_equal(file, neon) || (file.len >= end.len && memcmp(file.ptr + file.len - end.len, end.ptr, end.len) == 0);
-}
-
 /* Where a stack ends, in code that somebody wrote. False: an empty one. */
 static bool leaf_of(const ql__profile *p, size_t stack, uint32_t *line)
 {
     ql__frame_iter frames = ql__frames_of(p, (uint32_t)stack);
     if (!ql__frame_next(&frames, line)) return false;
-    for (uint32_t next = *line; is_intrinsic(p, *line) && ql__frame_next(&frames, &next);) *line = next;
+    for (uint32_t next = *line; ql__is_intrinsic(p, *line) && ql__frame_next(&frames, &next);) *line = next;
     return true;
 }
 
@@ -92,8 +84,8 @@ static ql_status add_hot_functions(ql__evidence *self, const ql__stack_sums *sum
         set_share(self->report, &finding, functions[f].value, sums->value, sums->samples);
         if (finding.share - finding.error < HOT_SHARE) continue;
         ql__finding_function(self->profile, &finding, (uint32_t)f, hottest_line(self->profile, sums, (uint32_t)f));
-        /* Debug information tells what the compiler put into a function from the function itself, but for single instructions (is_intrinsic). */
-        (void)snprintf(issue, sizeof issue, "%llu of %llu samples of processor time were taken in the code of this function itself, not in what it calls%s.", (unsigned long long)finding.samples,
+        /* Debug information tells what the compiler put into a function from the function itself, but for single instructions (ql__is_intrinsic). */
+        (void)snprintf(issue, sizeof issue, "%llu of %llu samples of processor time were taken in the code of this function itself with the intrinsics in it, not in what it calls%s.", (unsigned long long)finding.samples,
                        (unsigned long long)sums->samples, self->profile->functions[f].file != 0 ? "" : "; what the compiler put into it from other functions counts as its own, as it has no debug information");
         status = ql__finding_add(self->report, finding, QL__SEVERITY_MEDIUM, issue, "Look at its callers (prof convert --to flame): call it less often, or on less. Nothing shows that it does wrong.", err);
     }

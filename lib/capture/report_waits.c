@@ -133,14 +133,15 @@ static ql_status add_wait(ql__evidence *self, const ql__tally *subject, uint64_t
     char issue[400];
     uint32_t line;
     if (queue && ends(name, "empty")) return QL_OK; /* who waits there has nothing to do: the limit is elsewhere */
-    /* The mean part of the run that one of the threads stood still; a single thread that waits is not contended for. */
-    ql__finding finding = {.rule = queue ? "queue-wait" : "lock-wait", .share = ql__of_wall(self->report, subject->value_ns) / (double)(threads > 2 ? threads : 2), .per_thread = true,
+    /* The mean part of the run that one of the threads stood still. */
+    ql__finding finding = {.rule = queue ? "queue-wait" : "lock-wait", .share = ql__of_wall(self->report, subject->value_ns) / (double)(threads > 0 ? threads : 1), .per_thread = true,
                            .count = subject->count, .value = subject->value_ns};
     if (ql__stack_source(self->profile, stack, &line)) ql__finding_function(self->profile, &finding, self->profile->lines[line].function, self->profile->lines[line].line); /* who waits */
     if (queue) QL_TRY(set_consumer(self, &finding, name, subject->value_ns, err));
-    (void)snprintf(issue, sizeof issue, "%llu waits for '%.*s' of %llu threads, %llu ms together.", (unsigned long long)subject->count, (int)(name.len < 100 ? name.len : 100), name.ptr,
-                   (unsigned long long)threads, (unsigned long long)(subject->value_ns / 1000000));
-    return ql__finding_add(self->report, finding, queue ? QL__SEVERITY_MEDIUM : QL__SEVERITY_CRITICAL, issue,
+    (void)snprintf(issue, sizeof issue, "%llu wait%s for '%.*s' of %llu thread%s, %llu ms together.", (unsigned long long)subject->count, subject->count == 1 ? "" : "s",
+                   (int)(name.len < 100 ? name.len : 100), name.ptr, (unsigned long long)threads, threads == 1 ? "" : "s", (unsigned long long)(subject->value_ns / 1000000));
+    /* A single thread that waits is hardly contended for: somebody holds the lock for long. */
+    return ql__finding_add(self->report, finding, queue || threads < 2 ? QL__SEVERITY_MEDIUM : QL__SEVERITY_CRITICAL, issue,
                            queue ? "A full queue means that the stage behind it is the limit: speed that stage up, or give it the threads that wait."
                                  : "Hold the lock for less: compute outside of it, split it by key, or give each thread its own part.", err);
 }

@@ -6,7 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/status.h"
-#include "capture/report.h"
+#include "capture/report_internal.h"
 
 /* --- Markdown -------------------------------------------------------------------------------------------------------------------------------- */
 
@@ -58,45 +58,31 @@ static void put_loss(const ql__profile *p, ql__sink *sink)
     ql__sink_cstring(sink, "\n\n");
 }
 
-static uint64_t cpu_of(const ql__profile *p)
-{
-    return p->numbers.cpu_ns != 0 ? p->numbers.cpu_ns : (uint64_t)p->sets[QL__SAMPLE_CPU].sums[QL__VALUE_NS];
-}
-
-#define STARVED_SHARE 0.1        /* of the time in which threads could run */
-#define STARVED_NS_MIN 100000000 /* and so long */
-#define OWN_LOAD 0.9             /* of all processors: from there on its own threads are in each other's way */
-
-static double waited_share(const ql__profile *p)
-{
-    double delay = (double)p->numbers.run_delay_ns, could = delay + (double)cpu_of(p);
-    return p->numbers.run_delay_ns != UINT64_MAX && could > 0 ? delay / could : 0;
-}
-
-/* Threads could run and had no processor, for longer than the run's own load says: others had it, or a limit held them, or they were too many for a while. */
-static bool is_starved(const ql__profile *p)
-{
-    const ql__profile_numbers *numbers = &p->numbers;
-    bool own = numbers->cores_usable != 0 && (double)cpu_of(p) > OWN_LOAD * (double)numbers->cores_usable * (double)numbers->duration_ns;
-    return waited_share(p) >= STARVED_SHARE && numbers->run_delay_ns >= STARVED_NS_MIN && !own;
-}
-
 static void put_run_delay(const ql__profile *p, ql__sink *sink)
 {
     if (p->numbers.run_delay_ns == UINT64_MAX) return;
     ql__sink_cstring(sink, "\n- Waited for a processor: ");
     put_time(sink, p->numbers.run_delay_ns);
     ql__sink_cstring(sink, " over all threads, ");
-    put_percent(sink, waited_share(p));
+    put_percent(sink, ql__waited_share(p));
     ql__sink_cstring(sink, " of the time in which they could run");
-    if (is_starved(p)) ql__sink_cstring(sink, ". **Threads waited for a processor**: other work had it, or a limit held them, or for a while there were more threads than processors. Times are longer than the work; if it was other work, measure again on a quiet machine");
+    if (ql__profile_starved(p)) ql__sink_cstring(sink, ". **Threads waited for a processor**: other work had it, or a limit held them, or for a while there were more threads than processors. Times are longer than the work; if it was other work, measure again on a quiet machine");
 }
+
+#define FEW_SAMPLES 100 /* and as few spans: no share is known to a tenth */
 
 static void put_baseline(const ql__profile *p, ql__sink *sink)
 {
     const ql__profile_numbers *numbers = &p->numbers;
-    uint64_t cpu = cpu_of(p);
-    ql__sink_cstring(sink, "## Baseline Metrics\n\n- Execution time: ");
+    uint64_t cpu = ql__cpu_of(p);
+    ql_str command = ql__profile_meta(p, "command_line");
+    ql__sink_cstring(sink, "## Baseline Metrics\n\n");
+    if (command.len > 0) {
+        ql__sink_cstring(sink, "- Command: ");
+        put_text(sink, command);
+        ql__sink_cstring(sink, "\n");
+    }
+    ql__sink_cstring(sink, "- Execution time: ");
     put_time(sink, numbers->duration_ns);
     ql__sink_cstring(sink, "\n- Peak memory: ");
     if (numbers->memory_peak_bytes != 0) put_mib(sink, numbers->memory_peak_bytes);
@@ -112,6 +98,7 @@ static void put_baseline(const ql__profile *p, ql__sink *sink)
     if (numbers->collector_ns != 0) {
         ql__sink_cstring(sink, "\n- The profiler itself: ");
         put_time(sink, numbers->collector_ns);
+        ql__sink_cstring(sink, " of processor time");
     }
     if (ql__loss_is_of_texts(p)) {
         char lost[QL__LOSS_TEXT];
@@ -256,7 +243,8 @@ ql_status ql__write_report_md(const ql__profile *profile, ql__sink *sink, ql_err
         put_loss(profile, sink);
         put_baseline(profile, sink);
         bool lost = profile->numbers.dropped != 0;
-        put_findings(report, false, "Bottlenecks Identified", lost ? "None in what was seen; events were lost, see above.\n\n" : "None: no rule found evidence beyond its bounds.\n\n", sink);
+        bool few = profile->sets[QL__SAMPLE_CPU].count + profile->sets[QL__SAMPLE_WALL].count < FEW_SAMPLES && profile->spans_count < FEW_SAMPLES;
+        put_findings(report, false, "Bottlenecks Identified", lost ? "None in what was seen; events were lost, see above.\n\n" : few ? "None; but there is little to judge by, record for longer.\n\n" : "None: no rule found evidence beyond its bounds.\n\n", sink);
         put_findings(report, true, "Memory Issues", lost ? "None in what was seen; events were lost, see above.\n\n" : "None found.\n\n", sink);
         put_recommendations(report, sink);
         put_stages(report, sink);
@@ -347,12 +335,12 @@ static void put_report_json(const ql__report *report, ql__sink *sink)
     ql__json_begin(&json, &sink->pending);
     ql__json_object(&json);
     ql__put_capture_members(&json, p);
-    put_number(&json, "cpu_ns", cpu_of(p));
+    put_number(&json, "cpu_ns", ql__cpu_of(p));
     ql__json_key(&json, "run_delay_ns");
     if (p->numbers.run_delay_ns != UINT64_MAX) ql__json_uint(&json, p->numbers.run_delay_ns);
     else ql__json_null(&json);
     ql__json_key(&json, "starved");
-    ql__json_bool(&json, is_starved(p));
+    ql__json_bool(&json, ql__profile_starved(p));
     put_number(&json, "memory_peak_bytes", p->numbers.memory_peak_bytes);
     put_number(&json, "profiler_ns", p->numbers.collector_ns);
     ql__json_key(&json, "findings");

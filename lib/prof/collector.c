@@ -216,6 +216,7 @@ static void last_words(ql__collector *self)
     if (cut) ql__collector_note(self, "the capture reached its limit of bytes: what came later is not in it");
     ql__collector_threads_write(self);
     ql__collector_connections(self);
+    ql__collector_peak(self);
     ql__collector_meta_number(self, "stop_monotonic_ns", ql__monotonic_ns(self->sys));
     write_end(self, cut ? 2 : 1);
     ql__qprof_flush(&self->writer);

@@ -65,6 +65,7 @@ typedef struct ql__collector {
     ql__memory_state memory;
     ql__vm counters; /* last value of each counter, by its string's id */
     ql__connection_count connections; /* wanted: a span of HTTP was seen */
+    uint64_t peak_before;  /* of the process's resident memory, when the capture began; 0: not known */
     uint64_t opens_before; /* of connections, on this machine, when the capture began; UINT64_MAX: not known */
     uint64_t gone_handler_ns; /* of threads that ended */
     uint64_t gone_delay_ns;   /* the same of their waits for a processor */
@@ -135,6 +136,7 @@ void ql__collector_memory(ql__collector *self, uint64_t now);
 void ql__collector_counters(ql__collector *self, uint64_t now);
 void ql__collector_meta(ql__collector *self);           /* what the process and the machine are */
 void ql__collector_connections(ql__collector *self);    /* written down: what the looks at them saw, if there were any */
+void ql__collector_peak(ql__collector *self); /* what memory reached between two looks */
 uint64_t ql__collector_machine_opens(const ql__collector *self); /* connections asked for on this machine or in this container since it began; UINT64_MAX: not known */
 void ql__collector_meta_number(ql__collector *self, const char *key, uint64_t value);
 

@@ -197,7 +197,8 @@ static uint32_t wait_subject(ql__collector *self, const ql__event_wait *event)
 static void take_wait(ql__collector *self, ql__prof_thread *thread, const ql__event_wait *event)
 {
     uint32_t flags = stack_flags(event->root, event->truncated, false) | QL__QPROF_STACK_CALL;
-    const ql__qprof_sample record = {.time_ns = event->end_ns, .weight_ns = event->weight_ns, .span = event->span, .task = event->task, .thread = thread->control.id,
+    uint64_t inside_ns = event->end_ns > self->begin_ns ? event->end_ns - self->begin_ns : 0; /* a wait may have begun before the capture */
+    const ql__qprof_sample record = {.time_ns = event->end_ns, .weight_ns = event->weight_ns < inside_ns ? event->weight_ns : inside_ns, .span = event->span, .task = event->task, .thread = thread->control.id,
                                      .stack = ql__collector_stack(self, event->frames, event->count, flags, NULL), .labels = ql__collector_labels(self, event->labels),
                                      .subject = wait_subject(self, event), .kind = QL__QPROF_LOCK, .running = QL__QPROF_WAITING};
     QL__QPROF_PUT(&self->writer, QL__QPROF_SAMPLE, &record);

@@ -108,6 +108,19 @@ void ql__collector_connections(ql__collector *self)
     if (opens != UINT64_MAX && opens >= self->opens_before) ql__collector_meta_number(self, "machine_connections", opens - self->opens_before);
 }
 
+/* The kernel's mark of the most that was resident, over the life of the process; 0: not known. */
+static uint64_t peak_resident(const ql__collector *self)
+{
+    char text[4096];
+    return ql__proc_read(self->sys, "/proc/self/status", text, sizeof text) > 0 ? ql__proc_after(text, "\nVmHWM:", 0) * 1024 : 0;
+}
+
+void ql__collector_peak(ql__collector *self)
+{
+    uint64_t peak = peak_resident(self);
+    if (peak > self->peak_before && self->peak_before != 0) ql__collector_meta_number(self, "peak_resident_bytes", peak);
+}
+
 void ql__collector_meta(ql__collector *self)
 {
     static const char *const engines[] = {"none", "ctimer", "perf", "wall"};
@@ -115,6 +128,7 @@ void ql__collector_meta(ql__collector *self)
     ssize_t size = readlink("/proc/self/exe", path, sizeof path);
     const ql_prof_options *options = &self->options;
     bool cpu = self->sources & QL_PROF_CPU, wall = self->sources & QL_PROF_WALL, heap = self->sources & QL_PROF_HEAP;
+    self->peak_before = self->sources & QL_PROF_MEMORY ? peak_resident(self) : 0;
     meta(self, "program", (ql_str){path, size > 0 ? (size_t)size : 0});
     command_line(self);
     meta(self, "version", ql_str_of(ql_version()));

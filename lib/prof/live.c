@@ -17,6 +17,7 @@
 
 #include "base/abi.h"
 #include "base/status.h"
+#include "prof/live.h"
 #include "prof/live_place.h"
 #include "prof/live_stats.h"
 #include "prof/live_sweep.h"
@@ -66,11 +67,24 @@ struct ql_live {
 };
 
 static atomic_bool shown;
+static atomic_int yields; /* who captures instead of sampling */
 
 void ql__live_after_fork(void)
 {
     atomic_store(&shown, false); /* the thread is the parent's */
+    atomic_store(&yields, 0);
     ql__live_tasks_after_fork();
+}
+
+bool ql__live_yield(void)
+{
+    atomic_fetch_add(&yields, 1);
+    return atomic_load(&shown);
+}
+
+void ql__live_yield_end(void)
+{
+    atomic_fetch_sub(&yields, 1);
 }
 
 /* --- messages -------------------------------------------------------------------------------------------------------------------- */
@@ -157,7 +171,8 @@ static ql_status capture_begin(ql_live *self, bool for_recorder, uint32_t hz, bo
     options.write_fn = for_recorder ? to_recorder : to_nobody;
     options.write_user = self;
     options.limit_bytes = for_recorder ? UINT64_C(1) << 32 : UINT64_MAX;
-    ql_status status = ql__collector_open(&self->collector, self->sys, &options, NULL, (uint32_t)(wall ? QL_PROF_WALL : QL_PROF_CPU) | QL_PROF_SPANS, err);
+    uint32_t sources = (uint32_t)(wall ? QL_PROF_WALL : QL_PROF_CPU) | QL_PROF_SPANS | (for_recorder ? (uint32_t)QL_PROF_MEMORY : 0);
+    ql_status status = ql__collector_open(&self->collector, self->sys, &options, NULL, sources, err);
     if (status < 0) {
         ql__capture_give_back();
         return status;
@@ -188,7 +203,7 @@ static void capture_end(ql_live *self)
 /* What runs becomes what is wanted. */
 static void settle(ql_live *self, uint64_t now)
 {
-    bool record = self->recorder >= 0, sample = self->sample_hz != 0 && now < self->sample_until_ns;
+    bool record = self->recorder >= 0, sample = self->sample_hz != 0 && now < self->sample_until_ns && atomic_load(&yields) == 0;
     if (record && self->for_recorder && self->record_until_ns != 0 && now >= self->record_until_ns) {
         capture_end(self);
         record = false;
@@ -329,7 +344,7 @@ static void wait_and_serve(ql_live *self)
 {
     struct pollfd waits[2 + PEERS_MAX] = {{self->wake_fd, POLLIN, 0}, {self->listen_fd, POLLIN, 0}};
     for (int i = 0; i < PEERS_MAX; i++) waits[2 + i] = (struct pollfd){self->peers[i].fd, POLLIN, 0};
-    int ready = poll(waits, 2 + PEERS_MAX, self->capturing ? QL__COLLECTOR_PERIOD_MS : (int)(PAGE_NS / 1000000u));
+    int ready = poll(waits, 2 + PEERS_MAX, self->capturing ? QL__LIVE_ROUND_MS : (int)(PAGE_NS / 1000000u));
     uint64_t now = ql__monotonic_ns(self->sys);
     for (int i = 0; i < PEERS_MAX; i++) {
         if (waits[2 + i].fd < 0) continue;

@@ -79,7 +79,7 @@ typedef enum ql__qprof_kind {
  * META: a key and a value, both strings of text; a later record replaces one of the same key. Keys: "program" (path of the executable), "command_line" (program, command,
  * names of options; values but that of --profile and other words are "***"), "version" (of the library), "pid", "start_unix_ms", "start_monotonic_ns", "engine" (ctimer, perf, wall, none), "wall_hz",
  * "cpu_hz" (0: off), "heap_interval" (bytes; 1: exact; 0: off), "cores", "cores_usable", "cpu", "memory_bytes", "tick_hz" (of the kernel, the
- * resolution of ctimer; 0: not known), "stop_monotonic_ns". Where there were HTTP spans, of looks at the process's TCP connections, some 20 a second: "connection_looks"
+ * resolution of ctimer; 0: not known), "stop_monotonic_ns", "peak_resident_bytes" (the most that was resident, where that was while the capture ran). Where there were HTTP spans, of looks at the process's TCP connections, some 20 a second: "connection_looks"
  * (that saw one), "connection_looks_new" (that saw one which was not there before), "connections_seen" and "connections_seen_new" (the same as connections, added up
  * over the looks), and "machine_connections" (asked for by all of the machine or container since the capture began). Numbers are decimal. Unknown keys are shown as they are.
  */

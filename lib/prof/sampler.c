@@ -65,7 +65,7 @@ static void store(atomic_uint_least64_t *place, uint64_t value)
 }
 
 /* Weight and state of a sample; moves the thread's marks. Returns the thread's CPU clock. */
-static uint64_t weigh(ql__prof_thread *thread, ql__sample *sample, bool wall)
+static uint64_t weigh(ql__prof_thread *thread, ql__sample *sample, const void *context, bool wall)
 {
     uint64_t cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID);
     atomic_uint_least64_t *mark = wall ? &thread->wall_cpu_ns : &thread->cpu_last_ns;
@@ -77,7 +77,7 @@ static uint64_t weigh(ql__prof_thread *thread, ql__sample *sample, bool wall)
     if (!wall) return cpu;
     sample->weight_ns = sample->time_ns - load(&thread->wall_last_ns);
     store(&thread->wall_last_ns, sample->time_ns);
-    if (used < sample->weight_ns / 2) sample->running = QL__QPROF_WAITING;
+    if (used < sample->weight_ns / 2 && ql__unwind_in_system_call(context)) sample->running = QL__QPROF_WAITING; /* else it could run, and others had its processor */
     return cpu;
 }
 
@@ -87,7 +87,7 @@ static void take(ql__prof_thread *thread, unsigned capture, const void *context,
     ql__sample head;
     memset(&head, 0, sizeof head);
     head.time_ns = clock_ns(CLOCK_MONOTONIC);
-    uint64_t cpu_begin = weigh(thread, &head, wall);
+    uint64_t cpu_begin = weigh(thread, &head, context, wall);
     bool anchored = atomic_load_explicit(&thread->generated, memory_order_relaxed) != 0;
     ql__unwind_thread stack = {ql__unwind_stack_end_at(context, thread->stack_low, thread->stack_high), anchored ? &thread->anchor : NULL};
     ql__unwind_result walked = ql__unwind_signal(context, &stack, frames, QL__UNWIND_FRAMES_MAX);

@@ -172,6 +172,21 @@ static ql__unwind_result walk_on(walk *self, const ql__unwind_context *anchor, u
     }
 }
 
+bool ql__unwind_in_system_call(const void *ucontext)
+{
+    const ucontext_t *context = ucontext;
+#if defined(__x86_64__)
+    static const unsigned char call[] = {0x0f, 0x05}; /* syscall */
+    uintptr_t pc = (uintptr_t)context->uc_mcontext.gregs[REG_RIP];
+#else
+    static const unsigned char call[] = {0x01, 0x00, 0x00, 0xd4}; /* svc #0 */
+    uintptr_t pc = (uintptr_t)context->uc_mcontext.pc;
+#endif
+    enum { PAGE = 4096 };
+    if (pc % PAGE <= PAGE - sizeof call && memcmp((const void *)pc, call, sizeof call) == 0) return true;
+    return pc % PAGE >= sizeof call && memcmp((const void *)(pc - sizeof call), call, sizeof call) == 0; /* of the page before nobody knows whether it is there */
+}
+
 ql__unwind_result ql__unwind_signal(const void *ucontext, const ql__unwind_thread *thread, uintptr_t *frames, size_t frames_max)
 {
     const ucontext_t *context = ucontext;

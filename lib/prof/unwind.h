@@ -38,4 +38,10 @@ uintptr_t ql__unwind_stack_end(void);
 /* The same for the stack that was interrupted, since a handler may run on another. low, high: the thread's own stack; high 0: not known. */
 uintptr_t ql__unwind_stack_end_at(const void *ucontext, uintptr_t low, uintptr_t high);
 
+/*
+ * Whether a thread that a signal interrupted was in a system call: the instruction before its pc, or at it where the call will be made again, is the one
+ * that calls the kernel. One that could run and had no processor is not.
+ */
+bool ql__unwind_in_system_call(const void *ucontext);
+
 #endif

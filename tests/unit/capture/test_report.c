@@ -640,10 +640,10 @@ static found slow_consumer(bool known, const char *category, uint64_t own_span_n
 static void test_report__names_what_makes_a_queue_full(void **state)
 {
     (void)state;
-    expect(slow_consumer(true, "work", 3000 * MS, 0), QL__SEVERITY_MEDIUM, 0.1, "store_rows", 61);
-    expect(slow_consumer(true, "work", 100 * MS, 200), QL__SEVERITY_MEDIUM, 0.1, "multiply", 62);
-    expect(slow_consumer(true, "sql", 3000 * MS, 0), QL__SEVERITY_MEDIUM, 0.1, "write", 60); /* who makes the statements */
-    expect(slow_consumer(false, "work", 3000 * MS, 200), QL__SEVERITY_MEDIUM, 0.1, "push", 52);
+    expect(slow_consumer(true, "work", 3000 * MS, 0), QL__SEVERITY_MEDIUM, 0.2, "store_rows", 61);
+    expect(slow_consumer(true, "work", 100 * MS, 200), QL__SEVERITY_MEDIUM, 0.2, "multiply", 62);
+    expect(slow_consumer(true, "sql", 3000 * MS, 0), QL__SEVERITY_MEDIUM, 0.2, "write", 60); /* who makes the statements */
+    expect(slow_consumer(false, "work", 3000 * MS, 200), QL__SEVERITY_MEDIUM, 0.2, "push", 52);
 }
 
 static void test_report__names_compression_by_who_calls_it(void **state)

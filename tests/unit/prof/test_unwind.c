@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <ucontext.h>
 #include <sys/time.h>
 
 #include "prof/unwind.h"
@@ -213,10 +214,45 @@ static void test_unwind__random_places_of_libc_reach_the_root(void **state)
     assert_true(rooted * 100 >= total * 99);
 }
 
+static bool in_call(const unsigned char *pc)
+{
+    ucontext_t context;
+    memset(&context, 0, sizeof context);
+#if defined(__x86_64__)
+    context.uc_mcontext.gregs[REG_RIP] = (greg_t)(uintptr_t)pc;
+#else
+    context.uc_mcontext.pc = (uintptr_t)pc;
+#endif
+    return ql__unwind_in_system_call(&context);
+}
+
+static void test_unwind__tells_a_system_call_from_code(void **state)
+{
+    (void)state;
+    static const _Alignas(4096) unsigned char page[4096] = {
+#if defined(__x86_64__)
+        [96] = 0x0f, 0x05, 0x90
+#else
+        [96] = 0x01, 0x00, 0x00, 0xd4
+#endif
+    };
+#if defined(__x86_64__)
+    const size_t call = 2;
+#else
+    const size_t call = 4;
+#endif
+    assert_true(in_call(page + 96));         /* to be made again */
+    assert_true(in_call(page + 96 + call));  /* came back from it */
+    assert_false(in_call(page + 96 + 2 * call));
+    assert_false(in_call(page));             /* nothing before it is read */
+    assert_false(in_call(page + sizeof page - 1));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_unwind__first_thread_reaches_its_root),
+        cmocka_unit_test(test_unwind__tells_a_system_call_from_code),
         cmocka_unit_test(test_unwind__another_thread_reaches_its_root),
         cmocka_unit_test(test_unwind__goes_through_a_library_without_frame_pointers),
         cmocka_unit_test(test_unwind__a_deep_stack_is_cut_and_told),
