@@ -251,6 +251,19 @@ static const char *read_measure(bench_result *self, const json_t *measure)
     return self->lost ? "out of memory" : NULL;
 }
 
+/* What a result of `bench run` ran. */
+static const char *read_command(bench_result *self, const json_t *root)
+{
+    json_t *command = json_object_get(root, "command");
+    size_t i = 0;
+    const json_t *word = NULL;
+    if (command == NULL) return NULL;
+    if (!json_is_array(command)) return "its command is no list of words";
+    json_array_foreach(command, i, word)
+        if (!json_is_string(word)) return "a word of its command is no text";
+    return json_object_set(self->conditions, "command", command) == 0 ? NULL : "out of memory";
+}
+
 static const char *read_result(bench_result *self, const json_t *root)
 {
     const json_t *measures = json_object_get(root, "measures"), *measure = NULL;
@@ -261,6 +274,8 @@ static const char *read_result(bench_result *self, const json_t *root)
     if (kind == NULL || name == NULL || !json_is_array(measures) || json_array_size(measures) > MEASURES_MAX) return "it lacks kind, name or measures";
     bench_init(self, kind, name);
     read_load(self, root);
+    const char *command = read_command(self, root);
+    if (command != NULL) return command;
     const char *wrong = NULL;
     json_array_foreach(measures, i, measure)
         if (wrong == NULL) wrong = read_measure(self, measure);
@@ -369,6 +384,16 @@ static bool print_table(const bench_result *self)
     return whole;
 }
 
+/* Times that were taken while others used the processors are not those of a quiet machine. */
+static void print_load(const json_t *object)
+{
+    const json_t *load = json_object_get(object, "load");
+    double other = json_number_value(json_object_get(load, "other_cores"));
+    long long cores = (long long)json_integer_value(json_object_get(json_object_get(object, "machine"), "cores"));
+    if (other > BENCH_LOAD_CORES && json_number_value(json_object_get(load, "seconds")) >= BENCH_LOAD_SECONDS)
+        printf("other work used %.1f of %lld processor%s meanwhile: measure again on a quiet machine\n", other, cores, cores == 1 ? "" : "s");
+}
+
 static int save(const cli *program, const json_t *object, const char *path)
 {
     ql_error err = {.status = QL_E_IO};
@@ -395,8 +420,10 @@ int bench_finish(const cli *program, const bench_result *self)
     if (code == EXIT_OK && program->json) {
         json_dumpf(object, stdout, JSON_INDENT(2));
         printf("\n");
-    } else if (code == EXIT_OK && !cli_has(program, OPT_QUIET) && !print_table(self)) {
-        code = cli_fail(program, QL_E_NOMEM, NULL);
+    } else if (code == EXIT_OK && !cli_has(program, OPT_QUIET)) {
+        if (self->measure_count == 0) printf("nothing was measured\n");
+        else if (!print_table(self)) code = cli_fail(program, QL_E_NOMEM, NULL);
+        if (code == EXIT_OK) print_load(object);
     }
     json_decref(object);
     return code;

@@ -9,6 +9,8 @@
 
 #include "command.h"
 
+#define BENCH_LOAD_CORES 0.25  /* processors that others use: more is told */
+#define BENCH_LOAD_SECONDS 1.0 /* the kernel counts in ticks of 10 ms: a shorter time tells nothing */
 #define BENCH_VALUES_MAX 1000000 /* of one measure */
 
 typedef struct bench_measure {

@@ -11,9 +11,7 @@
 
 static const char method[] = "ratio of means, interval by Fieller's theorem for as many values as would be independent";
 
-#define LOAD_CORES 0.25   /* processors that others used more for one than for the other */
 #define LOAD_FULL 0.75    /* of all processors: below that what is measured is not kept from one */
-#define LOAD_SECONDS 1.0  /* the kernel counts in ticks of 10 ms */
 #define SPREAD_LARGE 0.10 /* standard deviation by mean */
 
 typedef struct comparison {
@@ -85,10 +83,10 @@ static const char *verdict_name(const comparison *self)
 static bool same_load(const bench_result *a, const bench_result *b)
 {
     const bench_load *of_a = &a->load, *of_b = &b->load;
-    if (!of_a->known || !of_b->known || of_a->seconds < LOAD_SECONDS || of_b->seconds < LOAD_SECONDS) return true;
+    if (!of_a->known || !of_b->known || of_a->seconds < BENCH_LOAD_SECONDS || of_b->seconds < BENCH_LOAD_SECONDS) return true;
     bool full = of_a->own_cores + of_a->other_cores > LOAD_FULL * (double)of_a->cores || of_b->own_cores + of_b->other_cores > LOAD_FULL * (double)of_b->cores;
     double more = of_b->other_cores - of_a->other_cores;
-    return !full || (more < LOAD_CORES && more > -LOAD_CORES);
+    return !full || (more < BENCH_LOAD_CORES && more > -BENCH_LOAD_CORES);
 }
 
 static bool wanted(const cli *self, const char *name)
@@ -179,6 +177,29 @@ static void print_note(const comparison *one, const char *side, const stat_summa
         printf("%s scatters by %.0f %% in %s: more runs, or a quieter machine, would tell more\n", one->a->name, spread(of) * 100, side);
 }
 
+/* As a shell takes them; nothing for a result that does not tell its command. */
+static void put_command(const bench_result *result, ql_buf *out)
+{
+    size_t i = 0;
+    const json_t *word = NULL;
+    json_array_foreach(json_object_get(result->conditions, "command"), i, word)
+    {
+        ql_buf_append(out, ql_str_of(i > 0 ? " " : ""));
+        text_shell_quote(out, (ql_str){json_string_value(word), json_string_length(word)});
+    }
+}
+
+/* Two programs, or one with other words: a difference may be theirs. */
+static void print_commands(const bench_result *a, const bench_result *b)
+{
+    ql_buf of_a = QL_BUF_INIT, of_b = QL_BUF_INIT;
+    put_command(a, &of_a);
+    put_command(b, &of_b);
+    if (of_a.len > 0 && of_b.len > 0 && !ql_str_equal(ql_buf_str(&of_a), ql_buf_str(&of_b))) printf("the commands differ: A is of %s\n                     B is of %s\n", ql_buf_cstr(&of_a), ql_buf_cstr(&of_b));
+    ql_buf_dispose(&of_a);
+    ql_buf_dispose(&of_b);
+}
+
 /* Why a verdict may be worth little. */
 static void print_notes(const cli *self, const bench_result *a, const bench_result *b, const comparison *all, size_t count)
 {
@@ -188,6 +209,7 @@ static void print_notes(const cli *self, const bench_result *a, const bench_resu
         print_note(&all[i], "A", &all[i].of_a, all[i].drift_a, least);
         print_note(&all[i], "B", &all[i].of_b, all[i].drift_b, least);
     }
+    print_commands(a, b);
     if (!same_load(a, b))
         printf("other work used %.2f processors while A was measured and %.2f while B was: times are not comparable, measure both again on a quiet machine\n", a->load.other_cores, b->load.other_cores);
 }
@@ -250,6 +272,8 @@ int cmd_bench_compare(cli *self)
     int code = bench_read(self, self->positional[0], &a);
     if (code >= 0) return code;
     code = bench_read(self, self->positional[1], &b);
+    if (code < 0 && strcmp(a.kind, b.kind) != 0)
+        code = cli_usage_error(self, "'%.200s' is a result of 'bench %.30s', '%.200s' one of 'bench %.30s': only results of one kind are compared", self->positional[0], a.kind, self->positional[1], b.kind);
     if (code < 0) code = compare(self, &a, &b);
     bench_dispose(&a);
     bench_dispose(&b);

@@ -123,6 +123,17 @@ static int read_collection(const cli *self, const char *path, bench_collection *
     return code;
 }
 
+/* "named 'a' or 'b': there are 'F / x', 'F / y'", as much of it as a message holds. */
+static int fail_only(const cli *self, const char *const *asked, size_t count, const ql_buf *there)
+{
+    ql_error err = {.status = QL_E_NOTFOUND};
+    int used = snprintf(err.message, sizeof err.message, "no request of the collection is named ");
+    for (size_t i = 0; i < count && used < 200; i++) used += snprintf(err.message + used, sizeof err.message - (size_t)used, "%s'%.60s'", i > 0 ? " or " : "", asked[i]);
+    bool whole = (int)there->len < (int)sizeof err.message - used - 20;
+    snprintf(err.message + used, sizeof err.message - (size_t)used, ": there are %.*s%s", whole ? (int)there->len : (int)sizeof err.message - used - 20, ql_buf_cstr(there), whole ? "" : " ...");
+    return cli_fail(self, QL_E_NOTFOUND, &err);
+}
+
 /* Drops what --only does not name. */
 static int keep_only(const cli *self, bench_collection *collection)
 {
@@ -131,9 +142,13 @@ static int keep_only(const cli *self, bench_collection *collection)
     const char **names = calloc((size_t)self->given_count + 1, sizeof *names);
     if (names == NULL) return cli_fail(self, QL_E_NOMEM, NULL);
     for (const char *name = cli_next(self, OPT_ONLY, &at); name != NULL; name = cli_next(self, OPT_ONLY, &at)) names[count++] = name;
+    ql_buf there = QL_BUF_INIT;
+    for (size_t i = 0; i < collection->count; i++) ql_buf_printf(&there, "%s'%.100s'", i > 0 ? ", " : "", collection->requests[i].name);
     if (count > 0) collection_keep(collection, names, count);
+    int code = collection->count > 0 ? -1 : fail_only(self, names, count, &there);
+    ql_buf_dispose(&there);
     free(names);
-    return collection->count > 0 ? -1 : cli_fail(self, QL_E_NOTFOUND, &(ql_error){.status = QL_E_NOTFOUND, .message = "no request of the collection has a name that --only asks for"});
+    return code;
 }
 
 static int read_requests(const cli *self, bench_collection *out)
@@ -183,7 +198,7 @@ static void add_conditions(const cli *self, const view *shown, const ql_bench_ht
 static void print_end(const view *self, const ql_bench_http_report *report)
 {
     double elapsed_s = (double)report->elapsed_ns / 1e9, rate = elapsed_s > 0 ? (double)(self->sent - self->failed) / elapsed_s : 0;
-    printf("%llu requests in %.3f s, %.1f answered a second, %llu failed, %llu connection%s\n", (unsigned long long)self->sent, elapsed_s, rate, (unsigned long long)self->failed,
+    printf("%llu request%s in %.3f s, %.1f answered a second, %llu failed, %llu connection%s\n", (unsigned long long)self->sent, self->sent == 1 ? "" : "s", elapsed_s, rate, (unsigned long long)self->failed,
            (unsigned long long)report->connections, report->connections == 1 ? "" : "s");
     for (size_t i = 0; i < self->collection->count; i++) {
         if (self->facts[i].failed == 0) continue;

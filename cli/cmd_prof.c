@@ -29,18 +29,53 @@ static ql_status write_job(void *user, ql_capture_write_fn write_fn, void *targe
     return ql_capture_write(job->capture, job->format, &job->view, write_fn, target, err);
 }
 
+/* Whether the capture has samples of the kind; *out: which, where QL_CAPTURE_AUTO leaves it to the capture. */
+static ql_status find_kind(ql_capture *capture, int32_t kind, int32_t *out, ql_error *err)
+{
+    json_t *table = NULL;
+    prof_job job = {.capture = capture, .format = QL_CAPTURE_TOP_JSON, .view = QL_CAPTURE_VIEW_INIT};
+    job.view.kind = kind;
+    job.view.limit = 1;
+    ql_status status = prof_read_json(write_job, &job, &table, err);
+    if (status < 0) return status;
+    const cli_choice *found = cli_option_of(OPT_KIND)->value->choices;
+    while (found->name != NULL && strcmp(found->name, json_string_value(json_object_get(table, "kind"))) != 0) found++;
+    *out = found->name != NULL ? found->value : kind;
+    json_decref(table);
+    return QL_OK;
+}
+
+/* What two captures are compared by: the kind that was asked for, else the first that both have. A failure names the file. */
+static ql_status choose_kind(prof_job *job, char *const *paths, ql_error *err)
+{
+    static const int32_t kinds[] = {QL_CAPTURE_CPU, QL_CAPTURE_WALL, QL_CAPTURE_CONTENTION, QL_CAPTURE_HEAP};
+    ql_error why = {0};
+    int32_t kind = job->view.kind, found = 0;
+    for (size_t i = 0; kind == QL_CAPTURE_AUTO && i < sizeof kinds / sizeof *kinds; i++)
+        if (find_kind(job->before, kinds[i], &found, &why) >= 0 && find_kind(job->capture, kinds[i], &found, &why) >= 0) kind = kinds[i];
+    int failed = 0;
+    ql_status status = find_kind(job->before, kind, &kind, &why);
+    if (status >= 0) failed = 1, status = find_kind(job->capture, kind, &kind, &why);
+    job->view.kind = kind;
+    if (status >= 0) return QL_OK;
+    *err = why;
+    (void)snprintf(err->message, sizeof err->message, "'%.100s': %.350s", paths[failed], why.message);
+    return status;
+}
+
 /* Opens what the command names; -1, or the exit code after telling why. */
 static int job_open(const cli *self, prof_job *job)
 {
     ql_error err = {0};
     uint32_t flags = cli_has(self, OPT_NO_SYMBOLS) ? QL_CAPTURE_NO_SYMBOLS : 0;
     const char *last = self->positional_count > 0 ? self->positional[self->positional_count - 1] : CAPTURE_DEFAULT;
-    stop_install(self);
+    stop_install_silent(NULL); /* nothing of it is kept or goes on later */
     *job = (prof_job){.view = QL_CAPTURE_VIEW_INIT};
     if (cli_takes(self->command, OPT_KIND)) job->view.kind = cli_chosen(self, OPT_KIND)->value;
     ql_status status = self->positional_count > 1 ? prof_set_open(self->positional[0], flags, &job->before, &err) : QL_OK;
     if (status >= 0) status = prof_set_open(last, flags, &job->capture, &err);
-    return status < 0 ? cli_fail(self, status, &err) : -1;
+    if (status >= 0 && job->before != NULL) status = choose_kind(job, self->positional, &err);
+    return status < 0 ? prof_fail(self, status, &err) : -1;
 }
 
 static int job_close(prof_job *job, int code)
@@ -150,7 +185,7 @@ int cmd_prof_plot(cli *self)
     prof_job job;
     const char *output = cli_has(self, OPT_WRITE) ? self->values[OPT_WRITE] : "memory.png";
     bool svg = ends_in(output, ".svg");
-    if (!svg && !ends_in(output, ".png") && strcmp(output, "-") != 0) return cli_usage_error(self, "--output ends in .png or .svg: that says what is drawn");
+    if (!svg && !ends_in(output, ".png") && strcmp(output, "-") != 0) return cli_usage_error(self, "--output '%.200s' ends in neither .png nor .svg: that says what is drawn", output);
     int code = job_open(self, &job);
     if (code >= 0) return job_close(&job, code);
     job.format = svg ? QL_CAPTURE_MEMORY_SVG : QL_CAPTURE_MEMORY_PNG;
@@ -194,7 +229,7 @@ static int convert_all(const cli *self, const prof_job *job)
         json_decref(object);
     } else if (!cli_has(self, OPT_QUIET)) {
         text_put(stdout, ql_str_of(folder));
-        printf(": %u files written\n", count);
+        printf(": %u file%s written\n", count, count == 1 ? "" : "s");
     }
     return EXIT_OK;
 }
@@ -206,6 +241,28 @@ static const char *format_name(int32_t format)
     return choice->name;
 }
 
+static bool has_kinds(int32_t format)
+{
+    return format == QL_CAPTURE_PPROF || format == QL_CAPTURE_PSTATS || format == QL_CAPTURE_SPEEDSCOPE || format == QL_CAPTURE_COLLAPSED || format == QL_CAPTURE_FLAME_SVG;
+}
+
+static int refuse_kind(const cli *self, const char *name)
+{
+    return cli_usage_error(self, "--kind does not go with '%s', which has samples of every kind or none", name);
+}
+
+/* The end of the file's name may not say another format than --to; .json and names that say nothing go with all. */
+static int check_chosen(const cli *self, const cli_choice *chosen)
+{
+    const char *output = self->values[OPT_WRITE];
+    int32_t named = output != NULL && chosen->value != CAPTURE_ALL ? capture_format_of(output) : CAPTURE_UNKNOWN;
+    bool json = chosen->value == QL_CAPTURE_JSON || chosen->value == QL_CAPTURE_TRACE || chosen->value == QL_CAPTURE_SPEEDSCOPE;
+    bool named_json = named == QL_CAPTURE_JSON || named == QL_CAPTURE_TRACE || named == QL_CAPTURE_SPEEDSCOPE;
+    if (named == CAPTURE_AS_IT_IS) return cli_usage_error(self, "--output '%.200s' is the name of a capture, and --to says '%s'", output, chosen->name);
+    if (named == CAPTURE_UNKNOWN || named == chosen->value || (json && named_json)) return EXIT_OK;
+    return cli_usage_error(self, "--output '%.200s' is the name of '%s', and --to says '%s'", output, format_name(named), chosen->name);
+}
+
 /* What --to says, else the name of the file; CAPTURE_UNKNOWN after telling why. */
 static int32_t choose_format(const cli *self, const char **name, int *code)
 {
@@ -213,7 +270,8 @@ static int32_t choose_format(const cli *self, const char **name, int *code)
     if (cli_has(self, OPT_CAPTURE_FORMAT)) {
         const cli_choice *chosen = cli_chosen(self, OPT_CAPTURE_FORMAT);
         *name = chosen->name;
-        return chosen->value;
+        *code = check_chosen(self, chosen);
+        return *code == EXIT_OK ? chosen->value : CAPTURE_UNKNOWN;
     }
     int32_t format = output != NULL ? capture_format_of(output) : CAPTURE_UNKNOWN;
     if (output == NULL || strcmp(output, "-") == 0) *code = cli_usage_error(self, "what shall the capture become? Name it with --to, or a file with --output");
@@ -232,6 +290,7 @@ int cmd_prof_convert(cli *self)
     int code = EXIT_OK;
     int32_t format = choose_format(self, &name, &code);
     if (format == CAPTURE_UNKNOWN) return code;
+    if (cli_has(self, OPT_KIND) && cli_chosen(self, OPT_KIND)->value != QL_CAPTURE_AUTO && !has_kinds(format)) return refuse_kind(self, name);
     code = job_open(self, &job);
     if (code >= 0) return job_close(&job, code);
     if (format == CAPTURE_ALL) return job_close(&job, convert_all(self, &job));

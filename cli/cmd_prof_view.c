@@ -107,7 +107,7 @@ int cmd_prof_view(cli *self)
     int code;
     if (cli_has(self, OPT_HTML) && (cli_has(self, OPT_VIEW_PORT) || cli_has(self, OPT_NO_OPEN)))
         return cli_usage_error(self, "--html writes the page: nothing is served or opened");
-    stop_install(self);
+    stop_install_silent(NULL); /* it is how a viewer ends */
     ql_status status = cli_has(self, OPT_DIFF) ? prof_set_open(self->values[OPT_DIFF], flags, &job.before, &err) : QL_OK;
     if (status >= 0) status = prof_set_open(self->positional_count > 0 ? self->positional[0] : "capture.qprof", flags, &job.capture, &err);
     if (status < 0) code = cli_fail(self, status, &err);

@@ -59,7 +59,7 @@ static int write_out(const cli *self, record_job *job, bool cut)
 {
     ql_error err = {0};
     unsigned long long bytes = 0;
-    const char *path = self->values[OPT_WRITE];
+    const char *path = self->values[OPT_RECORDING];
     job->format = capture_format_of(path);
     stop_forget(); /* Ctrl-C ended the recording, not the command */
     ql_status status = job->format != CAPTURE_AS_IT_IS ? live_capture_open(job->file, &job->capture, &err) : QL_OK;
@@ -109,6 +109,20 @@ static int program_code(int wait_status)
     return WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
 }
 
+/* It ended before there was anything to record; one that failed has said why itself. */
+static int tell_unseen(const cli *self, int wait_status)
+{
+    ql_error err = {.status = QL_E_INTERNAL};
+    const char *name = self->positional[0];
+    int code = program_code(wait_status);
+    if (WIFSIGNALED(wait_status)) snprintf(err.message, sizeof err.message, "'%.150s' was ended by signal %d: nothing was recorded", name, WTERMSIG(wait_status));
+    else if (code != 0) snprintf(err.message, sizeof err.message, "'%.150s' ended with exit code %d: nothing was recorded", name, code);
+    if (code != 0) return cli_fail_as(self, err.status, &err, code);
+    err.status = QL_E_NOTFOUND;
+    snprintf(err.message, sizeof err.message, "'%.150s' ended too soon to be recorded, or has no live view, as 'ingest' and 'bench search' have", name);
+    return cli_fail(self, err.status, &err);
+}
+
 static int record_program(const cli *self)
 {
     ql_error err = {0};
@@ -122,11 +136,7 @@ static int record_program(const cli *self)
         else snprintf(err.message, sizeof err.message, "'%.150s' cannot be started: %s", name, strerror(failed));
         return cli_fail(self, err.status, &err);
     }
-    if (!wait_for_view(pid, &wait_status)) {
-        err.status = QL_E_NOTFOUND;
-        snprintf(err.message, sizeof err.message, "'%.150s' ended before it showed itself: only programs with a live view can be recorded", self->positional[0]);
-        return cli_fail(self, err.status, &err);
-    }
+    if (!wait_for_view(pid, &wait_status)) return tell_unseen(self, wait_status);
     int code = record_pid(self, pid);
     while (waitpid(pid, &wait_status, 0) < 0 && errno == EINTR) {
     }
@@ -135,8 +145,10 @@ static int record_program(const cli *self)
 
 int cmd_record(cli *self)
 {
-    if (self->values[OPT_WRITE] == NULL || strcmp(self->values[OPT_WRITE], "-") == 0) return cli_usage_error(self, "--output FILE is missing: its name says what is written, so standard output ('-') cannot be it");
-    if (capture_format_of(self->values[OPT_WRITE]) == CAPTURE_UNKNOWN) return capture_name_refuse(self, self->values[OPT_WRITE], true, "");
+    const char *path = self->values[OPT_RECORDING];
+    if (path == NULL) return cli_usage_error(self, "'%s record' needs --output FILE: the end of its name says what is written", self->program);
+    if (strcmp(path, "-") == 0) return cli_usage_error(self, "--output '-': 'record' does not write to standard output, as the end of the file's name says what is written");
+    if (capture_format_of(path) == CAPTURE_UNKNOWN) return capture_name_refuse(self, path, true, "");
     stop_install_silent(NULL);
     int64_t pid = self->positional_count == 1 ? live_pid(self->positional[0]) : 0;
     return pid != 0 ? record_pid(self, pid) : record_program(self);

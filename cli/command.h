@@ -89,6 +89,7 @@ typedef enum cli_option_id {
     OPT_ALLOC,
     OPT_PEAK,
     OPT_LEAK,
+    OPT_RECORDING,     /* --output of record, whose name says the format */
     OPT_WRITE,         /* --output of files that are no results of bench */
     OPT_SVG,
     OPT_CAPTURE_FORMAT,

@@ -167,6 +167,7 @@ const cli_option cli_options[] = {
     {OPT_ALLOC, "alloc", 0, NULL, "all that was allocated"},
     {OPT_PEAK, "peak", 0, NULL, "what was in use when most was"},
     {OPT_LEAK, "leak", 0, NULL, "what was not freed and is older than the last tenth of the run"},
+    {OPT_RECORDING, "output", 'o', &file, "file that is written; the end of its name says what"},
     {OPT_WRITE, "output", 'o', &file, "file that is written; '-' is standard output"},
     {OPT_SVG, "svg", 0, &file, "write a flame graph of the change instead; '-' is standard output"},
     {OPT_CAPTURE_FORMAT, "to", 't', &capture_format, "what the capture becomes"},
@@ -202,7 +203,7 @@ static const cli_option_id convert_options[] = {OPT_CAPTURE_FORMAT, OPT_KIND, OP
 static const cli_option_id view_options[] = {OPT_HTML, OPT_DIFF, OPT_VIEW_PORT, OPT_NO_OPEN, OPT_COUNT};
 static const cli_option_id live_common[] = {OPT_JSON, OPT_QUIET, OPT_COLOR, OPT_HELP, OPT_COUNT};
 static const cli_option_id live_top_options[] = {OPT_RATE, OPT_PASSIVE, OPT_COUNT};
-static const cli_option_id record_options[] = {OPT_WRITE, OPT_RATE, OPT_WALL, OPT_SECONDS, OPT_COUNT};
+static const cli_option_id record_options[] = {OPT_RECORDING, OPT_RATE, OPT_WALL, OPT_SECONDS, OPT_COUNT};
 static const cli_option_id help_common[] = {OPT_HELP, OPT_COUNT};
 static const cli_option_id no_options[] = {OPT_COUNT};
 static const cli_option_id program_options[] = {OPT_VERSION, OPT_HELP, OPT_COUNT};
@@ -336,7 +337,8 @@ const cli_command cli_commands[] = {
     {"record", &process_or_program, 1, CLI_NO_LIMIT, "record a running process, or a program that it starts",
      "The file's name says what is written: .qprof everything (for qloader prof), .pb.gz pprof, .speedscope.json speedscope, .collapsed stacks a line, .svg a flame\n"
      "graph, .html the page, trace.json spans, .json everything, .out pstats, .dat mprof; another name is refused.\n"
-     "A program must show itself, as 'qloader ingest' and 'qloader bench search' do; what it did before that is missing. When it was recorded the exit code is the program's.",
+     "A program must show itself, as 'qloader ingest' and 'qloader bench search' do; what it did before that is missing. After\n"
+     "--seconds the file is written and the program goes on: the command ends with it. The exit code is the program's; 4 where it ended without having shown itself.",
      "  qloader record --output flame.svg --seconds 10 4242\n  qloader record --output run.qprof -- qloader ingest --workspace ~/kb\n", record_options, live_common, cmd_record},
     {"dump", &process, 1, 1, "print the stacks and tasks of a running process",
      "Takes a fifth of a second, or two where a thread was not seen in it; waits that cannot go on by themselves (poll, sleep) are interrupted meanwhile (EINTR).",

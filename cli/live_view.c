@@ -73,8 +73,9 @@ static void put_head(const live_view *self, const json_t *stats, const json_t *b
     double seconds = (number(stats, "shown_ns") - number(before, "shown_ns")) / 1e9, cpu = (number(stats, "cpu_ns") - number(before, "cpu_ns")) / 1e9;
     put_words(self, out, "", "process %.0f", number(stats, "pid"));
     put_words(self, out, ", ", "qloader %.40s", text(stats, "version"));
-    if (number(stats, "rate_hz") > 0) put_words(self, out, ", ", "%.20s, %.0f threads at %.0f Hz", text(stats, "mode"), number(stats, "threads_all"), number(stats, "rate_hz"));
-    else put_words(self, out, ", ", "%.20s, %.0f threads", text(stats, "mode"), number(stats, "threads_all"));
+    const char *plural = number(stats, "threads_all") > 1 ? "s" : "";
+    if (number(stats, "rate_hz") > 0) put_words(self, out, ", ", "%.20s, %.0f thread%s at %.0f Hz", text(stats, "mode"), number(stats, "threads_all"), plural, number(stats, "rate_hz"));
+    else put_words(self, out, ", ", "%.20s, %.0f thread%s", text(stats, "mode"), number(stats, "threads_all"), plural);
     if (self->paused) put_words(self, out, ", ", "paused");
     if (strchr("Tt", text(stats, "state")[0]) != NULL) put_words(self, out, ", ", "STOPPED by a signal: what is shown is of before");
     else if (number(stats, "page_age_ns") > 3e9) put_words(self, out, ", ", "SILENT for %.0f s", number(stats, "page_age_ns") / 1e9);

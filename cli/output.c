@@ -142,9 +142,14 @@ static int tell(const cli *self, const char *kind, const char *message, int code
     return code;
 }
 
+int cli_fail_as(const cli *self, ql_status status, const ql_error *err, int code)
+{
+    return tell(self, ql_status_name(status), err != NULL && err->message[0] != '\0' ? err->message : ql_status_name(status), code);
+}
+
 int cli_fail(const cli *self, ql_status status, const ql_error *err)
 {
-    return tell(self, ql_status_name(status), err != NULL && err->message[0] != '\0' ? err->message : ql_status_name(status), cli_exit_of(status));
+    return cli_fail_as(self, status, err, cli_exit_of(status));
 }
 
 int cli_usage_error(const cli *self, const char *format, ...)

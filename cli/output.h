@@ -31,6 +31,8 @@ void line_log(const char *level, const char *subsystem, ql_str message);
  * Returns the exit code. A usage error has no ql_status of the library.
  */
 int cli_fail(const cli *self, ql_status status, const ql_error *err);
+/* The same with an exit code of another's, as of a program that was started. */
+int cli_fail_as(const cli *self, ql_status status, const ql_error *err, int code);
 /* The part on stderr alone, where stdout has told the failure already or cannot. */
 void cli_tell_error(const cli *self, const char *kind, const char *message, int code);
 int cli_usage_error(const cli *self, const char *format, ...) __attribute__((format(printf, 2, 3)));

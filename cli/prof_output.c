@@ -45,7 +45,7 @@ static ql_status outcome(ql_status status, const char *path, int os_code, ql_err
     return err->status;
 }
 
-static int tell(const cli *self, ql_status status, const ql_error *err)
+int prof_fail(const cli *self, ql_status status, const ql_error *err)
 {
     return stop_asked() ? session_fail(self, QL_E_CANCELLED, err) : cli_fail(self, status, err);
 }
@@ -66,7 +66,7 @@ static int write_stdout(const cli *self, prof_write_fn write, void *user, unsign
     *bytes = target.bytes;
     if (target.os_code == EPIPE) return EXIT_OK; /* whoever reads has enough */
     status = outcome(status, "standard output", target.os_code, &err);
-    return status < 0 ? tell(self, status, &err) : -1;
+    return status < 0 ? prof_fail(self, status, &err) : -1;
 }
 
 ql_status prof_write_path(const char *path, prof_write_fn write, void *user, unsigned long long *bytes, ql_error *err)
@@ -90,7 +90,7 @@ int prof_write_file(const cli *self, const char *path, prof_write_fn write, void
     ql_error err = {0};
     if (path == NULL || strcmp(path, "-") == 0) return write_stdout(self, write, user, bytes);
     ql_status status = prof_write_path(path, write, user, bytes, &err);
-    return status < 0 ? tell(self, status, &err) : -1;
+    return status < 0 ? prof_fail(self, status, &err) : -1;
 }
 
 ql_status prof_read_json(prof_write_fn write, void *user, json_t **out, ql_error *err)
@@ -112,6 +112,6 @@ json_t *prof_write_json(const cli *self, prof_write_fn write, void *user, int *c
     ql_error err = {0};
     json_t *json = NULL;
     ql_status status = prof_read_json(write, user, &json, &err);
-    if (status < 0) *code = tell(self, status, &err);
+    if (status < 0) *code = prof_fail(self, status, &err);
     return json;
 }

@@ -15,6 +15,8 @@ ql_status prof_write_path(const char *path, prof_write_fn write, void *user, uns
  * The same, with what went wrong told. path "-" or NULL: standard output. *bytes: how many were written. Returns -1, or the exit code after telling why.
  */
 int prof_write_file(const cli *self, const char *path, prof_write_fn write, void *user, unsigned long long *bytes);
+/* Tells a failure, which is a signal's where one came. Returns the exit code. */
+int prof_fail(const cli *self, ql_status status, const ql_error *err);
 /* What the job writes, as JSON. */
 ql_status prof_read_json(prof_write_fn write, void *user, json_t **out, ql_error *err);
 /* Runs the writer into memory and reads it as JSON. NULL after telling why; *code is then the exit code. */

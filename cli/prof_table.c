@@ -104,7 +104,7 @@ void prof_print_top(const cli *self, const json_t *table)
     json_t *row = NULL;
     const json_t *rows = json_object_get(table, "rows");
     if (!cli_has(self, OPT_QUIET)) {
-        printf("%s: %s in %lld samples, over %s", kind_text(table), value_text(whole(table, "total"), bytes, a), whole(table, "samples"), time_text(whole(table, "duration_ns"), b));
+        printf("%s: %s in %lld sample%s, over %s", kind_text(table), value_text(whole(table, "total"), bytes, a), whole(table, "samples"), whole(table, "samples") == 1 ? "" : "s", time_text(whole(table, "duration_ns"), b));
         if (*text(table, "engine") != '\0') printf(" (%s)", text(table, "engine"));
         printf("\n");
         prof_print_notes(stdout, table);
@@ -151,9 +151,21 @@ void prof_print_heap(const cli *self, const json_t *table)
     print_rest(self, table, json_array_size(rows));
 }
 
-void prof_print_diff(const cli *self, const json_t *table)
+/* Of runs that are not of one length the sums differ by that alone. */
+static void print_lengths(long long before, long long after)
 {
     char a[32], b[32];
+    if (before > 0 && after > 0 && (before > 2 * after || after > 2 * before)) printf("note: the captures differ in length, %s before and %s after: compare the shares\n", time_text(before, a), time_text(after, b));
+}
+
+static double share(long long part, long long all)
+{
+    return all > 0 ? 100 * (double)part / (double)all : 0;
+}
+
+void prof_print_diff(const cli *self, const json_t *table)
+{
+    char a[32];
     bool bytes = strcmp(text(table, "unit"), "bytes") == 0;
     size_t i = 0;
     json_t *row = NULL;
@@ -161,15 +173,18 @@ void prof_print_diff(const cli *self, const json_t *table)
     if (!cli_has(self, OPT_QUIET)) {
         printf("%s: %s before, ", kind_text(table), value_text(whole(before, "total"), bytes, a));
         printf("%s after\n", value_text(whole(after, "total"), bytes, a));
+        print_lengths(whole(before, "duration_ns"), whole(after, "duration_ns"));
         prof_print_notes(stdout, before);
         prof_print_notes(stdout, after);
     }
-    printf("%12s %11s %11s %12s  %s\n", "SELF CHANGE", "SELF BEFORE", "SELF AFTER", "CUM CHANGE", "WHERE");
+    printf("%12s %11s %6s %11s %6s %12s  %s\n", "SELF CHANGE", "SELF BEFORE", "SELF%", "SELF AFTER", "SELF%", "CUM CHANGE", "WHERE");
     json_array_foreach(json_object_get(table, "rows"), i, row)
     {
         long long change = whole(row, "self_change"), cumulative = whole(row, "cumulative_change");
         printf("%s%*s ", change > 0 ? "+" : " ", 11, value_text(change, bytes, a));
-        printf("%11s %11s ", value_text(whole(row, "self_before"), bytes, a), value_text(whole(row, "self_after"), bytes, b));
+        long long self_before = whole(row, "self_before"), self_after = whole(row, "self_after");
+        printf("%11s %6.1f ", value_text(self_before, bytes, a), share(self_before, whole(before, "total")));
+        printf("%11s %6.1f ", value_text(self_after, bytes, a), share(self_after, whole(after, "total")));
         printf("%s%*s  ", cumulative > 0 ? "+" : " ", 11, value_text(cumulative, bytes, a));
         print_place(row);
     }

@@ -71,9 +71,9 @@ static void tell(const cli *self, const cli_profile *profile, const ql_prof_info
     ql_buf line = QL_BUF_INIT;
     unsigned long long dropped = info->dropped, permille = info->samples != 0 ? 1000 * (info->samples - info->rootless) / info->samples : 0;
     const char *path = ql_buf_cstr(&profile->file.path);
-    if (info->samples == 0) (void)ql_buf_printf(&line, "%s: no samples, the run was too short for any; %llu records dropped", path, dropped);
-    else (void)ql_buf_printf(&line, "%s: %llu samples of %u threads, %llu.%llu %% with their whole stack, %llu records dropped", path,
-                             (unsigned long long)info->samples, info->threads, permille / 10, permille % 10, dropped);
+    if (info->samples == 0) (void)ql_buf_printf(&line, "%s: no samples, the run was too short for any; %llu record%s dropped", path, dropped, dropped == 1 ? "" : "s");
+    else (void)ql_buf_printf(&line, "%s: %llu sample%s of %u thread%s, %llu.%llu %% with their whole stack, %llu record%s dropped", path,
+                             (unsigned long long)info->samples, info->samples == 1 ? "" : "s", info->threads, info->threads == 1 ? "" : "s", permille / 10, permille % 10, dropped, dropped == 1 ? "" : "s");
     if (stopped) (void)ql_buf_append(&line, QL_STR("; of what ran until it was stopped"));
     if (self->json_lines) line_log("info", "profile", ql_buf_str(&line));
     else {

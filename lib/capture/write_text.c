@@ -13,7 +13,7 @@ ql_status ql__expect_samples(const ql__profile *profile, ql__sample_kind kind, q
 {
     static const char *const ways[QL__SAMPLE_KIND_COUNT] = {
         [QL__SAMPLE_CPU] = "a run that takes less than some 20 ms has none, and one with QL_PROF_CPU off",
-        [QL__SAMPLE_WALL] = "QL_PROF_WALL of ql_prof_start() takes them",
+        [QL__SAMPLE_WALL] = "'record --wall' takes them, as QL_PROF_WALL of ql_prof_start() does",
         [QL__SAMPLE_LOCK] = "nobody waited for more than 1 ms",
         [QL__SAMPLE_HEAP] = "--profile of ingest and search takes them, as QL_PROF_HEAP of ql_prof_start() does"};
     char there[64] = "";

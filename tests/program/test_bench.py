@@ -104,6 +104,18 @@ class Run(Bench):
         self.assertRegex(done.stdout, r"(?m)^wall .* 2$")
         self.assertEqual(self.bench("run", "-n", "1", "--quiet", "--", "true").stdout, "")
 
+    def test_other_work_is_told(self):
+        busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+        try:
+            table = self.bench("run", "-n", "2", "--warmup", "0", "-o", self.path("r.json"), "--", "sleep", "1").stdout
+        finally:
+            busy.kill()
+            busy.wait()
+        with open(self.path("r.json")) as f:
+            result = json.load(f)
+        other, cores = result["load"]["other_cores"], result["machine"]["cores"]
+        self.assertEqual("other work used %.1f of %d processor%s meanwhile" % (other, cores, "" if cores == 1 else "s") in table, other > 0.25, table)
+
     def test_stages_of_this_program(self):
         self.ws.write("a.md", "# A\n\nThe okapi eats leaves.\n")
         done = self.bench("run", "-n", "2", "--warmup", "0", "--json", "--", harness.QLOADER, "ingest", "--force", "--json", "--profile", "--workspace", self.ws.dir)
@@ -198,6 +210,15 @@ class Compare(Bench):
         for other in (result("c", 1.5, 1.0, 0.2), result("d", 1.5, 0.7, 1.2, cores=64), result("e", 1.5, 0.7, 1.2, seconds=0.5), self.write_result("f", [("wall", "s", [1.5 * v for v in self.A])])):
             self.assertEqual(self.measures(self.bench("compare", "--json", a, other).stdout)["wall"]["verdict"], "worse")  # as busy, room enough, too short to tell, not told
 
+    def test_results_of_two_kinds_or_commands(self):
+        a, search = self.write_result("a", [("stage embed", "s", self.A)], {"kind": "ingest"}), self.write_result("s", [("stage embed", "s", self.A)], {"kind": "search"})
+        self.assertIn("'%s' is a result of 'bench ingest', '%s' one of 'bench search'" % (a, search), self.bench("compare", a, search, code=2).stderr)
+        tar, zip_ = (self.write_result(name, [("wall", "s", self.A)], {"command": [name, "a b"]}) for name in ("tar", "zip"))
+        self.assertRegex(self.bench("compare", tar, zip_).stdout, r"(?m)^the commands differ: A is of tar 'a b'\n +B is of zip 'a b'$")
+        self.assertNotIn("commands differ", self.bench("compare", tar, tar).stdout)
+        bad = self.write_result("bad", [("wall", "s", self.A)], {"command": [3]})
+        self.assertIn("a word of its command is no text", self.bench("compare", tar, bad, code=1).stderr)
+
     def test_what_was_zero_has_no_ratio(self):
         a = self.write_result("a", [("faults", "count", [0, 0, 0]), ("none", "count", [0, 0]), ("sometimes", "count", [0, 0])])
         b = self.write_result("b", [("faults", "count", [5, 5, 5]), ("none", "count", [0, 0]), ("sometimes", "count", [0, 3])])
@@ -272,7 +293,8 @@ class Http(Bench):
         self.assertEqual({m for m in self.measures(done.stdout)} & {self.url + "/missing"}, set())
         done = self.bench("http", "-n", "1", "--warmup", "0", "--timeout", "1", "--json", self.url + "/slow", code=5)
         self.assertEqual(json.loads(done.stdout)["requests"][0]["codes"], {"none": 1})
-        self.assertIn("5 of 5 failed", self.bench("http", "-n", "5", self.url + "/missing", code=5).stdout)
+        failed = self.bench("http", "-n", "5", self.url + "/missing", code=5).stdout
+        self.assertRegex(failed, r"^nothing was measured\n5 requests in .*\n.*/missing: 5 of 5 failed; the first: answered 404\n$")
 
     def test_the_collection_of_the_docs(self):
         variables = ["--variable=%s=%s" % (name, self.url) for name in ("metrics", "mcp", "qdrant")]
@@ -288,7 +310,7 @@ class Http(Bench):
         self.bench("http", "--collection", COLLECTION, "--only", "Qdrant / scroll", "-n", "2", "--warmup", "0", *variables)
         self.assertEqual([path for _, path, *_ in Handler.seen], ["/collections/documents/points/scroll"] * 2)
         self.assertEqual(json.loads(Handler.seen[0][3]), {"limit": 100, "with_payload": True, "with_vector": False})
-        self.bench("http", "--collection", COLLECTION, "--only", "None", *variables, code=4)
+        self.assertIn("named 'None': there are 'Metrics / ", self.bench("http", "--collection", COLLECTION, "--only", "None", *variables, code=4).stderr)
 
     def test_words_that_do_not_fit(self):
         self.bench("http", code=2)

@@ -227,7 +227,14 @@ class Live(harness.Case):
         harness.fill(self.ws, 12, 8)
         self.ws.configure("sources:\n  localfile:\n    docs:\n      base_url: \"file://%s\"\n    gone:\n      base_url: \"file:///no/such/folder\"\n" % self.ws.docs)
         self.q("record", "--output", out, "--", *self.ws.command("ingest", "--quiet", "--force"), code=5)  # a source failed
-        self.assertIn("ended before it showed itself", self.q("record", "--output", out, "--", "true", code=4).stderr)
+        self.assertIn("'true' ended too soon to be recorded, or has no live view", self.q("record", "--output", out, "--", "true", code=4).stderr)
+        self.assertEqual(self.q("record", "--output", out, "--", "sh", "-c", "exit 77", code=77).stderr, "error: 'sh' ended with exit code 77: nothing was recorded\n")
+        self.assertIn("was ended by signal 9: nothing", self.q("record", "--output", out, "--", "sh", "-c", "kill -9 $$", code=137).stderr)
+        refused = json.loads(self.q("record", "--json", "--output", out, "--", harness.QLOADER, "search", "--nonsense", code=2).stdout)
+        self.assertEqual(refused["error"]["exit_code"], 2)
+        for words, told in ((["--output", "-"], "'record' does not write to standard output"), ([], "record' needs --output FILE")):
+            self.assertIn(told, self.q("record", *words, "--", "true", code=2).stderr)
+        self.assertNotIn("standard output", self.q("record", "--help").stdout)
         self.assertIn("No such file", self.q("record", "--output", out, "--", "/no/such/program", code=4).stderr)
 
     def test_dump_and_tasks(self):

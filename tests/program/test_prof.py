@@ -73,6 +73,9 @@ class Prof(harness.Captures):
         self.assertEqual((rows[0]["name"], rows[0]["self_change"]), ("capture_cold", 600000000))
         self.assertEqual([row["self_change"] for row in rows[1:]], [0] * (len(rows) - 1))
         self.assertIn("+", self.run_prof("diff", "capture.qprof", "slower.qprof").splitlines()[-5])
+        self.assertRegex(self.run_prof("diff", "capture.qprof", "slower.qprof"), r"(?m)^ *SELF CHANGE SELF BEFORE +SELF% +SELF AFTER +SELF% +CUM CHANGE  WHERE\n\+ +600\.00 ms +300\.00 ms +\d+\.\d +900\.00 ms +\d+\.\d ")
+        self.assertIn("'memory.qprof': the capture has no samples of processor time", self.run_prof("diff", "capture.qprof", self.nothing(), code=4))
+        self.assertIn("'memory.qprof': the capture has no samples of time that passed ('record --wall' takes them", self.run_prof("diff", "-k", "wall", self.nothing(), "capture.qprof", code=4))
         path = self.path("flame-diff.svg")
         self.run_prof("diff", "capture.qprof", "slower.qprof", "--svg", path)
         titles = self.frames(path)
@@ -245,7 +248,7 @@ class Prof(harness.Captures):
         self.assertEqual(self.png_size(self.path("memory.png")), (1000, 492))
         self.run_prof("plot", "--output", self.path("memory.svg"))
         self.tool("xmllint", "--noout", self.path("memory.svg"))
-        self.assertIn(".png or .svg", self.run_prof("plot", "--output", "x.jpg", code=2))
+        self.assertIn(".png nor .svg", self.run_prof("plot", "--output", "x.jpg", code=2))
 
     def test_json(self):
         with open(self.convert("json", "all.json")) as f:
@@ -296,6 +299,19 @@ class Prof(harness.Captures):
     def capture_of(self, chunks):
         return b"\x8fqprof\r\n" + struct.pack("<II", 1, 16) + b"".join(struct.pack("<III", kind, len(body), zlib.crc32(body)) + body for kind, body in chunks)
 
+    def nothing(self):
+        """A capture of nothing but a text."""
+        with open(self.path("memory.qprof"), "wb") as f:
+            f.write(self.capture_of([(2, struct.pack("<IHHI", 5, 4, 0, 1) + b"x")]))
+        return "memory.qprof"
+
+    def test_words_that_contradict(self):
+        self.assertIn("--output 'f.svg' is the name of 'flame', and --to says 'pprof'", self.run_prof("convert", "--to", "pprof", "-o", "f.svg", code=2))
+        self.assertIn("is the name of a capture", self.run_prof("convert", "--to", "pprof", "-o", "f.qprof", code=2))
+        self.assertIn("--kind does not go with 'trace'", self.run_prof("convert", "--to", "trace", "-k", "heap", code=2))
+        self.assertIn("--output 'm.foo' ends in neither", self.run_prof("plot", "-o", "m.foo", code=2))
+        self.convert("trace", "spans.json")
+
     def test_failures(self):
         missing = self.run_prof("top", "nosuch.qprof", code=4)
         self.assertIn("nosuch.qprof", missing)
@@ -308,9 +324,7 @@ class Prof(harness.Captures):
         self.assertRegex(self.run_prof("convert", "--output", "x.unknown", code=2), r"x\.unknown'.* \.svg, \.pb\.gz,.*--to")
         self.assertRegex(self.run_prof("convert", "--output", "x.qprof", code=2), r"known are \.svg")
         self.assertIn("memory of the heap", self.run_prof("convert", "--to", "pstats", "--kind", "heap", code=2))
-        with open(self.path("memory.qprof"), "wb") as f:  # nothing but a text
-            f.write(self.capture_of([(2, struct.pack("<IHHI", 5, 4, 0, 1) + b"x")]))
-        told = self.run_prof("top", "--kind", "heap", "memory.qprof", code=4)
+        told = self.run_prof("top", "--kind", "heap", self.nothing(), code=4)
         self.assertIn("no samples of memory of the heap (--profile of ingest and search takes them", told)
         self.assertIn("it has: none at all", told)
         self.assertIn("exclude", self.run_prof("heap", "--leak", "--alloc", code=2))

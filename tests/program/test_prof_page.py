@@ -396,6 +396,7 @@ class File(Captures):
         self.assertEqual(self.answer(url, Origin="http://example.com")[0], 403)
         server.send_signal(signal.SIGINT)
         self.assertEqual(server.wait(60), 0)
+        self.assertEqual(server.stderr.read(), "Open this address in a browser on this machine. Ctrl-C ends it.\n")
         self.assertRaises(OSError, urllib.request.urlopen, url)
 
     def test_two_servers_have_two_secrets(self):
