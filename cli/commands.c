@@ -338,7 +338,7 @@ const cli_command cli_commands[] = {
      "The file's name says what is written: .qprof everything (for qloader prof), .pb.gz pprof, .speedscope.json speedscope, .collapsed stacks a line, .svg a flame\n"
      "graph, .html the page, trace.json spans, .json everything, .out pstats, .dat mprof; another name is refused.\n"
      "A program must show itself, as 'qloader ingest' and 'qloader bench search' do; what it did before that is missing. After\n"
-     "--seconds the file is written and the program goes on: the command ends with it. The exit code is the program's; 4 where it ended without having shown itself.",
+     "--seconds the file is written and the program goes on: the command ends with it. The exit code is the program's; 4 where that is 0 but it never showed itself.",
      "  qloader record --output flame.svg --seconds 10 4242\n  qloader record --output run.qprof -- qloader ingest --workspace ~/kb\n", record_options, live_common, cmd_record},
     {"dump", &process, 1, 1, "print the stacks and tasks of a running process",
      "Takes a fifth of a second, or two where a thread was not seen in it; waits that cannot go on by themselves (poll, sleep) are interrupted meanwhile (EINTR).",

@@ -83,6 +83,37 @@ class Prof(harness.Captures):
         self.assertRegex(titles["capture_cold"][1], "^#ff[0-9a-f]{4}$")  # more: red
         self.assertEqual(titles["capture_hot"][1], "#f2f0ee")
 
+    def only(self, kinds, name):
+        """capture.qprof with samples of some kinds alone (1: processor time, 2: time that passed), see lib/prof/qprof.h."""
+        with open(self.path("capture.qprof"), "rb") as f:
+            data = f.read()
+        chunks, at = [], 16
+        while at < len(data):
+            kind, size, _ = struct.unpack_from("<III", data, at)
+            body = data[at + 12:at + 12 + size]
+            if kind == 8:
+                records = [body[i:i + 64] for i in range(0, len(body), 64)]
+                body = b"".join(record for record in records if struct.unpack_from("<H", record, 8 + 48)[0] in kinds)
+            if kind not in (9, 10):  # the heap
+                chunks.append((kind, body))
+            at += 12 + size
+        with open(self.path(name), "wb") as f:
+            f.write(self.capture_of(chunks))
+        return name
+
+    def test_diff_of_captures_that_have_other_samples(self):
+        cpu, wall = self.only((1,), "cpu.qprof"), self.only((2,), "wall.qprof")
+        for before, after in (("capture.qprof", wall), (wall, "capture.qprof")):
+            self.assertEqual(json.loads(self.run_prof("diff", "--json", before, after))["kind"], "wall")
+        self.assertEqual(json.loads(self.run_prof("diff", "--json", "capture.qprof", cpu))["kind"], "cpu")
+        self.assertIn("'wall.qprof': the capture has no samples of processor time", self.run_prof("diff", cpu, wall, code=4))
+        self.assertIn("; it has: wall", self.run_prof("diff", cpu, wall, code=4))
+
+    def test_diff_of_captures_of_other_lengths(self):
+        self.assertNotIn("differ in length", self.run_prof("diff", "capture.qprof", "slower.qprof"))
+        subprocess.run([os.environ["QLOADER_MAKE_CAPTURE"], self.path("stacks.qprof"), "--stacks", "1000"], check=True)
+        self.assertRegex(self.run_prof("diff", "capture.qprof", "stacks.qprof"), r"(?m)^note: the captures differ in length, 1\.00 s before and \d+\.\d\d ms after: compare the shares$")
+
     # --- damage ---
 
     def test_a_damaged_piece_is_told_and_the_rest_is_read(self):
