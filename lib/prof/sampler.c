@@ -64,6 +64,20 @@ static void store(atomic_uint_least64_t *place, uint64_t value)
     atomic_store_explicit(place, value, memory_order_relaxed);
 }
 
+/*
+ * Whether a thread that used little time waits; else it could run, and others had its processor. Thread sanitizer holds signals back and delivers them with
+ * the registers of before, whose code may be gone by now: there it is taken to wait.
+ */
+static bool waits(const void *context)
+{
+#if defined(__SANITIZE_THREAD__)
+    (void)context;
+    return true;
+#else
+    return ql__unwind_in_system_call(context);
+#endif
+}
+
 /* Weight and state of a sample; moves the thread's marks. Returns the thread's CPU clock. */
 static uint64_t weigh(ql__prof_thread *thread, ql__sample *sample, const void *context, bool wall)
 {
@@ -77,7 +91,7 @@ static uint64_t weigh(ql__prof_thread *thread, ql__sample *sample, const void *c
     if (!wall) return cpu;
     sample->weight_ns = sample->time_ns - load(&thread->wall_last_ns);
     store(&thread->wall_last_ns, sample->time_ns);
-    if (used < sample->weight_ns / 2 && ql__unwind_in_system_call(context)) sample->running = QL__QPROF_WAITING; /* else it could run, and others had its processor */
+    if (used < sample->weight_ns / 2 && waits(context)) sample->running = QL__QPROF_WAITING;
     return cpu;
 }
 
