@@ -27,6 +27,7 @@ typedef struct bench {
     void *embedder_self;
     uint32_t chunks_max;
     bool reads_meanwhile; /* a snapshot of the connection that is to write */
+    bool limited;         /* a limit on memory that all documents fit in side by side */
     bool one_by_one;      /* a limit on memory that no two documents fit in */
 } bench;
 
@@ -79,6 +80,7 @@ static ql_status run_named(bench *self, memory_source *from, const char *project
     self->report = (ql_ingest_report){0};
     assert_int_equal(ql__ingest_init(&ingest), QL_OK);
     if (self->one_by_one) ingest.memory.max = 1, ingest.memory.beside = 0;
+    if (self->limited) ingest.memory.max = 1; /* and all fit side by side */
     ingest.sys = ql_test_sys();
     ingest.pool = self->pool;
     ingest.embedder = self->embedder;
@@ -525,6 +527,30 @@ static ql_status embed_short(void *self, ql_embed_role role, const ql_str *texts
     return hash_embedder_ops.embed_fn(NULL, role, texts, count, out, err);
 }
 
+/* Of a batch that finds no memory those documents fail that lack vectors; one without text lacks none. */
+static void test_ingest__a_document_without_text_needs_no_memory_for_vectors(void **state)
+{
+    bench *self = *state;
+    char *text = words_new(300);
+    memory_document documents[] = {{"u0", "1", text, QL_OK}, {"u1", "1", "", QL_OK}};
+    memory_source source = {documents, 2, 0, 0};
+    ql_embedder_ops ops = hash_embedder_ops;
+    shortage always = {.from = 0, .to = 100};
+    ql_error err = {0};
+    ops.embed_fn = embed_short;
+    use_threads(self, 1);
+    self->embedder = &ops;
+    self->embedder_self = &always;
+    self->limited = true;
+    assert_int_equal(run_named(self, &source, "p", &err), QL_OK);
+    assert_int_equal(self->report.failed, 1);
+    assert_int_equal(self->report.added + self->report.skipped, 1);
+    self->limited = false;
+    self->embedder = &hash_embedder_ops;
+    self->embedder_self = NULL;
+    free(text);
+}
+
 /* Once: it is done while nothing is prepared. Again: the documents of that batch fail, and the next run has them. Without a limit: the run fails. */
 static void test_ingest__embedding_that_meets_the_limit_on_memory(void **state)
 {
@@ -775,6 +801,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_ingest__failing_embedder_ends_the_run_with_its_error, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ingest__a_store_that_cannot_begin_ends_the_run, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ingest__documents_that_take_much_memory_go_one_by_one, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_ingest__a_document_without_text_needs_no_memory_for_vectors, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ingest__embedding_that_meets_the_limit_on_memory, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ingest__a_document_that_vanished_is_no_failure, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ingest__a_stop_before_a_long_document_leaves_what_waits, setup, teardown),
