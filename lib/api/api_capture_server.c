@@ -50,19 +50,10 @@ static ql_status make_path(ql_capture_server *self, ql_error *err)
     return QL_OK;
 }
 
-/* In the same time wherever the difference is. */
-static bool is_path(ql_str given, ql_str own)
-{
-    unsigned difference = 0;
-    if (given.len != own.len) return false;
-    for (size_t i = 0; i < own.len; i++) difference |= (unsigned char)given.ptr[i] ^ (unsigned char)own.ptr[i];
-    return difference == 0;
-}
-
 static void on_request(void *user, const ql__http_request *request, ql__http_answer *answer)
 {
     const ql_capture_server *self = user;
-    if (is_path(request->path, ql_str_of(self->path))) {
+    if (ql__http_secret_equal(request->path, ql_str_of(self->path))) {
         answer->content_type = "text/html; charset=utf-8";
         answer->lasting = ql_buf_str(&self->page);
     } else answer->code = 404;

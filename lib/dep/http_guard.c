@@ -78,13 +78,18 @@ bool ql__http_origin_allowed(const ql__http_hosts *hosts, ql_str origin)
     return hosts->loopback ? ql__http_loopback(name) : is_numeric(name) || same_name(name, hosts->own_name);
 }
 
-bool ql__http_token_matches(ql_str authorization, ql_str token)
+bool ql__http_secret_equal(ql_str given, ql_str own)
 {
     unsigned difference = 0;
+    if (given.len != own.len) return false; /* its length is no secret worth keeping */
+    for (size_t i = 0; i < own.len; i++) difference |= (unsigned char)given.ptr[i] ^ (unsigned char)own.ptr[i];
+    return difference == 0;
+}
+
+bool ql__http_token_matches(ql_str authorization, ql_str token)
+{
     if (authorization.len < 7 || strncasecmp(authorization.ptr, "Bearer ", 7) != 0) return false;
     ql_str given = {authorization.ptr + 7, authorization.len - 7};
     while (given.len > 0 && given.ptr[0] == ' ') given = (ql_str){given.ptr + 1, given.len - 1};
-    if (given.len != token.len) return false; /* its length is no secret worth keeping */
-    for (size_t i = 0; i < token.len; i++) difference |= (unsigned char)given.ptr[i] ^ (unsigned char)token.ptr[i];
-    return difference == 0;
+    return ql__http_secret_equal(given, token);
 }

@@ -87,7 +87,9 @@ bool ql__http_host_allowed(const ql__http_hosts *hosts, ql_str host);
 bool ql__http_loopback(const char *address);
 /* "http://127.0.0.1:8001"; "null" is foreign. */
 bool ql__http_origin_allowed(const ql__http_hosts *hosts, ql_str origin);
-/* "Bearer <token>", compared in a time that does not depend on where it differs. */
+/* In a time that does not depend on where they differ. */
+bool ql__http_secret_equal(ql_str given, ql_str own);
+/* "Bearer <token>", compared so. */
 bool ql__http_token_matches(ql_str authorization, ql_str token);
 
 #endif
